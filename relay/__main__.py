@@ -1,0 +1,3 @@
+from relay.operator.cli import main
+
+main()

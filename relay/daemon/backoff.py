@@ -1,0 +1,47 @@
+"""Trying again what cannot work now: the database or the broker is away."""
+
+import logging
+from typing import Final
+
+import psycopg
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
+
+from relay.daemon.connection import explain
+from relay.daemon.publisher import BrokerUnavailableError
+from relay.daemon.waiting import Waiter
+from relay.errors import DatabaseUnavailableError
+
+log = logging.getLogger(__name__)
+
+FIRST_SECONDS: Final = 0.2
+OUTAGES: Final = (BrokerUnavailableError, DatabaseUnavailableError, psycopg.Error)
+
+
+def patiently(waiter: Waiter, longest_seconds: float, broker: str, database: str) -> Retrying:
+    """Return a caller that repeats a call until it ends without an outage, or until a stop.
+
+    Every failed attempt logs one warning. The pause doubles up to *longest_seconds*. After a stop
+    the call returns None.
+    """
+
+    def warn(attempt: RetryCallState) -> None:
+        error = attempt.outcome.exception() if attempt.outcome else None
+        pause = attempt.next_action.sleep if attempt.next_action else 0.0
+        if isinstance(error, BrokerUnavailableError):
+            what, why = f"Kafka at {broker}", str(error)
+        else:
+            what = f"PostgreSQL at {database}"
+            why = explain(error) if isinstance(error, psycopg.Error) else str(error)
+        log.warning(
+            "%s cannot be used: %s; rows wait, next attempt in %.1f s", what, why, pause,
+            extra={"attempt": attempt.attempt_number},
+        )  # fmt: skip
+
+    return Retrying(
+        sleep=waiter.wait,
+        stop=lambda _: waiter.stopping,
+        wait=wait_exponential_jitter(initial=FIRST_SECONDS, max=longest_seconds, jitter=0.5),
+        retry=retry_if_exception_type(OUTAGES),
+        before_sleep=warn,
+        retry_error_callback=lambda _: None,
+    )

@@ -1,0 +1,278 @@
+"""Publishing: rows in, an outcome for each row out, in order whatever happens.
+
+Within a partition the rows that were delivered are always the oldest of those that were sent. So
+whatever is left can be sent again by anybody, and no first appearance is ever out of order.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from confluent_kafka import KafkaException
+
+from relay import envelope
+from relay.daemon.channel import Channel, Failure, Headers, Partition
+from relay.daemon.failures import TOO_LARGE, Concern, concern
+from relay.daemon.holds import Place
+from relay.daemon.metrics import Metrics
+from relay.daemon.routing import Routing
+from relay.daemon.rows import Delivered, Outcome, Reason, Rejected, Row, Undelivered
+from relay.daemon.topics import ANSWER_SECONDS
+from relay.daemon.waiting import Deadline
+from relay.kafka import producer_properties
+from relay.settings import Settings
+
+# Of one record: the batch's own 61 bytes, lengths, timestamps, and the headers id and seq.
+_RECORD_OVERHEAD_BYTES: Final = 256
+# Below a limit by this much, key, name and further headers need not be counted.
+_AMPLE_BYTES: Final = 16_384
+# How often to look at the lease. That also takes in what the database has sent of the next chunk,
+# which it could not go on with otherwise.
+_WATCH_ROWS: Final = 200
+_BATCH_BYTES: Final = 1_000_000
+
+
+class BrokerUnavailableError(Exception):
+    """No broker answered; says what the client heard last."""
+
+
+class Publisher:
+    """Sends rows and reports how each ended.
+
+    One cycle: ready(), begin(), then send() and settled() in turn, finish(), settled().
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings.relay
+        self._metadata = envelope.metadata(settings.versions.versions())
+        self._properties = producer_properties(settings.kafka, settings.relay.queue_bytes)
+        self._routing = Routing(settings)
+        self._metrics = metrics
+        self._channel: Channel | None = None
+        self._proven = False
+        self._batch_bytes = 0
+        self._stalled: list[Place] = []
+        # Rows of a batch that Kafka refused: which of them it was shows when each goes alone.
+        self._suspects: set[int] = set()
+        self._alone: int | None = None
+        self._blocked: set[str] = set()
+        self._settled: list[Outcome] = []
+        self._deadline = Deadline(0.0)
+        self._alive: Callable[[], bool] = lambda: True
+        self.holds = self._routing.holds
+
+    # -- between leases -----------------------------------------------------------------------
+
+    def ready(self) -> None:
+        """Make sure that Kafka can be reached, and look again at what is on hold.
+
+        Raises:
+            BrokerUnavailableError: it cannot; nothing should be claimed now.
+        """
+        if self._channel is None or self._channel.broken:
+            self._renew("failure")
+        channel = self._open_channel()
+        channel.serve()
+        try:
+            if not self._proven:
+                channel.describe(self._routing.default_topic, ANSWER_SECONDS)
+            self._routing.topics.find(self._routing.default_topic, channel)
+            for place in self._stalled:
+                self._routing.hold(place, "it acknowledges nothing, although the broker answers")
+            self._stalled.clear()
+            self._routing.review_holds(channel)
+        except KafkaException:
+            self._proven = False
+            channel.serve()
+            raise BrokerUnavailableError(channel.last_error) from None
+        self._proven = True
+        if self._batch_bytes != self._wanted_batch_bytes():
+            self._renew("batch_size")
+
+    def begin(self, deadline: Deadline, alive: Callable[[], bool]) -> None:
+        """Start a lease that must be over by *deadline* and is lost when *alive* says no."""
+        self._deadline, self._alive = deadline, alive
+        self._routing.begin()
+        self._blocked.clear()
+        self._settled.clear()
+
+    @property
+    def broken(self) -> bool:
+        """Whether this lease cannot deliver anything more."""
+        return self._open_channel().broken
+
+    @property
+    def in_flight(self) -> int:
+        """Return the number of rows sent and not resolved."""
+        return self._channel.open if self._channel else 0
+
+    def close(self) -> None:
+        """Drop the producer and what it still holds."""
+        if self._channel is not None:
+            self._channel.abandon()
+            self._channel = None
+
+    # -- within a lease -----------------------------------------------------------------------
+
+    def send(self, rows: Sequence[Row]) -> None:
+        """Hand *rows* over in their order. What cannot be sent is settled as what it is."""
+        channel = self._open_channel()
+        timestamp_ms = int(time.time() * 1000)
+        sent = 0
+        try:
+            for row in rows:
+                if channel.broken or not self._sent(row, channel, timestamp_ms):
+                    break
+                sent += 1
+                if sent % _WATCH_ROWS == 0:
+                    channel.serve()
+                    self._watch()
+        except KafkaException:
+            self._give_up()
+        if sent < len(rows):
+            self._settled.append(Undelivered(rows[sent:], Reason.ABANDONED))
+        channel.serve()
+        self._watch()
+
+    def finish(self) -> None:
+        """Wait until every row sent is resolved; give up what takes too long."""
+        channel = self._open_channel()
+        while channel.open and not channel.broken:
+            channel.flush()
+            self._watch()
+        if channel.broken:
+            channel.abandon()
+
+    def settled(self) -> list[Outcome]:
+        """Return the outcomes since the last call."""
+        channel = self._open_channel()
+        outcomes, self._settled = self._settled, []
+        delivered, failures = channel.take()
+        if delivered:
+            outcomes.append(Delivered(delivered))
+            self._suspects.difference_update(row.id for row in delivered if self._suspects)
+            if self.holds:
+                self.holds.delivered(channel.places())
+        outcomes.extend(self._judged(failure) for failure in failures)
+        return outcomes
+
+    # -- one row ------------------------------------------------------------------------------
+
+    def _sent(self, row: Row, channel: Channel, timestamp_ms: int) -> bool:
+        """Return False if nothing more can be sent under this lease."""
+        partition = self._routing.route(row, channel)
+        if partition is None:
+            self._settled.append(Undelivered([row], Reason.HELD))
+            return True
+        if self._blocked and row.key in self._blocked:
+            self._settled.append(Undelivered([row], Reason.BLOCKED))
+            return True
+        value = envelope.wrap(row.name, row.payload, row.metadata or self._metadata)
+        headers: Headers = [("id", row.event_id), ("seq", str(row.id))]
+        if row.headers is not None or len(value) + _AMPLE_BYTES > partition.max_bytes:
+            fault = _completed(headers, row, value, partition)
+            if fault is not None:
+                return self._reject(row, *fault)
+        if row.id in self._suspects:
+            return self._sent_alone(partition, row, value, headers, timestamp_ms)
+        while not channel.send(partition, row, value, headers, timestamp_ms):
+            channel.flush()
+            self._watch()
+            if channel.broken:
+                return False
+        return True
+
+    def _sent_alone(
+        self, partition: Partition, row: Row, value: bytes, headers: Headers, timestamp_ms: int
+    ) -> bool:
+        self.finish()
+        channel = self._open_channel()
+        if channel.broken:
+            return False
+        self._alone = row.id
+        channel.send(partition, row, value, headers, timestamp_ms)
+        self.finish()
+        return True
+
+    def _reject(self, row: Row, reason: Reason, error: str) -> bool:
+        if self._settings.block_keys and row.key is not None:
+            self._blocked.add(row.key)
+        self._settled.append(Rejected(row, reason, error))
+        return True
+
+    def _judged(self, failure: Failure) -> Outcome:
+        row, error, place = failure.row, failure.error, failure.partition.place
+        match concern(error):
+            case Concern.ROW if row.id == self._alone:
+                self._suspects.discard(row.id)
+                too_large = error.code() in TOO_LARGE
+                reason = Reason.TOO_LARGE if too_large else Reason.REFUSED
+                return Rejected(row, reason, f"Kafka refused it alone: {error.str()}")
+            case Concern.ROW:
+                self._suspects.add(row.id)
+                self._routing.topics.forget(place.topic, limit=True)
+                return Undelivered([row], Reason.SUSPECT)
+            case Concern.TOPIC:
+                self._routing.hold(Place(place.topic), error.str())
+                return Undelivered([row], Reason.HELD)
+            case Concern.PARTITION:
+                self._routing.hold(place, error.str())
+                return Undelivered([row], Reason.HELD)
+            case Concern.BROKER:
+                return Undelivered([row], Reason.ABANDONED)
+
+    # -- what takes too long, and the producer ------------------------------------------------
+
+    def _watch(self) -> None:
+        channel = self._open_channel()
+        if self._deadline.passed() or not self._alive():
+            self._give_up()
+        elif stalled := channel.stalled(self._settings.stall_seconds):
+            self._stalled = stalled
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """End this lease; ready() finds out then whether the broker answers at all."""
+        self._proven = False
+        self._open_channel().abandon()
+
+    def _renew(self, reason: str) -> None:
+        if self._channel is not None:
+            self._metrics.producer_rebuilds.labels(reason).inc()
+        self.close()
+        self._proven = False
+        self._alone = None
+        self._batch_bytes = self._wanted_batch_bytes()
+        self._channel = Channel(self._properties | {"batch.size": self._batch_bytes})
+
+    def _wanted_batch_bytes(self) -> int:
+        return min(self._routing.topics.smallest_limit(), _BATCH_BYTES)
+
+    def _open_channel(self) -> Channel:
+        if self._channel is None:
+            self._renew("start")
+        assert self._channel is not None  # noqa: S101 - made just now
+        return self._channel
+
+
+def _completed(
+    headers: Headers, row: Row, value: bytes, partition: Partition
+) -> tuple[Reason, str] | None:
+    """Add the row's own headers; return what keeps it from being sent, or None."""
+    for name, text in json.loads(row.headers or "{}").items():
+        if not isinstance(text, str):
+            return Reason.UNREADABLE, f"its header {name!r} is not text"
+        headers.append((name, text))
+    size = (
+        len(value)
+        + len((row.key or "").encode())
+        + sum(len(name) + len(text or b"") for name, text in headers)
+        + _RECORD_OVERHEAD_BYTES
+    )
+    if size <= partition.max_bytes:
+        return None
+    return Reason.TOO_LARGE, (
+        f"{size} bytes with the envelope, and topic {partition.topic} takes "
+        f"{partition.max_bytes}: raise its max.message.bytes and requeue, or discard the row"
+    )

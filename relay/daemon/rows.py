@@ -1,0 +1,62 @@
+"""Rows of the outbox, and how their delivery ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One pending row, as the claim reads it."""
+
+    id: int
+    event_id: str
+    shard: int
+    topic: str | None
+    key: str | None
+    name: str
+    payload: str
+    metadata: str | None
+    headers: str | None
+    created_ms: int
+    size: int
+
+
+class Reason(StrEnum):
+    """Why a row was not delivered: the labels of the failure metrics."""
+
+    TOO_LARGE = "too_large"
+    REFUSED = "refused"
+    UNREADABLE = "unreadable"
+    KILLED_RELAY = "killed_relay"
+    HELD = "held"
+    SUSPECT = "suspect"
+    BLOCKED = "blocked"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Kafka acknowledged the rows: they can be deleted."""
+
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The row itself cannot be published, which was shown with the row alone: it is parked."""
+
+    row: Row
+    reason: Reason
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """The rows stay as they are; something around them failed."""
+
+    rows: Sequence[Row]
+    reason: Reason
+
+
+Outcome = Delivered | Rejected | Undelivered

@@ -1,0 +1,165 @@
+"""The outbox as a worker sees it: one connection, one method a step of the protocol."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+
+from relay.daemon import queries
+from relay.daemon.connection import BoundedConnection, connect
+from relay.daemon.floor import First, Floors, Sample
+from relay.daemon.holds import Exclusions
+from relay.daemon.lease import Claimed, Lease
+from relay.settings import SHARDS, RelaySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a sample counts. Ages are of what keeps dead rows from being vacuumed."""
+
+    pending: int
+    parked: int
+    dead_tuples: int
+    xmin_age_seconds: float
+    xmin_age_transactions: int
+
+
+class Store:
+    """Claims leases and keeps the floors.
+
+    Every method raises ``psycopg.Error`` when the database fails; close() then, and the next call
+    connects again.
+    """
+
+    def __init__(self, conninfo: str, name: str, settings: RelaySettings, topic: str) -> None:
+        self._conninfo = conninfo
+        self._name = name
+        self._settings = settings
+        self._topic = topic
+        self._connection: BoundedConnection | None = None
+        self._last = -1
+        self.floors = Floors()
+        self.now_ms = 0
+
+    @property
+    def connected(self) -> bool:
+        """Return whether there is a connection that was not found broken."""
+        return self._connection is not None and not self._connection.closed
+
+    def connect(self) -> None:
+        """Connect anew.
+
+        Raises:
+            DatabaseUnavailableError: the reason.
+        """
+        self.close()
+        patience = self._settings.delivery_budget_seconds
+        self._connection = connect(self._conninfo, self._name, patience)
+        # The new connection may lead to another server, where ids were drawn less far.
+        self.floors.reset()
+
+    def close(self) -> None:
+        """Close the connection; a lease that is open ends without a commit."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def lease(self, exclusions: Exclusions, only: int | None = None) -> Iterator[Lease | None]:
+        """Lock shards with pending rows, or *only* one shard; None where there is nothing to do.
+
+        All statements of a lease go through one pipeline, so that the database works on one while
+        the last result is published. Commits at the end of the block, unless it is left by an
+        exception.
+        """
+        connection = self._open()
+        lease = None
+        with connection.pipeline():
+            claimed = self._claim(connection, exclusions, only)
+            if claimed:
+                if only is None:
+                    self._last = claimed[-1].shard
+                lease = Lease(connection, claimed, exclusions, self._settings, self._topic)
+            yield lease
+            connection.execute(queries.COMMIT)
+        # Rows held back by a parked one of their key are not read, and floors must not pass them.
+        if lease and lease.settled_rows == lease.rows and not self._settings.block_keys:
+            self.floors.passed(lease.read_upto)
+
+    def refresh_floors(self, exclusions: Exclusions) -> dict[int, First]:
+        """Raise the floors as far as is proven; return the oldest pending row of each shard."""
+        connection = self._open()
+        with connection.pipeline():
+            drawn = connection.execute(queries.DRAWN)
+            writers = connection.execute(queries.WRITERS)
+            counted = drawn.fetchone()
+            holders = frozenset(row[0] for row in writers.fetchall())
+        if counted is None:
+            raise psycopg.OperationalError("the outbox has no id sequence")
+        drawn_id, requeues, now_ms = counted
+        sample = Sample(drawn_id, requeues, now_ms, holders)
+        self.now_ms = sample.now_ms
+        decided = self.floors.observe(sample)
+        firsts = self._firsts(connection, exclusions)
+        if decided is not None:
+            self.floors.raise_to(decided, firsts)
+        return firsts
+
+    def measure(self, limit: int) -> Figures:
+        """Return the counts, none above *limit*."""
+        connection = self._open()
+        with connection.transaction():
+            connection.execute(queries.LEASE_SETTINGS, self._lease_settings())
+            parameters = {"floors": self.floors.ids, "limit": limit}
+            row = connection.execute(queries.MEASURE, parameters).fetchone()
+        assert row is not None  # noqa: S101 - a SELECT without FROM has a row
+        return Figures(*row)
+
+    def _firsts(self, connection: BoundedConnection, exclusions: Exclusions) -> dict[int, First]:
+        statement = queries.with_exclusions(
+            queries.FIRSTS, topics=bool(exclusions.topics), partitions=bool(exclusions.partitions)
+        )
+        with connection.transaction():
+            connection.execute(queries.LEASE_SETTINGS, self._lease_settings())
+            found = connection.execute(statement, {
+                **exclusions.parameters,
+                "floors": self.floors.ids,
+                "topic": self._topic,
+                "partitioner": self._settings.partitioner,
+            })  # fmt: skip
+            return {shard - 1: First(id_, created) for shard, id_, created in found}
+
+    def _claim(
+        self, connection: BoundedConnection, exclusions: Exclusions, only: int | None
+    ) -> Sequence[Claimed]:
+        connection.execute(queries.BEGIN)
+        connection.execute(queries.LEASE_SETTINGS, self._lease_settings())
+        statement = queries.with_exclusions(
+            queries.CLAIM, topics=bool(exclusions.topics), partitions=bool(exclusions.partitions)
+        )
+        found = connection.execute(statement, {
+            **exclusions.parameters,
+            "only": only,
+            "requeues": self.floors.requeues,
+            "floors": self.floors.ids,
+            "last": self._last % SHARDS,
+            "shards": self._settings.lease_shards,
+            "topic": self._topic,
+            "partitioner": self._settings.partitioner,
+        }).fetchall()  # fmt: skip
+        if found and found[0][3] != self.floors.requeues:
+            self.floors.reset()
+        return [
+            Claimed(shard, self.floors.ids[shard], probation, died)
+            for shard, probation, died, _ in found
+        ]
+
+    def _lease_settings(self) -> dict[str, object]:
+        timeout_ms = int(self._settings.lease_timeout_seconds * 1000)
+        return {"timeout_ms": str(timeout_ms), "application_name": self._name}
+
+    def _open(self) -> BoundedConnection:
+        if self._connection is None:
+            raise psycopg.OperationalError("not connected")
+        return self._connection

@@ -1,0 +1,160 @@
+"""The loop of the relay: claim, publish, settle, wait."""
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from relay.daemon import probation
+from relay.daemon.accounts import Accounts
+from relay.daemon.backoff import OUTAGES, patiently
+from relay.daemon.lease import Lease
+from relay.daemon.metrics import Metrics
+from relay.daemon.publisher import BrokerUnavailableError, Publisher
+from relay.daemon.store import Store
+from relay.daemon.waiting import Deadline, Pace, Waiter
+from relay.settings import Settings
+
+log = logging.getLogger(__name__)
+
+FLOOR_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How one round went: rows read, and whether there is certainly more to do."""
+
+    rows: int
+    more: bool
+
+
+class Worker:
+    """One thread's work: a connection, a producer, and the rows between them."""
+
+    def __init__(self, number: int, settings: Settings, metrics: Metrics) -> None:
+        relay = settings.relay
+        self.name = f"worker-{number}"
+        self.waiter = Waiter()
+        self.publisher = Publisher(settings, metrics)
+        topic = settings.kafka.event_stream_topic or ""
+        self._store = Store(settings.database.conninfo(), f"outbox-relay {self.name}", relay, topic)
+        self._settings = relay
+        self._accounts = Accounts(metrics, self.name, topic)
+        self._pace = Pace(relay.poll_min_seconds, relay.poll_max_seconds)
+        self._patiently = patiently(
+            self.waiter,
+            relay.backoff_max_seconds,
+            settings.kafka.bootstrap_server or "",
+            settings.database.address(),
+        )
+        self._deadline = Deadline(0.0)
+        self._floors_due = 0.0
+        self._holds_lifted = 0
+        self._only: int | None = None
+
+    def run(self) -> None:
+        """Relay rows until stop() is called."""
+        while not self.waiter.stopping:
+            round_ = self._patiently(self._round)
+            if round_ is not None:
+                self.waiter.wait(self._pace.after(round_.rows, full=round_.more))
+        self.publisher.close()
+        self._store.close()
+
+    @property
+    def heard_at(self) -> float:
+        """Unix time of the loop's last sign of life."""
+        return self._accounts.heard_at
+
+    def stop(self, budget_seconds: float) -> None:
+        """Claim nothing more; finish or give up the lease within *budget_seconds*."""
+        self.waiter.stop()
+        self._deadline.shorten(budget_seconds)
+
+    # -- one round ----------------------------------------------------------------------------
+
+    def _round(self) -> Round:
+        self._accounts.beat()
+        try:
+            self._prepare()
+            return self._lease()
+        except OUTAGES as error:
+            self._let_go(error)
+            raise
+        finally:
+            self._accounts.in_flight(self.publisher.in_flight)
+
+    def _prepare(self) -> None:
+        if not self._store.connected:
+            self._store.connect()
+        self.publisher.ready()
+        self._accounts.broker(up=True)
+        holds = self.publisher.holds
+        if holds.lifted_total != self._holds_lifted:
+            self._holds_lifted = holds.lifted_total
+            self._store.floors.reset()
+        if time.monotonic() >= self._floors_due:
+            self._store.refresh_floors(holds.exclusions())
+            self._accounts.set_clock(self._store.now_ms)
+            self._floors_due = time.monotonic() + FLOOR_SECONDS
+
+    def _lease(self) -> Round:
+        begun = time.monotonic()
+        only, self._only = self._only, None
+        with self._store.lease(self.publisher.holds.exclusions(), only) as lease:
+            if lease is None:
+                return Round(rows=0, more=only is not None)
+            self._accounts.claimed(time.monotonic() - begun)
+            more = self._on_probation(lease) or self._relay(lease)
+        self._accounts.lease_ended("broken" if self.publisher.broken else "done")
+        return Round(lease.rows, more)
+
+    def _on_probation(self, lease: Lease) -> bool:
+        """Return whether the lease was spent on finding a row that kills the relay."""
+        if probation.note_deaths(lease, self._settings.lease_rows):
+            shards = sorted(claimed.shard for claimed in lease.claimed if claimed.died)
+            log.warning(
+                "a relay died, or lost its connection, on shards %s: they go on in small steps",
+                shards,
+            )
+            return True
+        suspected = next((c for c in lease.claimed if c.probation_until is not None), None)
+        if suspected is None:
+            return False
+        if len(lease.claimed) > 1:
+            self._only = suspected.shard
+            return True
+        if killer := probation.narrow(lease, suspected):
+            self._accounts.killer(killer)
+        return False
+
+    def _relay(self, lease: Lease) -> bool:
+        self._deadline = lease.deadline
+        if self.waiter.stopping:
+            return False
+        begun = time.monotonic()
+        self.publisher.begin(lease.deadline, lease.alive)
+        for rows in lease.chunks():
+            self.publisher.send(rows)
+            self._settle(lease)
+            self._accounts.chunk(len(rows), self.publisher.in_flight)
+            if self.publisher.broken or self.waiter.stopping:
+                break
+        self.publisher.finish()
+        self._settle(lease)
+        self._accounts.published(time.monotonic() - begun)
+        return lease.full
+
+    def _settle(self, lease: Lease) -> None:
+        outcomes = self.publisher.settled()
+        lease.settle(outcomes)
+        self._accounts.settled(outcomes)
+
+    def _let_go(self, error: BaseException) -> None:
+        """Drop what belongs to a lease that is lost, or cannot begin."""
+        if isinstance(error, BrokerUnavailableError):
+            self._accounts.broker(up=False)
+            return
+        self.publisher.close()
+        self._store.close()
+        self._accounts.lease_ended("lost")

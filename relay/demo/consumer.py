@@ -1,0 +1,66 @@
+"""An ordinary consumer that runs along and remembers what it read."""
+
+import threading
+import uuid
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from relay.demo.report import Read
+
+
+class RunningConsumer:
+    """Reads *topic* from its beginning in a thread of its own; *show* sees every value."""
+
+    def __init__(self, bootstrap: str, topic: str, show: Callable[[str], None]) -> None:
+        self._consumer = Consumer({
+            "bootstrap.servers": bootstrap,
+            "group.id": uuid.uuid4().hex,
+            "enable.auto.commit": False,
+            "log_level": 0,
+        })  # fmt: skip
+        partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        self._consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+        self._show = show
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="consumer", daemon=True)
+        self.read: list[Read] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._consumer.close()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            for message in self._consumer.consume(500, 0.1):
+                if (error := message.error()) is not None:
+                    raise KafkaException(error)
+                self._note(message)
+
+    def _note(self, message: Message) -> None:
+        headers = dict(message.headers() or [])
+        key = message.key()
+        self.read.append(
+            Read(
+                seq=int(_text(headers["seq"])),
+                event_id=_text(headers["id"]),
+                key=None if key is None else _text(key),
+            )
+        )
+        self._show(_text(message.value()))
+
+
+def _text(data: str | bytes | None) -> str:
+    return data.decode() if isinstance(data, bytes) else data or ""

@@ -1,0 +1,184 @@
+"""The demo: everything real but the broker, and an account of what arrived."""
+
+import json as json_text
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Final
+
+import psycopg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from sqlalchemy import create_engine
+
+from relay.demo.broker import MockBroker
+from relay.demo.consumer import RunningConsumer
+from relay.demo.installation import Base, Cluster, Host, InfraEnv, Installation
+from relay.demo.postgres import EmbeddedPostgres
+from relay.demo.report import Report, Written, compare
+from relay.errors import RelayError
+from relay.operator.schema import migrate
+from relay.service.outbox import Outbox
+
+TOPIC: Final = "events-stream"
+CLUSTERS: Final = 6
+DELIVERY_SECONDS: Final = 60.0
+_POLL_SECONDS: Final = 0.05
+
+# What each transaction wrote to the outbox, kept by that transaction itself: the truth to compare
+# with, however it ends.
+_WITNESS: Final = """
+CREATE TABLE demo_written (seq bigint, event_id uuid, key text);
+CREATE FUNCTION demo_witness() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO demo_written VALUES (NEW.id, NEW.event_id, NEW.key);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER demo_witness AFTER INSERT ON outbox
+    FOR EACH ROW EXECUTE FUNCTION demo_witness();
+"""
+
+
+class RelayEndedError(RelayError):
+    """The relay process ended although nobody asked it to."""
+
+
+def demo(*, events: int, json: bool, seed: int | None) -> int:
+    """Relay about *events* messages of a simulated installation; return 0 if all is well.
+
+    With *json* the last line of standard output is the report as one object.
+    """
+    console = Console(stderr=json)
+    with EmbeddedPostgres() as postgres, MockBroker() as broker:
+        broker.create(TOPIC)
+        migrate(postgres.dsn())
+        with _relay(postgres.dsn(), broker.bootstrap) as process:
+            report = _relayed(console, postgres, broker, events, seed or 0, process, quiet=json)
+    if json:
+        sys.stdout.write(json_text.dumps(report.as_dict()) + "\n")
+    else:
+        console.print(_table(report))
+    return 0 if report.clean else 1
+
+
+def _relayed(
+    console: Console,
+    postgres: EmbeddedPostgres,
+    broker: MockBroker,
+    events: int,
+    seed: int,
+    process: subprocess.Popen[bytes],
+    *,
+    quiet: bool,
+) -> Report:
+    def show(value: str) -> None:
+        if not quiet:
+            console.print(value, markup=False, highlight=False, soft_wrap=True)
+
+    with (
+        RunningConsumer(broker.bootstrap, TOPIC, show) as consumer,
+        psycopg.connect(postgres.dsn(), autocommit=True) as witness,
+        _progress(console) as progress,
+    ):
+        witness.execute(_WITNESS)
+        task = progress.add_task("relayed", total=events)
+        rolled_back = _install(postgres, witness, events, seed)
+        written = [Written(*row) for row in witness.execute(
+            "SELECT seq, event_id::text, key FROM demo_written"
+        )]  # fmt: skip
+        wanted = {row.event_id for row in written}
+        progress.update(task, total=len(wanted))
+        gives_up_at = time.monotonic() + DELIVERY_SECONDS
+        while wanted - {message.event_id for message in consumer.read}:
+            progress.update(task, completed=len(consumer.read))
+            if time.monotonic() > gives_up_at:
+                break
+            if process.poll() is not None:
+                raise RelayEndedError(f"the relay ended with exit code {process.returncode}")
+            time.sleep(_POLL_SECONDS)
+        progress.update(task, completed=len(consumer.read))
+        _end(process)
+    return compare(written, rolled_back, consumer.read)
+
+
+def _install(
+    postgres: EmbeddedPostgres, witness: psycopg.Connection, events: int, seed: int
+) -> int:
+    """Run concurrent installations until *events* rows are committed; return the rollbacks."""
+    engine = create_engine(postgres.dsn().replace("postgresql://", "postgresql+psycopg://", 1))
+    Base.metadata.create_all(engine)
+    outbox = Outbox(streaming=True)
+    outbox.track(Cluster, name="ClusterState")
+    outbox.track(Host)
+    outbox.track(InfraEnv)
+    installations = [Installation(engine, outbox, seed * CLUSTERS + n) for n in range(CLUSTERS)]
+
+    def committed() -> int:
+        row = witness.execute("SELECT count(*) FROM demo_written").fetchone()
+        return int(row[0]) if row else 0
+
+    def round_of(installation: Installation) -> None:
+        for _ in range(4):
+            installation.step()
+
+    with ThreadPoolExecutor(CLUSTERS) as threads:
+        list(threads.map(Installation.register, installations))
+        while committed() < events:
+            list(threads.map(round_of, installations))
+    outbox.close()
+    engine.dispose()
+    return sum(installation.rolled_back for installation in installations)
+
+
+@contextmanager
+def _relay(dsn: str, bootstrap: str) -> Iterator[subprocess.Popen[bytes]]:
+    environment = os.environ | {
+        "ENABLE_EVENT_STREAMING": "true",
+        "DATABASE_URL": dsn,
+        "KAFKA_BOOTSTRAP_SERVER": bootstrap,
+        "KAFKA_EVENT_STREAM_TOPIC": TOPIC,
+        # The mock broker knows no DescribeConfigs.
+        "RELAY_MAX_MESSAGE_BYTES": "1000000",
+        "RELAY_METRICS_HOST": "127.0.0.1",
+        "RELAY_METRICS_PORT": "0",
+        "RELAY_LOG_LEVEL": "warning",
+    }
+    command = [sys.executable, "-m", "relay", "run"]
+    process = subprocess.Popen(command, env=environment)
+    try:
+        yield process
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+def _table(report: Report) -> Table:
+    table = Table(title="What was committed, and what a consumer read")
+    for name in report.as_dict():
+        table.add_column(name.replace("_", " "), justify="right")
+    table.add_row(*(str(count) for count in report.as_dict().values()))
+    return table

@@ -1,0 +1,104 @@
+"""librdkafka's configuration, made from the settings."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from confluent_kafka import KafkaException, Producer
+
+from relay.errors import ConfigurationError
+from relay.settings import PROPERTY_PREFIX, KafkaSettings
+
+Properties = dict[str, str | int | float | bool]
+
+# What the promises rest on. Order and completeness within a partition need the idempotent
+# producer, gap-less failure and no time limit a message: see the publisher.
+OWN: Final[Mapping[str, str | int | float | bool]] = {
+    "acks": "all",
+    "enable.idempotence": True,
+    "enable.gapless.guarantee": True,
+    "message.timeout.ms": 0,
+    "allow.auto.create.topics": False,
+}
+_RESERVED: Final = frozenset(OWN) | {
+    "bootstrap.servers",
+    "delivery.timeout.ms",
+    "enable.gapless.guarantee",
+    "max.in.flight",
+    "max.in.flight.requests.per.connection",
+    "message.max.bytes",
+    "message.send.max.retries",
+    "partitioner",
+    "request.required.acks",
+    "retries",
+    "transactional.id",
+}
+
+
+def client_properties(kafka: KafkaSettings) -> Properties:
+    """Return how to reach the broker: address, security, and what is passed through.
+
+    Holds the secret, where there is one.
+    """
+    properties: Properties = {
+        "bootstrap.servers": kafka.bootstrap_server or "",
+        "client.id": "outbox-relay",
+        "socket.keepalive.enable": True,
+        "reconnect.backoff.max.ms": 2000,
+        "allow.auto.create.topics": False,
+        # Errors: what is worth a warning is warned of by those who know what follows from it.
+        "log_level": 3,
+    }
+    properties.update(_security(kafka))
+    properties.update(kafka.properties)
+    return properties
+
+
+def producer_properties(kafka: KafkaSettings, queue_bytes: int) -> Properties:
+    """Return the whole configuration of a producer whose buffer holds *queue_bytes*."""
+    return {
+        "compression.type": "lz4",
+        # Fills batches under load; flush() at the end of a lease does not wait for it.
+        "linger.ms": 5,
+        "queue.buffering.max.kbytes": max(1, queue_bytes // 1024),
+        # No limit of the client's own: sizes are checked against the topic's, row by row.
+        "message.max.bytes": 1_000_000_000,
+        **client_properties(kafka),
+        **OWN,
+    }
+
+
+def check_properties(kafka: KafkaSettings) -> None:
+    """Let librdkafka judge the configuration; nothing is sent.
+
+    Raises:
+        ConfigurationError: an unknown property, a wrong value, or one that the relay's promises
+            rest on and that therefore cannot be set from outside.
+    """
+    if reserved := sorted(_RESERVED & kafka.properties.keys()):
+        raise ConfigurationError([
+            f"{PROPERTY_PREFIX}{name.upper().replace('.', '_')} cannot be set: "
+            "order and delivery depend on the relay's own value"
+            for name in reserved
+        ])  # fmt: skip
+    try:
+        Producer({**producer_properties(kafka, 1 << 20), "log_level": 0})
+    except KafkaException as error:
+        raise ConfigurationError([f"Kafka client: {error.args[0].str()}"]) from None
+
+
+def _security(kafka: KafkaSettings) -> Properties:
+    if kafka.client_id is None or kafka.client_secret is None:
+        return {"security.protocol": kafka.security_protocol} if kafka.security_protocol else {}
+    secret = kafka.client_secret.get_secret_value()
+    mechanism = kafka.sasl_mechanism or "PLAIN"
+    security: Properties = {
+        "security.protocol": kafka.security_protocol or "SASL_SSL",
+        "sasl.mechanism": mechanism,
+    }
+    if mechanism == "OAUTHBEARER":
+        return security | {
+            "sasl.oauthbearer.method": "oidc",
+            "sasl.oauthbearer.client.id": kafka.client_id,
+            "sasl.oauthbearer.client.secret": secret,
+        }
+    return security | {"sasl.username": kafka.client_id, "sasl.password": secret}

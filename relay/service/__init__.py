@@ -1,0 +1,27 @@
+"""What a service imports: it writes events and snapshots in its own transaction."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from relay.service.events import Event, Severity
+    from relay.service.message import Message
+    from relay.service.outbox import Outbox
+    from relay.service.redaction import Redactor
+
+__all__ = ["Event", "Message", "Outbox", "Redactor", "Severity"]
+
+_HOMES = {
+    "Event": "events",
+    "Message": "message",
+    "Outbox": "outbox",
+    "Redactor": "redaction",
+    "Severity": "events",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: the relay itself never needs SQLAlchemy."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

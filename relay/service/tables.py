@@ -1,0 +1,137 @@
+"""The tables of schema.sql for SQLAlchemy, for services whose Alembic owns the DDL.
+
+Alembic creates these; `relay migrate` adds what SQLAlchemy does not describe: functions, grants,
+the storage parameters, and the rows of `outbox_shard` and `outbox_state`.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSON, JSONB
+
+metadata = MetaData()
+"""Add this to Alembic's `target_metadata`."""
+
+_RANDOM_ID = text("gen_random_uuid()")
+_NOW = text("clock_timestamp()")
+
+outbox_state = Table(
+    "outbox_state",
+    metadata,
+    Column(
+        "singleton",
+        Boolean,
+        CheckConstraint("singleton"),
+        primary_key=True,
+        server_default=text("true"),
+    ),
+    Column("version", Integer, nullable=False),
+    Column("oldest_relay", Integer, nullable=False),
+    Column("streaming", Boolean, nullable=False, server_default=text("true")),
+    Column("requeues", BigInteger, nullable=False, server_default=text("0")),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True, cache=1), primary_key=True),
+    Column("event_id", Uuid, nullable=False, server_default=_RANDOM_ID),
+    Column(
+        "shard",
+        SmallInteger,
+        Computed(
+            "(hashtextextended(coalesce(key, event_id::text), 0) & 63)::smallint", persisted=True
+        ),
+        nullable=False,
+    ),
+    Column("topic", Text, CheckConstraint("topic ~ '^[a-zA-Z0-9._-]{1,249}$'")),
+    Column("key", Text),
+    Column("name", Text, CheckConstraint("name <> ''"), nullable=False),
+    Column("payload", JSON, CheckConstraint("json_typeof(payload) = 'object'"), nullable=False),
+    Column("metadata", JSON, CheckConstraint("json_typeof(metadata) = 'object'")),
+    Column("headers", JSON, CheckConstraint("json_typeof(headers) = 'object'")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column(
+        "size", Integer, Computed("octet_length(payload::text)", persisted=True), nullable=False
+    ),
+    Column(
+        "attempts",
+        SmallInteger,
+        CheckConstraint("attempts >= 0"),
+        nullable=False,
+        server_default=text("0"),
+    ),
+    Column("parked_at", DateTime(timezone=True)),
+    Column("last_error", Text),
+)
+Index(
+    "outbox_pending",
+    outbox.c.shard,
+    outbox.c.id,
+    postgresql_where=outbox.c.parked_at.is_(None),
+)
+Index(
+    "outbox_parked",
+    outbox.c.shard,
+    outbox.c.key,
+    outbox.c.id,
+    postgresql_where=outbox.c.parked_at.is_not(None),
+)
+
+outbox_shard = Table(
+    "outbox_shard",
+    metadata,
+    Column(
+        "shard",
+        SmallInteger,
+        CheckConstraint("shard BETWEEN 0 AND 63"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("paused_at", DateTime(timezone=True)),
+    Column("probation_until", BigInteger),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("event_id", Uuid, nullable=False, unique=True, server_default=_RANDOM_ID),
+    Column("name", Text, nullable=False),
+    Column("category", Text, nullable=False, server_default=text("'user'")),
+    Column(
+        "severity",
+        Text,
+        CheckConstraint("severity IN ('info', 'warning', 'error', 'critical')"),
+        nullable=False,
+    ),
+    Column("message", Text, nullable=False),
+    Column("event_time", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column("cluster_id", Uuid),
+    Column("host_id", Uuid),
+    Column("infra_env_id", Uuid),
+    Column("request_id", Text),
+    Column(
+        "props",
+        JSONB,
+        CheckConstraint("jsonb_typeof(props) = 'object'"),
+        nullable=False,
+        server_default=text("'{}'"),
+    ),
+)
+for _owner in ("cluster", "host", "infra_env"):
+    Index(f"events_by_{_owner}", events.c[f"{_owner}_id"], events.c.event_time, events.c.id)

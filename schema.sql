@@ -1,0 +1,296 @@
+-- The outbox: tables, indexes, functions and grants.
+--
+-- Applied by `relay migrate` in one transaction; every statement may run again. Names are not
+-- qualified: everything goes to the first schema of the search_path. PostgreSQL 14 and later.
+
+-- ---------------------------------------------------------------------------------------------
+-- State: one row about the installation as a whole
+-- ---------------------------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS outbox_state (
+    -- Exactly one row: a second one would make "the version" ambiguous.
+    singleton    boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    -- What `relay check` compares with the schema that the program was written for.
+    version      integer NOT NULL,
+    -- The lowest schema version a relay must know to work here: lets old and new relays run side
+    -- by side during a rolling update, and stops one that is too old.
+    oldest_relay integer NOT NULL,
+    -- Triggers and outbox_emit() cannot see ENABLE_EVENT_STREAMING; they read this. Without it,
+    -- switching the stream off would let the outbox grow for ever.
+    streaming    boolean NOT NULL DEFAULT true,
+    -- Counts requeues. Relays skip what lies below a floor; a requeued row comes back below it, so
+    -- a changed count makes every relay look from the beginning once.
+    requeues     bigint NOT NULL DEFAULT 0
+);
+
+-- ---------------------------------------------------------------------------------------------
+-- Outbox: what is to be published
+-- ---------------------------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS outbox (
+    -- The order of publication within a key, and the `seq` header. CACHE 1, or two sessions would
+    -- draw ids out of order although their locks put the transactions in order. ALWAYS, because an
+    -- id chosen by a writer could lie below the relays' floor and never be seen.
+    id         bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY,
+    -- The `id` header: what consumers deduplicate by. No unique index: nothing looks rows up by
+    -- it, and every writer would pay for it.
+    event_id   uuid NOT NULL DEFAULT gen_random_uuid(),
+    -- The unit of locking: all rows of a key are in one shard, and one relay at a time works on a
+    -- shard. Rows without a key have no order to keep and spread by their event id. The extended
+    -- hash is the one of hash partitioning, which is kept stable across PostgreSQL versions.
+    shard      smallint NOT NULL GENERATED ALWAYS AS (
+                   (hashtextextended(coalesce(key, event_id::text), 0) & 63)::smallint
+               ) STORED,
+    -- Null is the relay's default topic. Kafka's own rule for names, or a typing error would be
+    -- found only after the commit.
+    topic      text CHECK (topic ~ '^[a-zA-Z0-9._-]{1,249}$'),
+    -- Null is "no order wanted"; the empty text is a key like any other.
+    key        text,
+    name       text NOT NULL CHECK (name <> ''),
+    -- json, not jsonb: the text is published as it was written, byte for byte.
+    payload    json NOT NULL CHECK (json_typeof(payload) = 'object'),
+    -- Stamped by the writer, whose versions they are. Null (plain SQL): the relay fills in its own.
+    metadata   json CHECK (json_typeof(metadata) = 'object'),
+    -- Further Kafka headers, text to text: traceparent, replay.
+    headers    json CHECK (json_typeof(headers) = 'object'),
+    -- The clock, not now(): now() is when the transaction began, and lag is counted from here.
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- Bytes of the payload. Lets a relay bound what it reads without unpacking a large value.
+    size       integer NOT NULL GENERATED ALWAYS AS (octet_length(payload::text)) STORED,
+    -- How often this row itself failed, or a relay died with it in its hands. Outages don't count.
+    attempts   smallint NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    -- Set: the row is out of the way until somebody requeues or discards it.
+    parked_at  timestamptz,
+    -- Why it was parked. Never holds a part of the payload.
+    last_error text
+);
+
+-- A queue table is mostly dead rows: vacuum by count, not by a share of the table, at full speed.
+-- Truncating the empty end takes an exclusive lock, for which writers would have to wait.
+ALTER TABLE outbox SET (
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 20000,
+    autovacuum_vacuum_insert_scale_factor = 0,
+    autovacuum_vacuum_insert_threshold = 100000,
+    autovacuum_analyze_scale_factor = 0,
+    autovacuum_analyze_threshold = 50000,
+    autovacuum_vacuum_cost_delay = 0,
+    vacuum_truncate = off,
+    toast.autovacuum_vacuum_scale_factor = 0,
+    toast.autovacuum_vacuum_threshold = 20000,
+    toast.autovacuum_vacuum_cost_delay = 0,
+    toast.vacuum_truncate = off
+);
+
+-- The claim: the oldest pending rows of a shard, in order, without visiting parked ones.
+CREATE INDEX IF NOT EXISTS outbox_pending ON outbox (shard, id) WHERE parked_at IS NULL;
+
+-- Operators list parked rows; a relay told to block the keys of parked rows looks them up here.
+CREATE INDEX IF NOT EXISTS outbox_parked ON outbox (shard, key, id) WHERE parked_at IS NOT NULL;
+
+-- A requeued row keeps its id and so comes back below the relays' floor.
+CREATE OR REPLACE FUNCTION outbox_count_requeue() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE outbox_state SET requeues = requeues + 1;
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER outbox_requeued AFTER UPDATE OF parked_at ON outbox
+    FOR EACH ROW WHEN (OLD.parked_at IS NOT NULL AND NEW.parked_at IS NULL)
+    EXECUTE FUNCTION outbox_count_requeue();
+
+-- ---------------------------------------------------------------------------------------------
+-- Shards: the locks of the relays
+-- ---------------------------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS outbox_shard (
+    -- One row a shard, locked FOR UPDATE by the relay that works on it. The row's xmax tells who
+    -- holds it, and after that transaction whether it ended cleanly.
+    shard           smallint PRIMARY KEY CHECK (shard BETWEEN 0 AND 63),
+    -- Set by operators: relays leave the shard alone, its rows wait.
+    paused_at       timestamptz,
+    -- A relay died on this shard: up to this outbox id it is taken in small, committed steps, so
+    -- that a row which kills the process is found. See docs/decisions.
+    probation_until bigint
+) WITH (fillfactor = 50);
+
+INSERT INTO outbox_shard (shard) SELECT generate_series(0, 63) ON CONFLICT DO NOTHING;
+
+-- ---------------------------------------------------------------------------------------------
+-- Events: what the REST API serves
+-- ---------------------------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS events (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- The same id as on the stream, so that a reader of both can tell they are one.
+    event_id     uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE,
+    name         text NOT NULL,
+    category     text NOT NULL DEFAULT 'user',
+    severity     text NOT NULL CHECK (severity IN ('info', 'warning', 'error', 'critical')),
+    message      text NOT NULL,
+    -- When it happened, which may be earlier than when it was written.
+    event_time   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    cluster_id   uuid,
+    host_id      uuid,
+    infra_env_id uuid,
+    request_id   text,
+    -- The event's own fields, already redacted.
+    props        jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(props) = 'object')
+);
+
+-- The three ways events are looked for, each in the order in which they are listed.
+CREATE INDEX IF NOT EXISTS events_by_cluster ON events (cluster_id, event_time, id);
+CREATE INDEX IF NOT EXISTS events_by_host ON events (host_id, event_time, id);
+CREATE INDEX IF NOT EXISTS events_by_infra_env ON events (infra_env_id, event_time, id);
+
+-- ---------------------------------------------------------------------------------------------
+-- Functions
+-- ---------------------------------------------------------------------------------------------
+
+-- Writes one row for services that use plain SQL. Call it after the business row was changed, and
+-- so locked: the id is drawn here, and ids must follow the locks to be in commit order.
+-- jsonb, so that what is not JSON, or holds a NUL character, is refused here and not by a consumer.
+-- Returns the event id, or null while the stream is switched off.
+CREATE OR REPLACE FUNCTION outbox_emit(
+    name     text,
+    payload  jsonb,
+    key      text  DEFAULT NULL,
+    topic    text  DEFAULT NULL,
+    metadata jsonb DEFAULT NULL,
+    headers  jsonb DEFAULT NULL,
+    event_id uuid  DEFAULT gen_random_uuid()
+) RETURNS uuid LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NOT (SELECT streaming FROM outbox_state) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO outbox (event_id, topic, key, name, payload, metadata, headers)
+        VALUES (outbox_emit.event_id, outbox_emit.topic, outbox_emit.key, outbox_emit.name,
+                outbox_emit.payload::json, outbox_emit.metadata::json, outbox_emit.headers::json);
+    RETURN outbox_emit.event_id;
+END
+$$;
+
+-- The partition of a key: murmur2 as Kafka's Java producer has it, or fnv1a. Relays use it only to
+-- look past the rows of a partition that cannot be written.
+CREATE OR REPLACE FUNCTION outbox_partition(partitioner text, key text, partitions integer)
+    RETURNS integer LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    mask  CONSTANT bigint := 4294967295;
+    bytes CONSTANT bytea := convert_to(key, 'UTF8');
+    len   CONSTANT integer := octet_length(bytes);
+    h     bigint;
+    k     bigint;
+    i     integer := 0;
+BEGIN
+    IF partitioner = 'fnv1a' THEN
+        h := 2166136261;
+        FOR i IN 0 .. len - 1 LOOP
+            h := ((h # get_byte(bytes, i)) * 16777619) & mask;
+        END LOOP;
+        RETURN (h & 2147483647) % partitions;
+    END IF;
+    h := (2538058380 # len) & mask;
+    WHILE i + 4 <= len LOOP
+        k := get_byte(bytes, i) | (get_byte(bytes, i + 1) << 8) | (get_byte(bytes, i + 2) << 16)
+             | (get_byte(bytes, i + 3)::bigint << 24);
+        k := (k * 1540483477) & mask;
+        k := ((k # (k >> 24)) * 1540483477) & mask;
+        h := ((h * 1540483477) & mask) # k;
+        i := i + 4;
+    END LOOP;
+    IF len - i = 3 THEN
+        h := h # (get_byte(bytes, i + 2) << 16);
+    END IF;
+    IF len - i >= 2 THEN
+        h := h # (get_byte(bytes, i + 1) << 8);
+    END IF;
+    IF len - i >= 1 THEN
+        h := ((h # get_byte(bytes, i)) * 1540483477) & mask;
+    END IF;
+    h := ((h # (h >> 13)) * 1540483477) & mask;
+    h := h # (h >> 15);
+    RETURN (h & 2147483647) % partitions;
+END
+$$;
+
+-- What operators see of the outbox: everything but the payload.
+CREATE OR REPLACE VIEW outbox_overview AS
+SELECT id,
+       event_id,
+       shard,
+       topic,
+       key,
+       name,
+       CASE WHEN parked_at IS NULL THEN 'pending' ELSE 'parked' END AS state,
+       created_at,
+       -- Not the clock: a volatile function would keep every query from using an index.
+       statement_timestamp() - created_at AS age,
+       size,
+       attempts,
+       parked_at,
+       last_error
+  FROM outbox;
+
+-- ---------------------------------------------------------------------------------------------
+-- Roles: group roles without login, to be granted to the users of a deployment
+-- ---------------------------------------------------------------------------------------------
+
+-- Roles belong to the whole server: they may exist already, another database may create them at
+-- this moment, and whoever migrates may not be allowed to.
+DO $$
+DECLARE
+    role text;
+BEGIN
+    FOREACH role IN ARRAY ARRAY['outbox_writer', 'outbox_relay', 'outbox_reader', 'outbox_operator']
+    LOOP
+        BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+            END IF;
+        EXCEPTION
+            WHEN duplicate_object OR unique_violation THEN
+                NULL;
+            WHEN insufficient_privilege THEN
+                RAISE WARNING 'role % was not created: the migrating user lacks CREATEROLE', role;
+        END;
+    END LOOP;
+END
+$$;
+
+DO $$
+DECLARE
+    permission text[];
+BEGIN
+    FOREACH permission SLICE 1 IN ARRAY ARRAY[
+        -- Writers insert and see nothing: no RETURNING, no ON CONFLICT on a column.
+        ['outbox_writer', 'INSERT ON outbox, events'],
+        ['outbox_writer', 'SELECT ON outbox_state'],
+        -- Relays never change what a row says. FOR UPDATE on a shard needs UPDATE.
+        ['outbox_relay', 'SELECT, DELETE ON outbox'],
+        ['outbox_relay', 'UPDATE (attempts, parked_at, last_error) ON outbox'],
+        ['outbox_relay', 'SELECT, UPDATE ON outbox_shard'],
+        ['outbox_relay', 'SELECT, UPDATE (streaming) ON outbox_state'],
+        ['outbox_relay', 'SELECT ON SEQUENCE outbox_id_seq'],
+        ['outbox_relay', 'SELECT ON outbox_overview'],
+        ['outbox_reader', 'SELECT ON outbox_overview, outbox_shard, outbox_state'],
+        ['outbox_operator', 'SELECT ON outbox_overview, outbox_shard, outbox_state'],
+        ['outbox_operator', 'UPDATE (paused_at) ON outbox_shard'],
+        ['outbox_operator', 'SELECT (id, event_id, shard, topic, key, name, created_at, size, attempts, '
+                            'parked_at, last_error), DELETE ON outbox'],
+        ['outbox_operator', 'UPDATE (attempts, parked_at, last_error) ON outbox']
+    ]
+    LOOP
+        IF EXISTS (SELECT FROM pg_roles WHERE rolname = permission[1]) THEN
+            EXECUTE format('GRANT %s TO %I', permission[2], permission[1]);
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- Last, so that a version is recorded only with everything that belongs to it.
+INSERT INTO outbox_state (version, oldest_relay) VALUES (1, 1)
+    ON CONFLICT (singleton) DO UPDATE
+    SET version = EXCLUDED.version, oldest_relay = EXCLUDED.oldest_relay;

@@ -1,0 +1,138 @@
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
+
+import pytest
+
+from tests.support.kafka.broker import KafkaBroker
+from tests.support.kafka.libraries import KafkaUnavailableError
+from tests.support.kafka.selection import SessionKafka, real_kafka_is_required, session_kafka
+from tests.support.kafka.topics import (
+    ConsumedMessage,
+    admin_client,
+    create_topic,
+    delete_topic,
+    read_topic,
+)
+from tests.support.postgres import Database, apply_schema, postgres_server, temporary_database
+from tests.support.process import ProcessUnderTest, relay_command
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Database]:
+    """The server of this session, by its maintenance database."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres: Database) -> Iterator[Database]:
+    """The database that `database` copies: nobody may stay connected to it."""
+    with temporary_database(postgres) as template:
+        apply_schema(template)
+        yield template
+
+
+@pytest.fixture
+def database(postgres: Database, template_database: Database) -> Iterator[Database]:
+    """A database with the schema, for one test alone."""
+    with temporary_database(postgres, template_database) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def empty_database(postgres: Database) -> Iterator[Database]:
+    """A database without the schema, for one test alone."""
+    with temporary_database(postgres) as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[SessionKafka]:
+    """The broker of this session."""
+    with session_kafka() as broker:
+        yield broker
+
+
+def without_real_kafka(reason: str) -> None:
+    """End the test: as a failure where a real broker is required, else as a skip."""
+    if real_kafka_is_required():
+        pytest.fail(f"A real Kafka is required: {reason}", pytrace=False)
+    pytest.skip(f"needs a real Kafka: {reason}")
+
+
+@pytest.fixture(autouse=True)
+def _real_kafka_where_marked(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("kafka"):
+        kafka: SessionKafka = request.getfixturevalue("kafka")
+        if not kafka.is_real:
+            without_real_kafka(kafka.absent)
+
+
+@pytest.fixture
+def make_broker() -> Iterator[Callable[..., KafkaBroker]]:
+    """Start a broker for one test alone: `make_broker(properties, client_protocol=...)`.
+
+    With `start=False` the test starts it, after it told where to advertise it.
+    """
+    with ExitStack() as brokers:
+
+        def make(
+            properties: Mapping[str, str] | None = None,
+            *,
+            client_protocol: str = "PLAINTEXT",
+            start: bool = True,
+        ) -> KafkaBroker:
+            broker = KafkaBroker(properties, client_protocol=client_protocol)
+            brokers.callback(broker.close)
+            try:
+                return broker.start() if start else broker
+            except KafkaUnavailableError as error:
+                without_real_kafka(str(error))
+                raise
+
+        yield make
+
+
+@pytest.fixture
+def make_topic(kafka: SessionKafka) -> Iterator[Callable[..., str]]:
+    """Create a topic for one test alone: `make_topic(partitions=4, config={...})` names it."""
+    with ExitStack() as topics:
+
+        def make(*, partitions: int = 4, config: Mapping[str, str] | None = None) -> str:
+            name = f"relay-test-{uuid.uuid4().hex[:12]}"
+            if kafka.is_real:
+                create_topic(kafka.bootstrap, name, partitions=partitions, config=config)
+                topics.callback(delete_topic, kafka.bootstrap, name)
+            else:
+                # The mock has no such request: it makes a topic when asked about one.
+                assert (partitions, config) == (4, None), "the mock knows only default topics"
+                admin_client(kafka.bootstrap).list_topics(name, timeout=10)
+            return name
+
+        yield make
+
+
+@pytest.fixture
+def topic(make_topic: Callable[..., str]) -> str:
+    """A topic of four partitions, for one test alone."""
+    return make_topic()
+
+
+@pytest.fixture
+def consume(kafka: SessionKafka) -> Callable[..., list[ConsumedMessage]]:
+    """`read_topic` on this session's broker: `consume(topic, count=3)`."""
+    return partial(read_topic, kafka.bootstrap)
+
+
+@pytest.fixture
+def run_relay() -> Iterator[Callable[..., ProcessUnderTest]]:
+    """Start `relay ...` as a user would: `run_relay("run", environment={...})`."""
+    with ExitStack() as processes:
+
+        def run(*arguments: str, environment: Mapping[str, str]) -> ProcessUnderTest:
+            process = ProcessUnderTest(relay_command(*arguments), environment)
+            return processes.enter_context(process)
+
+        yield run

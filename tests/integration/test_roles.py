@@ -1,0 +1,137 @@
+"""What each role may and may not do, tried out by real users."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import psycopg
+import pytest
+from psycopg.errors import InsufficientPrivilege
+
+from relay import schema
+from tests.support.postgres import Database
+from tests.support.roles import member
+
+INSERT = "INSERT INTO outbox (name, payload, key) VALUES ('Event', '{\"a\": 1}', 'k')"
+PARK = "UPDATE outbox SET parked_at = clock_timestamp(), last_error = 'bad', attempts = 1"
+
+Connect = Callable[[str], psycopg.Connection]
+
+
+@pytest.fixture
+def connect(database: Database) -> Iterator[Connect]:
+    with database.connect() as owner:
+        owner.execute(INSERT)
+    with ExitStack() as opened:
+
+        def as_member(role: str) -> psycopg.Connection:
+            user = opened.enter_context(member(database, role))
+            return opened.enter_context(user.connect(autocommit=True))
+
+        yield as_member
+
+
+def refused(connection: psycopg.Connection, *statements: str) -> None:
+    for statement in statements:
+        with pytest.raises(InsufficientPrivilege):
+            connection.execute(statement.encode())
+
+
+def test_a_writer_inserts_and_sees_nothing(connect: Connect) -> None:
+    writer = connect("outbox_writer")
+    writer.execute(INSERT)
+    writer.execute(
+        "INSERT INTO events (name, severity, message) VALUES ('Event', 'info', 'it happened')"
+    )
+    refused(
+        writer,
+        f"{INSERT} RETURNING id",
+        f"{INSERT} ON CONFLICT (id) DO NOTHING",
+        "SELECT id FROM outbox",
+        "SELECT id FROM outbox_overview",
+        "SELECT id FROM events",
+        "SELECT shard FROM outbox_shard",
+        "UPDATE outbox SET name = 'Other'",
+        "DELETE FROM outbox",
+        "TRUNCATE outbox",
+        "UPDATE outbox_state SET streaming = false",
+    )
+
+
+def test_a_writer_may_use_the_function(connect: Connect) -> None:
+    writer = connect("outbox_writer")
+    emitted = writer.execute("SELECT outbox_emit('Event', '{}')").fetchone()
+    assert emitted is not None
+    assert emitted[0] is not None
+
+
+def test_a_relay_claims_settles_and_parks(connect: Connect) -> None:
+    relay = connect("outbox_relay")
+    schema.verify(relay)
+    relay.execute("SELECT last_value FROM outbox_id_seq")
+    relay.execute("SELECT shard FROM outbox_shard FOR UPDATE SKIP LOCKED")
+    relay.execute("UPDATE outbox_shard SET probation_until = 1 WHERE shard = 0")
+    relay.execute("UPDATE outbox_state SET streaming = true")
+    relay.execute(PARK)
+    assert relay.execute("SELECT payload::text FROM outbox").fetchone() == ('{"a": 1}',)
+    assert relay.execute("DELETE FROM outbox").rowcount == 1
+
+
+def test_a_relay_never_changes_what_a_row_says(connect: Connect) -> None:
+    refused(
+        connect("outbox_relay"),
+        INSERT,
+        "UPDATE outbox SET payload = '{}'",
+        "UPDATE outbox SET key = 'other'",
+        "UPDATE outbox SET topic = 'other'",
+        "TRUNCATE outbox",
+        "SELECT nextval('outbox_id_seq')",
+        "SELECT setval('outbox_id_seq', 1)",
+        "UPDATE outbox_state SET version = 2",
+        "DELETE FROM outbox_shard",
+        "SELECT id FROM events",
+    )
+
+
+def test_a_reader_sees_the_overview_without_payloads(connect: Connect) -> None:
+    reader = connect("outbox_reader")
+    schema.verify(reader)
+    overview = reader.execute("SELECT * FROM outbox_overview")
+    assert overview.rowcount == 1
+    assert "payload" not in {column.name for column in overview.description or ()}
+    reader.execute("SELECT shard, paused_at FROM outbox_shard")
+    refused(
+        reader,
+        "SELECT id FROM outbox",
+        "SELECT id FROM events",
+        "DELETE FROM outbox",
+        "DELETE FROM outbox_overview",
+        "UPDATE outbox_overview SET parked_at = NULL",
+        "UPDATE outbox_shard SET paused_at = now()",
+        INSERT,
+    )
+
+
+def test_an_operator_pauses_requeues_and_discards(connect: Connect, database: Database) -> None:
+    operator = connect("outbox_operator")
+    schema.verify(operator)
+    with database.connect() as owner:
+        owner.execute(PARK)
+    operator.execute("UPDATE outbox_shard SET paused_at = now() WHERE shard = 3")
+    operator.execute("UPDATE outbox SET parked_at = NULL, attempts = 0, last_error = NULL")
+    with database.connect() as owner:
+        counted = owner.execute("SELECT requeues FROM outbox_state").fetchone()
+    assert counted == (1,)
+    assert operator.execute("DELETE FROM outbox WHERE key = 'k'").rowcount == 1
+
+
+def test_an_operator_reads_no_payload_and_writes_no_row(connect: Connect) -> None:
+    refused(
+        connect("outbox_operator"),
+        "SELECT payload FROM outbox",
+        "SELECT metadata FROM outbox",
+        "SELECT * FROM outbox",
+        "UPDATE outbox SET payload = '{}'",
+        "UPDATE outbox_shard SET probation_until = NULL",
+        "UPDATE outbox_state SET streaming = false",
+        INSERT,
+    )

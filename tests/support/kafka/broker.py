@@ -1,0 +1,218 @@
+"""One node of Apache Kafka (KRaft), run from its jars."""
+
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from confluent_kafka import KafkaException
+
+from relay.demo.ports import LOOPBACK, free_port
+from tests.support.kafka.libraries import KafkaUnavailableError, kafka_libraries
+from tests.support.kafka.topics import admin_client
+
+Address = tuple[str, int]
+
+CLUSTER_ID = "b3V0Ym94LXJlbGF5LXRlcw"
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+PROBE_SECONDS = 0.5
+
+
+class KafkaBroker:
+    """A broker of one's own on free loopback ports; it keeps ports and data across restarts.
+
+    It has two listeners. CLIENT is what the program under test connects to: `bootstrap`, with
+    `client_protocol`, possibly advertised under another address (a proxy). ADMIN is always
+    PLAINTEXT and direct: `admin_bootstrap`, for tests that set up and look.
+    `properties` are server properties and win over the defaults; those of the client listener
+    start with `listener.name.client.`.
+    """
+
+    def __init__(
+        self,
+        properties: Mapping[str, str] | None = None,
+        *,
+        client_protocol: str = "PLAINTEXT",
+        java_options: Sequence[str] = ("-Xmx512m",),
+    ) -> None:
+        self.address: Address = (LOOPBACK, free_port())
+        self._admin_port, self._controller_port = free_port(), free_port()
+        self._advertised = self.address
+        self._client_protocol = client_protocol
+        self._properties = dict(properties or {})
+        self._java_options = list(java_options)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._directory = Path(tempfile.mkdtemp(prefix="relay-kafka-"))
+        self.log_path = self._directory / "broker.log"
+
+    @property
+    def bootstrap(self) -> str:
+        """The advertised address of the CLIENT listener."""
+        host, port = self._advertised
+        return f"{host}:{port}"
+
+    @property
+    def admin_bootstrap(self) -> str:
+        """The ADMIN listener: no proxy, no TLS, no credentials."""
+        return f"{LOOPBACK}:{self._admin_port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The broker's process id, None while it is stopped."""
+        return self._process.pid if self._process else None
+
+    def advertise(self, address: Address) -> None:
+        """Let clients come by this address, such as a proxy's; in force from the next start."""
+        self._advertised = address
+
+    def start(self) -> Self:
+        """Start the broker and wait until it answers.
+
+        Raises:
+            KafkaUnavailableError: Java or the jars are missing, or the broker did not come up.
+        """
+        if self._process is None:
+            java, libraries = _java(), kafka_libraries()
+            configuration = self._configure()
+            run = [java, *self._java_options, "-Dlog4j2.level=INFO", "-cp", f"{libraries}/*"]
+            self._format(run, configuration)
+            self._process = self._spawn([*run, "kafka.Kafka", str(configuration)])
+            self._await_answer()
+        return self
+
+    def stop(self) -> None:
+        """Shut down in good order; clients see their connections closed."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End at once, as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Freeze the broker: connections stay open and nothing answers."""
+        self._running().send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen broker go on."""
+        self._running().send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End the broker, frozen or not, and remove its data. May be called again."""
+        self.kill()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _configure(self) -> Path:
+        controller = f"{LOOPBACK}:{self._controller_port}"
+        admin = f"ADMIN://{self.admin_bootstrap}"
+        host, port = self.address
+        properties = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.voters": f"1@{controller}",
+            "listeners": f"CLIENT://{host}:{port},{admin},CONTROLLER://{controller}",
+            "advertised.listeners": f"CLIENT://{self.bootstrap},{admin}",
+            "listener.security.protocol.map": (
+                f"CLIENT:{self._client_protocol},ADMIN:PLAINTEXT,CONTROLLER:PLAINTEXT"
+            ),
+            "inter.broker.listener.name": "ADMIN",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": str(self._directory / "data"),
+            # A broker that crashed is let in again only after its old session has ended.
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
+            "auto.create.topics.enable": "false",
+            "offsets.topic.num.partitions": "1",
+            "offsets.topic.replication.factor": "1",
+            "transaction.state.log.num.partitions": "1",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "group.initial.rebalance.delay.ms": "0",
+        } | self._properties
+        path = self._directory / "server.properties"
+        path.write_text("".join(f"{k}={_escaped(v)}\n" for k, v in properties.items()))
+        return path
+
+    def _format(self, run: Sequence[str], configuration: Path) -> None:
+        if (self._directory / "data").exists():
+            return
+        storage_tool = ["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID]
+        process = self._spawn([*run, *storage_tool, "--config", str(configuration)])
+        if process.wait(START_SECONDS) != 0:
+            raise KafkaUnavailableError(f"Kafka's storage was not formatted:\n{self.log_tail()}")
+
+    def _spawn(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        with self.log_path.open("ab") as log:
+            return subprocess.Popen(
+                command,
+                cwd=self._directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # A Ctrl-C in the terminal ends the tests first; they end the broker.
+                start_new_session=True,
+            )
+
+    def _await_answer(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        admin = admin_client(self.admin_bootstrap)
+        while self._running().poll() is None and time.monotonic() < deadline:
+            try:
+                if admin.list_topics(timeout=PROBE_SECONDS).brokers:
+                    return
+            except KafkaException:
+                continue
+        self.kill()
+        raise KafkaUnavailableError(f"Kafka did not start:\n{self.log_tail()}")
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "the broker is not running: call start() first"
+        return self._process
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines that the broker wrote."""
+        if not self.log_path.exists():
+            return ""
+        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _java() -> str:
+    java = shutil.which("java")
+    if java is None:
+        raise KafkaUnavailableError("Java, which runs Kafka, is not installed")
+    return java
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("\n", "\\n")

@@ -1,0 +1,68 @@
+"""Databases for tests: one server a session, one template, one database a test."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from relay.demo.postgres import EmbeddedPostgres
+
+# Safe here: a test may crash the server, but never the machine.
+TEST_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database, named by a libpq URL of a user who may do everything in it."""
+
+    dsn: str
+
+    @property
+    def name(self) -> str:
+        return urlsplit(self.dsn).path.removeprefix("/")
+
+    def connect(self, *, autocommit: bool = False) -> Connection[TupleRow]:
+        return psycopg.connect(self.dsn, autocommit=autocommit)
+
+    def sibling(self, name: str) -> "Database":
+        """Another database of the same server."""
+        return Database(urlsplit(self.dsn)._replace(path=f"/{name}").geturl())
+
+
+@contextmanager
+def postgres_server() -> Iterator[Database]:
+    """The maintenance database of the server at DATABASE_URL, or of an embedded one."""
+    if given := os.environ.get("DATABASE_URL"):
+        yield Database(given)
+        return
+    with EmbeddedPostgres(TEST_SETTINGS) as server:
+        yield Database(server.dsn())
+
+
+@contextmanager
+def temporary_database(server: Database, template: Database | None = None) -> Iterator[Database]:
+    """A new database, a copy of `template` where one is given, dropped with its connections."""
+    database = server.sibling(f"relay_test_{uuid.uuid4().hex[:12]}")
+    name = sql.Identifier(database.name)
+    origin = sql.Identifier(template.name if template else "template0")
+    with server.connect(autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, origin))
+    try:
+        yield database
+    finally:
+        with server.connect(autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+
+
+def apply_schema(database: Database) -> None:
+    """Create the outbox tables, as shipped with the package."""
+    schema = resources.files("relay").joinpath("schema.sql").read_text(encoding="utf-8")
+    with database.connect() as connection:
+        connection.execute(schema.encode())

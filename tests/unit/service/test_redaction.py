@@ -1,0 +1,239 @@
+"""Nothing that is a secret, by its name or by its shape, comes out of the redactor."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from relay import Redactor
+from relay.errors import PayloadError
+
+SECRET = "hunter2-hunter2-hunter2"
+redactor = Redactor()
+
+SECRET_NAMES = [
+    "password",
+    "db_password",
+    "DBPassword",
+    "passwd",
+    "token",
+    "access-token",
+    "secret",
+    "pull_secret",
+    "pullSecret",
+    "PULL-SECRET",
+    "private_key",
+    "privateKey",
+    "ssh.private.key",
+    "Authorization",
+    "X-Secret-Key",
+    "api_key",
+    "apiKey",
+    "API Key",
+    "credentials",
+    "aws_secret_access_key",
+    "kubeconfig",
+    "auth",
+    "pwd",
+]
+
+SECRET_TEXTS = {
+    "private key": f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}\n-----END RSA PRIVATE KEY-----",
+    "private key that was cut off": f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}",
+    "PGP key": f"-----BEGIN PGP PRIVATE KEY BLOCK-----\n{SECRET}",
+    "URL": f"postgresql://relay:{SECRET}@db.example/outbox",
+    "URL with a token for a user": f"https://{SECRET}@git.example/repository",
+    "header": f"Authorization: Bearer {SECRET}",
+    "basic": f"curl -H 'Authorization: Basic {SECRET}' https://example",
+    "bearer": f"sent bearer {SECRET} to the server",
+    "web token": f"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0{SECRET}.{SECRET}",
+    "docker config": json.dumps({"auths": {"quay.io": {"auth": SECRET}}}),
+    "docker config that was cut off": '{"auths": {"quay.io": {"auth": "' + SECRET,
+    "docker config in words": f'cannot use {{"quay.io": {{"auth": "{SECRET}"}}}} here',
+    "JSON in JSON": json.dumps({"a": json.dumps({"b": json.dumps({"token": SECRET})})}),
+    "JSON in JSON that was cut off": json.dumps({"a": json.dumps({"token": SECRET})})[:-2],
+    "connection string": f"host=db user=relay password={SECRET} dbname=outbox",
+    "quoted": f"password='{SECRET} {SECRET}' dbname=outbox",
+    "query": f"https://example/?access_token={SECRET}&x=1",
+    "YAML": f"apiVersion: v1\npullSecret: '{SECRET}'\nsshKey: public\n",
+    "YAML list": f"users:\n  - password: {SECRET}\n",
+    "AWS": "AKIA" + "HUNTER2HUNTER2AB",
+    "GitHub": "ghp_" + "hunter2" * 6,
+}
+
+
+def leaks(value: object) -> bool:
+    text = json.dumps(value, default=str).lower()
+    return "hunter2" in text
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_by_name(name: str) -> None:
+    assert redactor.redact({name: SECRET}) == {name: "[redacted]"}
+    assert redactor.redact({"deep": [{name: {"inner": [SECRET]}}]}) == {
+        "deep": [{name: "[redacted]"}]
+    }
+
+
+@pytest.mark.parametrize("text", SECRET_TEXTS.values(), ids=SECRET_TEXTS)
+def test_by_shape(text: str) -> None:
+    assert leaks(text)
+    assert not leaks(redactor.text(text))
+    assert not leaks(redactor.redact({"info": [text]}))
+    assert not leaks(redactor.redact({text: 1}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Host h: updated status from known to installing",
+        "Failed to parse the pull secret: invalid character at 3",
+        "https://example.com:8080/path?x=1",
+        "write to admin@example.com",
+        "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----",
+        "authentication failed",
+        '{"a": [1, 2.50,  "x"]}',
+        "",
+        "9b2f8a5e-7d0d-4cbd-9c33-0e6e2d9f3b11",
+    ],
+)
+def test_what_is_harmless_stays_as_it_is(text: str) -> None:
+    assert redactor.redact({"info": text}) == {"info": text}
+    assert redactor.text(text) == text
+
+
+def test_switches_and_empty_values_are_no_secrets() -> None:
+    harmless: dict[str, object] = {
+        "pull_secret_set": True,
+        "token": None,
+        "password": "",
+        "credentials": [],
+    }
+    assert redactor.redact(harmless) == harmless
+    assert redactor.redact({"password": 0, "token": 1234}) == {
+        "password": "[redacted]",
+        "token": "[redacted]",
+    }
+
+
+def test_the_environment_of_a_container() -> None:
+    environment = [{"name": "DB_PASSWORD", "value": SECRET}, {"name": "HOME", "value": "/root"}]
+    assert redactor.redact({"env": environment}) == {
+        "env": [
+            {"name": "DB_PASSWORD", "value": "[redacted]"},
+            {"name": "HOME", "value": "/root"},
+        ]
+    }
+
+
+def test_pydantic_secrets() -> None:
+    assert redactor.redact({"x": SecretStr(SECRET)}) == {"x": "[redacted]"}
+
+
+def test_the_rest_of_a_text_stays() -> None:
+    assert redactor.text(SECRET_TEXTS["URL"]) == "postgresql://[redacted]@db.example/outbox"
+    assert redactor.text(SECRET_TEXTS["connection string"]) == (
+        "host=db user=relay password=[redacted] dbname=outbox"
+    )
+    assert redactor.text(SECRET_TEXTS["YAML"]) == (
+        "apiVersion: v1\npullSecret: [redacted]\nsshKey: public\n"
+    )
+
+
+def test_the_object_itself_is_not_changed() -> None:
+    value = {"a": [{"password": SECRET}]}
+    redactor.redact(value)
+    assert value == {"a": [{"password": SECRET}]}
+
+
+def test_names_and_patterns_of_ones_own() -> None:
+    own = Redactor(names=["bmc_pin"], patterns=[r"\d{4}-\d{4}"], keep=["token_count"])
+    given = {"BMC-PIN": "1", "card": "see 1234-5678", "token_count": 7, "token": "x"}
+    assert own.redact(given) == {
+        "BMC-PIN": "[redacted]",
+        "card": "see [redacted]",
+        "token_count": 7,
+        "token": "[redacted]",
+    }
+    assert own.redact({"text": json.dumps({"bmcPin": "1"})}) == {
+        "text": json.dumps({"bmcPin": "[redacted]"})
+    }
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    value: list[Any] = []
+    for _ in range(200):
+        value = [value]
+    with pytest.raises(PayloadError, match="levels"):
+        redactor.redact(value)
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["eyJ-", "password", "-----BEGIN PRIVATE KEY-----", "a://", '"auth": "', "'token'", "token: "],
+)
+def test_time_grows_with_the_length_and_not_its_square(part: str) -> None:
+    def seconds(length: int) -> float:
+        text = part * (length // len(part))
+        started = time.perf_counter()
+        redactor.text(text)
+        return time.perf_counter() - started
+
+    short = min(seconds(20_000) for _ in range(3))
+    assert seconds(200_000) < max(50 * short, 0.5)
+
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(alphabet=st.characters(exclude_categories=["Cs"]))
+    | st.floats(allow_nan=False)
+)
+keys = st.text(alphabet="abcxyz_-", min_size=1, max_size=8)
+trees = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4)
+)
+
+
+@st.composite
+def hidden(draw: st.DrawFn) -> dict[str, object]:
+    """An object with a secret somewhere inside: under a name, in a text, or in JSON in a text."""
+    value: object = draw(
+        st.sampled_from(sorted(SECRET_TEXTS.values()))
+        | st.sampled_from(SECRET_NAMES).map(lambda name: {name: SECRET})
+        | st.tuples(st.sampled_from(SECRET_NAMES), trees).map(
+            lambda pair: {pair[0]: {"inner": pair[1], "value": SECRET}}
+        )
+    )
+    for wrapping in draw(st.lists(st.sampled_from(["list", "dict", "json"]), max_size=6)):
+        around = draw(trees)
+        match wrapping:
+            case "list":
+                value = [around, value, around]
+            case "dict":
+                value = {"around": around, draw(keys): value}
+            case _:
+                value = json.dumps([value, around])
+    return {"around": draw(trees), "value": value}
+
+
+@given(hidden())
+def test_a_secret_at_any_depth_is_found(value: dict[str, object]) -> None:
+    assert leaks(value)
+    assert not leaks(redactor.redact(value))
+
+
+@given(hidden())
+def test_redacting_twice_changes_nothing_more(value: dict[str, object]) -> None:
+    once = redactor.redact(value)
+    assert redactor.redact(once) == once
+
+
+@given(st.dictionaries(keys, trees))
+def test_an_object_without_secrets_stays_as_it_is(value: dict[str, object]) -> None:
+    assert redactor.redact(value) == value
