@@ -1,10 +1,7 @@
-"""The command line. What a command needs is imported inside it, so that the relay stays small."""
+"""The command line: every command, and how each of them ends."""
 
-# ruff: noqa: PLC0415
-
-import json
 import sys
-from enum import StrEnum
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
@@ -12,6 +9,12 @@ import psycopg
 import typer
 
 from relay.errors import RelayError
+from relay.operator.commands.check import check
+from relay.operator.commands.demo import demo
+from relay.operator.commands.migrate import migrate
+from relay.operator.commands.run import run
+from relay.operator.commands.status import status
+from relay.schema import SCHEMA_VERSION
 
 EXIT_CODES = (
     "Exit codes: 0 fine; 1 failed; 2 the configuration, the command line or the schema is wrong; "
@@ -28,20 +31,6 @@ app = typer.Typer(
     # Its tracebacks show local variables, and secrets with them.
     pretty_exceptions_enable=False,
 )
-
-
-def _epilog(example: str) -> str:
-    return f"Example: {example}\n\n{EXIT_CODES}"
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-
-
-class KeyOrder(StrEnum):
-    """What puts a key on top of the list."""
-
-    ROWS = "rows"
-    AGE = "age"
 
 
 def main() -> None:
@@ -63,8 +52,6 @@ def _end(message: str, code: int) -> None:
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag's value
     if wanted:
-        from relay.schema import SCHEMA_VERSION
-
         typer.echo(f"relay {version('outbox-relay')} (schema version {SCHEMA_VERSION})")
         raise typer.Exit
 
@@ -82,126 +69,12 @@ def _options(
     pass
 
 
-@app.command(epilog=_epilog("DATABASE_URL=postgresql://… relay run"))
-def run() -> None:
-    """Relay the outbox until SIGTERM, in the foreground; the log goes to standard error."""
-    from relay import logs
-    from relay.daemon import lifecycle
-    from relay.settings import load
-
-    settings = load(database=True, stream=True)
-    logs.configure(settings.relay.log_level, settings.relay.log_format)
-    raise typer.Exit(lifecycle.run(settings))
+def _add(command: Callable[..., None], example: str) -> None:
+    app.command(epilog=f"Example: {example}\n\n{EXIT_CODES}")(command)
 
 
-@app.command(epilog=_epilog("relay check --json"))
-def check(
-    *,
-    as_json: Json = False,
-    strict: Annotated[bool, typer.Option(help="Exit 1 where there are warnings.")] = False,
-) -> None:
-    """Find out whether a relay could work: configuration, database, schema, broker and topic.
-
-    A broker that does not answer and a topic that is missing are warnings, with exit code 0: the
-    relay starts nevertheless, and rows wait in the outbox.
-    """
-    from dataclasses import asdict
-
-    from relay.operator.preflight import exit_code, findings
-
-    found = list(findings())
-    code = exit_code(found, strict=strict)
-    if as_json:
-        typer.echo(json.dumps({"exit_code": code, "findings": [asdict(each) for each in found]}))
-    else:
-        from relay.operator.printout import print_findings
-
-        print_findings(found)
-    for finding in found:
-        if finding.outcome in {"failed", "warning"}:
-            typer.echo(f"relay: {finding.outcome}: {finding.subject}: {finding.detail}", err=True)
-    raise typer.Exit(code)
-
-
-@app.command(epilog=_epilog("relay migrate --wait 60"))
-def migrate(
-    *,
-    wait: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long to try for the locks.")
-    ] = 300.0,
-    again: Annotated[
-        bool,
-        typer.Option(
-            "--again",
-            help="Apply everything although the version is current, as after roles were created.",
-        ),
-    ] = False,
-) -> None:
-    """Create the outbox tables, or bring them to this release's version.
-
-    May run at any time, and several times at once. Where others are using the tables it lets them
-    go first, and tries again.
-    """
-    from relay import logs
-    from relay.operator import schema
-    from relay.schema import SCHEMA_VERSION
-    from relay.settings import load
-
-    settings = load(database=True)
-    logs.configure(settings.relay.log_level, settings.relay.log_format)
-    applied = schema.migrate(settings.database.conninfo(), wait_seconds=wait, again=again)
-    done = "are" if applied else "were already"
-    typer.echo(f"The outbox tables {done} at version {SCHEMA_VERSION}.")
-
-
-@app.command(epilog=_epilog("relay status --by age --keys 20"))
-def status(
-    *,
-    as_json: Json = False,
-    all_shards: Annotated[
-        bool, typer.Option("--all", help="Show shards that have nothing to do as well.")
-    ] = False,
-    by: Annotated[
-        KeyOrder, typer.Option(help="Keys with most rows first, or with the oldest.")
-    ] = KeyOrder.ROWS,
-    keys: Annotated[int, typer.Option(min=1, max=1000, help="How many keys to list.")] = 10,
-    parked: Annotated[
-        int, typer.Option(min=1, max=1000, help="How many parked rows to list.")
-    ] = 10,
-) -> None:
-    """Show what waits, since when, who works on which shard, and what is parked.
-
-    Reads no payload, holds nobody up, and needs no more than the role outbox_reader.
-    """
-    from relay.operator.inspection import inspect
-    from relay.settings import load
-
-    found = inspect(load(database=True).database, keys=keys, order=by.value, parked=parked)
-    if as_json:
-        typer.echo(json.dumps(found.as_dict(), default=_as_text))
-    else:
-        from relay.operator.printout import print_status
-
-        print_status(found, all_shards=all_shards)
-
-
-@app.command(epilog=_epilog("relay demo --events 500 --json"))
-def demo(
-    *,
-    events: Annotated[int, typer.Option(min=1, help="How many events to write.")] = 300,
-    seed: Annotated[
-        int | None, typer.Option(help="Repeat the same installation; else a new one each time.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Simulate an installation, relay it with real processes, and count what arrived.
-
-    Needs no server: PostgreSQL and a broker are started for it, and removed afterwards.
-    """
-    from relay.demo import run
-
-    raise typer.Exit(run.demo(events=events, json=as_json, seed=seed))
-
-
-def _as_text(value: object) -> str:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+_add(run, "DATABASE_URL=postgresql://… relay run")
+_add(check, "relay check --json")
+_add(migrate, "relay migrate --wait 60")
+_add(status, "relay status --by age --keys 20")
+_add(demo, "relay demo --events 500 --json")

@@ -1,0 +1,24 @@
+# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
+
+from typing import Annotated
+
+import typer
+
+from relay.operator.commands.options import AsJson
+
+
+def demo(
+    *,
+    events: Annotated[int, typer.Option(min=1, help="How many events to write.")] = 300,
+    seed: Annotated[
+        int | None, typer.Option(help="Repeat the same installation; else a new one each time.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate an installation, relay it with real processes, and count what arrived.
+
+    Needs no server: PostgreSQL and a broker are started for it, and removed afterwards.
+    """
+    from relay.demo import run
+
+    raise typer.Exit(run.demo(events=events, json=as_json, seed=seed))

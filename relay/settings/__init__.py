@@ -1,0 +1,23 @@
+"""The settings of the service's side and of the relay: read once, checked once, frozen.
+
+A field's environment variable is its name in capitals, behind the prefix of its group. Put
+``_FILE`` behind the variable to have the value read from a file.
+"""
+
+from relay.settings.database import DatabaseSettings
+from relay.settings.kafka import PROPERTY_PREFIX, KafkaSettings
+from relay.settings.loading import Settings, load
+from relay.settings.relay import SHARDS, RelaySettings
+from relay.settings.versions import UNKNOWN_VERSION, VersionSettings
+
+__all__ = [
+    "PROPERTY_PREFIX",
+    "SHARDS",
+    "UNKNOWN_VERSION",
+    "DatabaseSettings",
+    "KafkaSettings",
+    "RelaySettings",
+    "Settings",
+    "VersionSettings",
+    "load",
+]

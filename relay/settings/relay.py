@@ -1,0 +1,69 @@
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from relay.settings.group import SettingsGroup
+
+SHARDS = 64
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class RelaySettings(SettingsGroup):
+    """How the relay works. Sizes are in rows or bytes, times in seconds, as the names say."""
+
+    model_config = SettingsConfigDict(env_prefix="RELAY_")
+
+    workers: int = Field(
+        1, ge=1, le=16, description="threads, each with a connection and a producer"
+    )
+    lease_shards: int = Field(16, ge=1, le=SHARDS, description="shards locked at a time, of 64")
+    lease_rows: int = Field(20_000, ge=1, description="rows of one lease; repeated after a crash")
+    lease_bytes: int = Field(64 << 20, ge=1, description="payload bytes of one lease")
+    lease_seconds: float = Field(2.0, gt=0, description="no new chunk is read after this time")
+    chunk_rows: int = Field(2_000, ge=1, description="rows read at a time")
+    chunk_bytes: int = Field(4 << 20, ge=1, description="payload bytes read at a time")
+    delivery_budget_seconds: float = Field(
+        10.0, gt=0, description="what Kafka has not acknowledged by then goes back to the outbox"
+    )
+    lease_timeout_seconds: float = Field(
+        20.0, gt=0, description="PostgreSQL takes the lease of a vanished relay after this time"
+    )
+    stall_seconds: float = Field(
+        3.0, gt=0, description="a partition that acknowledges nothing for this time is put on hold"
+    )
+    drain_budget_seconds: float = Field(10.0, gt=0, description="time to end in after SIGTERM")
+    poll_min_seconds: float = Field(0.002, gt=0, description="pause between polls when busy")
+    poll_max_seconds: float = Field(0.1, gt=0, description="pause between polls when idle")
+    backoff_max_seconds: float = Field(30.0, gt=0, description="longest pause between retries")
+    queue_bytes: int = Field(32 << 20, ge=1 << 20, description="the producer's buffer")
+    max_message_bytes: int | None = Field(
+        None, ge=1024, description="largest message, where the topic's limit may not be read"
+    )
+    block_keys: bool = Field(
+        default=False, description="a parked row holds back later rows of its key"
+    )
+    partitioner: Literal["murmur2", "fnv1a"] = Field("murmur2", description="key to partition")
+    sample_seconds: float = Field(5.0, gt=0, description="pause between samples of the lag")
+    metrics_host: str = Field("0.0.0.0", description="address of metrics and health")  # noqa: S104
+    metrics_port: int = Field(9464, ge=0, lt=65536, description="its port; 0 takes a free one")
+    log_level: LogLevel = Field("info", description="debug, info, warning or error")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="auto: text on a terminal, else json"
+    )
+
+    _LIMITS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("delivery_budget_seconds", "lease_timeout_seconds", "or PostgreSQL ends the lease first"),
+        ("lease_seconds", "delivery_budget_seconds", "or nothing is left for the last chunk"),
+        ("stall_seconds", "delivery_budget_seconds", "or a stuck partition takes the others along"),
+        ("poll_min_seconds", "poll_max_seconds", "which it grows to"),
+        ("chunk_bytes", "queue_bytes", "or a chunk does not fit into the producer"),
+    )
+
+    def faults(self) -> Iterator[str]:
+        """Yield what cannot work."""
+        for low, high, reason in self._LIMITS:
+            if not getattr(self, low) < getattr(self, high):
+                yield f"{self.variable(low)} must be less than {self.variable(high)}, {reason}"
