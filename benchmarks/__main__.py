@@ -1,0 +1,48 @@
+"""``python -m benchmarks``: measure on a real PostgreSQL and a real Kafka on this machine."""
+
+from collections.abc import Callable
+from typing import Annotated, Final
+
+import typer
+
+from benchmarks import drain, large_backlog, latency, pinned, report
+from benchmarks.figures import Figures
+from benchmarks.progress import Progress
+from benchmarks.sizes import FULL_ROWS, Sizes
+from benchmarks.stage import Stage, stage
+
+MEASUREMENTS: Final[dict[str, Callable[[Stage], Figures]]] = {
+    "latency": latency.measure,
+    "drain": drain.measure,
+    "pinned": pinned.measure,
+    "backlog": large_backlog.measure,
+}
+
+
+def main(
+    rows: Annotated[
+        int, typer.Option(min=10_000, help="The largest backlog; less than a million is short.")
+    ] = FULL_ROWS,
+    only: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join(MEASUREMENTS)}; may be repeated.")
+    ] = None,
+) -> None:
+    """Measure, print a table, and write benchmarks/latest.json."""
+    sizes = Sizes(rows)
+    chosen = {name: MEASUREMENTS[name] for name in only or MEASUREMENTS}
+    figures: Figures = {}
+    with Progress(len(chosen)) as progress, stage(sizes, progress) as on:
+        for measure in chosen.values():
+            figures |= measure(on)
+            progress.step()
+        figures |= {
+            "lost": on.account.lost,
+            "duplicates": on.account.duplicates,
+            "inversions": on.account.inversions,
+        }
+    figures = {name: round(value, 3) for name, value in figures.items()}
+    report.write(figures, rows=rows, short=sizes.short)
+    report.show(figures, rows=rows, short=sizes.short)
+
+
+typer.run(main)

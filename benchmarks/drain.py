@@ -1,0 +1,45 @@
+"""One relay against the bare halves of its work, and four relays against one."""
+
+from functools import partial
+from statistics import median
+
+from benchmarks.figures import Figures, in_turn
+from benchmarks.halves import claim_and_delete, raw_produce
+from benchmarks.rate import TopicSize
+from benchmarks.stage import PARTITIONS, Stage
+
+
+def measure(stage: Stage) -> Figures:
+    """Return the rates of the halves, of one relay, and the ratios."""
+    rates = in_turn(
+        stage,
+        {
+            "librdkafka alone": partial(raw_produce, stage),
+            "SQL alone": partial(claim_and_delete, stage),
+            "one relay": partial(drain, stage, relays=1),
+            "four relays": partial(drain, stage, relays=4),
+        },
+    )
+    produce, claim, one, four = (median(rates[name]) for name in rates)
+    limit = 1 / (1 / produce + 1 / claim)
+    return {
+        "raw_produce_per_s": produce,
+        "raw_claim_delete_per_s": claim,
+        "sequential_limit_per_s": limit,
+        "drain_per_s": one,
+        "drain_ratio": one / limit,
+        "four_relays_ratio": four / one,
+    }
+
+
+def drain(stage: Stage, *, relays: int) -> float:
+    """Let *relays* relays publish a waiting backlog; return rows a second."""
+    rows = stage.sizes.drain
+    with stage.backlog() as backlog, stage.topic() as topic:
+        with stage.relays(backlog, topic, count=relays):
+            with backlog.held_back():
+                ids = backlog.fill(rows)
+            rate = TopicSize(stage.kafka.bootstrap, topic, PARTITIONS).rate_until(rows)
+            backlog.await_empty()
+        stage.account.check(stage.kafka.bootstrap, topic, ids)
+    return rate

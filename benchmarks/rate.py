@@ -1,0 +1,47 @@
+"""How fast a topic fills, seen from the broker, which costs the relay nothing."""
+
+import time
+from typing import Final
+
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+
+from tests.support.kafka.topics import admin_client
+
+_POLL_SECONDS: Final = 0.02
+_ANSWER_SECONDS: Final = 10.0
+STALL_SECONDS: Final = 60.0
+
+
+class TopicSize:
+    """Counts the messages of a topic."""
+
+    def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+        self._admin = admin_client(bootstrap)
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        self._ends = {TopicPartition(topic, number): latest for number in range(partitions)}
+
+    def __call__(self) -> int:
+        """Return the number of messages now."""
+        asked = self._admin.list_offsets(self._ends, request_timeout=_ANSWER_SECONDS)
+        return sum(answer.result().offset for answer in asked.values())
+
+    def rate_until(self, wanted: int) -> float:
+        """Wait until *wanted* messages more are there; return messages a second from the first on.
+
+        Raises:
+            TimeoutError: the topic does not grow any more.
+        """
+        before = first = now = self()
+        begun = at = grown_at = time.perf_counter()
+        while now - before < wanted:
+            time.sleep(_POLL_SECONDS)
+            last, now = now, self()
+            at = time.perf_counter()
+            if now > last:
+                grown_at = at
+            elif at - grown_at > STALL_SECONDS:
+                raise TimeoutError(f"{now - before} of {wanted} messages, and no more are coming")
+            if first == before:
+                first, begun = now, at
+        return (now - first) / (at - begun)

@@ -1,0 +1,68 @@
+"""The result: a table for people, a file for programs, and what the figures have to reach."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+LATEST: Final = Path(__file__).parent / "latest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a figure must reach: at least *least*, or at most *most*."""
+
+    least: float | None = None
+    most: float | None = None
+
+    def holds(self, value: float) -> bool:
+        """Return whether *value* is good enough."""
+        return (self.least is None or value >= self.least) and (
+            self.most is None or value <= self.most
+        )
+
+    def __str__(self) -> str:
+        return f"≥ {self.least:g}" if self.least is not None else f"≤ {self.most:g}"
+
+
+TARGETS: Final[Mapping[str, Target]] = {
+    "drain_ratio": Target(least=0.9),
+    "four_relays_ratio": Target(least=0.9),
+    "pinned_xmin_ratio": Target(least=0.9),
+    "backlog_ratio": Target(least=0.9),
+    "latency_p50_ms": Target(most=10),
+    "latency_p99_ms": Target(most=50),
+    "latency_after_idle_p99_ms": Target(most=150),
+    "rss_mib_outage": Target(most=120),
+    "idle_cpu_percent": Target(most=2),
+    "lost": Target(most=0),
+    "duplicates": Target(most=0),
+    "inversions": Target(most=0),
+}
+
+
+def write(figures: Mapping[str, float], *, rows: int, short: bool) -> None:
+    """Keep *figures* in `latest.json`, beside how large the run was."""
+    LATEST.write_text(json.dumps({"rows": rows, "short": short, **figures}, indent=2) + "\n")
+
+
+def show(figures: Mapping[str, float], *, rows: int, short: bool) -> None:
+    """Print the table."""
+    scaled = " (a short run: the large figures are scaled down)" if short else ""
+    table = Table(title=f"Backlog of {rows:,} rows{scaled}", title_justify="left")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    table.add_column("target", justify="right")
+    table.add_column("")
+    for name, value in figures.items():
+        target = TARGETS.get(name)
+        reached = "" if target is None else "reached" if target.holds(value) else "MISSED"
+        shown = f"{value:,.0f}" if name.endswith("_per_s") else f"{value:g}"
+        table.add_row(name, shown, str(target or ""), reached)
+    console = Console()
+    console.print(table)
+    console.print(f"written to {LATEST.relative_to(Path.cwd())}", highlight=False)

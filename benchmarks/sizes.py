@@ -1,0 +1,53 @@
+"""How large a run is: the full one, and the same scaled down."""
+
+from dataclasses import dataclass
+from typing import Final
+
+FULL_ROWS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Rows and seconds of each measurement. *rows* is the largest backlog."""
+
+    rows: int = FULL_ROWS
+
+    @property
+    def short(self) -> bool:
+        """Whether the large figures are scaled down."""
+        return self.rows < FULL_ROWS
+
+    @property
+    def drain(self) -> int:
+        """Rows of one drain: enough for several seconds."""
+        return min(3 * self.rows, 200_000)
+
+    @property
+    def small_backlog(self) -> int:
+        """What a large backlog is compared with."""
+        return max(self.rows // 20, 5_000)
+
+    @property
+    def dead(self) -> int:
+        """Dead rows that a transaction elsewhere keeps from vacuum."""
+        return self.rows // 2
+
+    @property
+    def repeats(self) -> int:
+        """How often the sides of a ratio are measured in turn."""
+        return 3
+
+    @property
+    def latency_seconds(self) -> int:
+        """How long events are written at a steady rate."""
+        return 10 if self.short else 30
+
+    @property
+    def silences(self) -> int:
+        """How many first events after a silence are timed."""
+        return 3 if self.short else 12
+
+    @property
+    def idle_seconds(self) -> int:
+        """How long an idle relay is watched, which is not scaled."""
+        return 30
