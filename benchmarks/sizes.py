@@ -25,7 +25,7 @@ class Sizes:
     @property
     def small_backlog(self) -> int:
         """What a large backlog is compared with."""
-        return max(self.rows // 20, 5_000)
+        return min(self.rows // 2, 50_000)
 
     @property
     def dead(self) -> int:
