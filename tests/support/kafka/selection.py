@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
+from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
 
 from relay.demo.ports import free_port
@@ -55,7 +56,7 @@ def _select(stack: ExitStack) -> SessionKafka:
         return SessionKafka(given, "given")
     reasons = ["KAFKA_BOOTSTRAP_SERVER is not set"]
     try:
-        return SessionKafka(stack.enter_context(_container()), "container")
+        return SessionKafka(stack.enter_context(kafka_in_docker()), "container")
     except KafkaUnavailableError as error:
         reasons.append(str(error))
     try:
@@ -66,7 +67,12 @@ def _select(stack: ExitStack) -> SessionKafka:
 
 
 @contextmanager
-def _container() -> Iterator[str]:
+def kafka_in_docker() -> Iterator[str]:
+    """A broker in a container of its own, by its address.
+
+    Raises:
+        KafkaUnavailableError: no engine answers, or it cannot fetch or start the image.
+    """
     if not _docker_answers():
         raise KafkaUnavailableError("no Docker engine answers")
     port = free_port()
@@ -75,9 +81,20 @@ def _container() -> Iterator[str]:
     bootstrap = f"{host}:{port}"
     for name, value in _container_environment(bootstrap).items():
         container.with_env(name, value)
-    with container:
-        admin_client(bootstrap).list_topics(timeout=CONTAINER_START_SECONDS)
+    try:
+        _start(container, bootstrap)
         yield bootstrap
+    finally:
+        container.stop()
+
+
+def _start(container: DockerContainer, bootstrap: str) -> None:
+    # OSError: connections that break, and the time-outs of both clients.
+    try:
+        container.start()
+        admin_client(bootstrap).list_topics(timeout=CONTAINER_START_SECONDS)
+    except (DockerException, KafkaException, OSError) as error:
+        raise KafkaUnavailableError(f"the Docker engine cannot run {IMAGE}: {error}") from error
 
 
 def _docker_answers() -> bool:
