@@ -45,4 +45,6 @@ def main(
     report.show(figures, rows=rows, short=sizes.short)
 
 
-typer.run(main)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command()(main)
+app()

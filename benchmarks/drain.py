@@ -39,7 +39,8 @@ def drain(stage: Stage, *, relays: int) -> float:
         with stage.relays(backlog, topic, count=relays):
             with backlog.held_back():
                 ids = backlog.fill(rows)
-            rate = TopicSize(stage.kafka.bootstrap, topic, PARTITIONS).rate_until(rows)
+                size = TopicSize(stage.kafka.bootstrap, topic, PARTITIONS)
+            rate = size.rate_until(rows)
             backlog.await_empty()
         stage.account.check(stage.kafka.bootstrap, topic, ids)
     return rate

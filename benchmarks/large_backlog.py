@@ -41,7 +41,7 @@ def _drain(stage: Stage, rows: int, memory: list[float]) -> float:
             memory.append(_memory_without_kafka(stage, backlog, topic))
         with backlog.held_back():
             relays.enter_context(stage.relays(backlog, topic))
-        size = TopicSize(stage.kafka.bootstrap, topic, PARTITIONS)
+            size = TopicSize(stage.kafka.bootstrap, topic, PARTITIONS)
         rate = size.rate_until(stage.sizes.small_backlog)
         backlog.await_empty()
         stage.account.check(stage.kafka.bootstrap, topic, ids)

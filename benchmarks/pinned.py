@@ -34,7 +34,8 @@ def _drain(stage: Stage, pin: Pin) -> float:
             backlog.leave_dead(stage.sizes.dead)
             with backlog.held_back():
                 ids = backlog.fill(rows)
-            rate = TopicSize(stage.kafka.bootstrap, topic, PARTITIONS).rate_until(rows)
+                size = TopicSize(stage.kafka.bootstrap, topic, PARTITIONS)
+            rate = size.rate_until(rows)
             backlog.await_empty()
         stage.account.check(stage.kafka.bootstrap, topic, ids)
     return rate
