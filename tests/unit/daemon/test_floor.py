@@ -1,0 +1,114 @@
+import pytest
+
+from relay.daemon.floor import PATIENCE_SECONDS, First, Floors, Sample
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def floors(clock: Clock) -> Floors:
+    return Floors(clock)
+
+
+def sample(drawn: int, *writers: str, requeues: int = 0) -> Sample:
+    return Sample(drawn, requeues, now_ms=0, writers=frozenset(writers))
+
+
+def test_nothing_is_decided_at_the_first_look(floors: Floors) -> None:
+    assert floors.observe(sample(10)) is None
+
+
+def test_what_was_drawn_is_decided_when_the_writers_of_that_moment_have_ended(
+    floors: Floors,
+) -> None:
+    floors.observe(sample(10, "a", "b"))
+    assert floors.observe(sample(20, "b")) is None
+    assert floors.observe(sample(30, "c")) == 10
+    # The mark moves on only when it was reached: "c" may hold what was drawn up to 30.
+    assert floors.observe(sample(40, "c")) is None
+    assert floors.observe(sample(50)) == 30
+
+
+def test_a_floor_stays_below_the_oldest_pending_row_of_its_shard(floors: Floors) -> None:
+    floors.raise_to(100, {3: First(id=41, created_ms=0)})
+    assert (floors.ids[3], floors.ids[4]) == (40, 100)
+
+
+def test_a_floor_never_falls_by_being_raised(floors: Floors) -> None:
+    floors.raise_to(100, {})
+    floors.raise_to(50, {})
+    assert set(floors.ids) == {100}
+
+
+def test_rows_that_were_read_and_settled_are_passed_but_only_as_far_as_all_is_decided(
+    floors: Floors,
+) -> None:
+    floors.passed({5: 80})
+    assert floors.ids[5] == 0
+    floors.observe(sample(60))
+    assert floors.observe(sample(90)) == 60
+    floors.passed({5: 40, 6: 80})
+    assert (floors.ids[5], floors.ids[6], floors.ids[7]) == (40, 60, 0)
+
+
+def test_a_requeued_row_lets_everything_start_from_the_beginning(floors: Floors) -> None:
+    floors.observe(sample(10))
+    floors.raise_to(10, {})
+    assert floors.observe(sample(20, requeues=1)) is None
+    assert set(floors.ids) == {0}
+
+
+def test_a_sequence_that_was_set_back_lets_everything_start_from_the_beginning(
+    floors: Floors,
+) -> None:
+    floors.observe(sample(1000))
+    floors.raise_to(1000, {})
+    assert floors.observe(sample(500)) is None
+    assert set(floors.ids) == {0}
+
+
+def test_a_writer_that_stays_open_does_not_stop_the_floors_for_ever(
+    floors: Floors, clock: Clock
+) -> None:
+    floors.observe(sample(10, "slow"))
+    clock.now += PATIENCE_SECONDS + 0.1
+    assert floors.observe(sample(20, "slow")) == 10
+    floors.raise_to(10, {})
+    assert set(floors.ids) == {10}
+
+
+def test_what_an_overlooked_writer_commits_is_looked_for_from_where_all_was_proven(
+    floors: Floors, clock: Clock
+) -> None:
+    floors.observe(sample(5))
+    assert floors.observe(sample(10, "slow")) == 5
+    floors.raise_to(5, {})
+    clock.now += PATIENCE_SECONDS + 0.1
+    assert floors.observe(sample(20, "slow")) == 10
+    floors.raise_to(10, {})
+    assert floors.ids[0] == 10
+    floors.observe(sample(30))
+    assert floors.ids[0] == 5
+
+
+def test_floors_proven_while_a_writer_is_overlooked_are_not_kept(
+    floors: Floors, clock: Clock
+) -> None:
+    floors.observe(sample(10, "slow"))
+    clock.now += PATIENCE_SECONDS + 0.1
+    floors.observe(sample(20, "slow"))
+    floors.passed({1: 10})
+    assert floors.ids[1] == 10
+    floors.observe(sample(30))
+    assert floors.ids[1] == 0

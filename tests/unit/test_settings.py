@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+
+from relay.errors import ConfigurationError
+from relay.settings import DatabaseSettings, RelaySettings, load
+
+WORKING = {
+    "ENABLE_EVENT_STREAMING": "true",
+    "DATABASE_URL": "postgresql://user:hunter2@database:5433/service",
+    "KAFKA_BOOTSTRAP_SERVER": "kafka:9092",
+    "KAFKA_EVENT_STREAM_TOPIC": "events-stream",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment in which everything works, and nothing else of ours is set."""
+    for name in ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVER"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in WORKING.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def faults() -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(database=True, stream=True)
+    assert "hunter2" not in str(caught.value)
+    return caught.value.faults
+
+
+def test_what_works_is_read(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RELAY_WORKERS", "3")
+    environment.setenv("AGENT_DOCKER_IMAGE", "agent:1")
+    settings = load(database=True, stream=True)
+    assert (settings.streaming, settings.relay.workers) == (True, 3)
+    assert settings.kafka.bootstrap_server == "kafka:9092"
+    assert settings.versions.versions()["discovery-agent"] == "agent:1"
+    assert settings.database.address() == "database:5433/service"
+
+
+def test_every_fault_is_named_at_once(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("KAFKA_EVENT_STREAM_TOPIC")
+    environment.setenv("KAFKA_SASL_MECHANISM", "MAGIC")
+    environment.setenv("KAFKA_CLIENT_ID", "somebody")
+    environment.setenv("RELAY_WORKERS", "none")
+    environment.setenv("RELAY_DELIVERY_BUDGET_SECONDS", "60")
+    named = " ".join(faults())
+    for variable in (
+        "KAFKA_EVENT_STREAM_TOPIC",
+        "KAFKA_SASL_MECHANISM",
+        "KAFKA_CLIENT_SECRET",
+        "RELAY_WORKERS",
+        "RELAY_DELIVERY_BUDGET_SECONDS must be less than RELAY_LEASE_TIMEOUT_SECONDS",
+    ):
+        assert variable in named
+
+
+def test_switched_off_nothing_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in WORKING:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KAFKA_SASL_MECHANISM", "MAGIC")
+    assert load(database=True, stream=True).streaming is False
+
+
+@pytest.mark.parametrize("topic", ["with space", "ü", "a" * 250, "semi;colon"])
+def test_a_topic_that_kafka_would_refuse_is_refused(
+    environment: pytest.MonkeyPatch, topic: str
+) -> None:
+    environment.setenv("KAFKA_EVENT_STREAM_TOPIC", topic)
+    assert any("KAFKA_EVENT_STREAM_TOPIC" in fault for fault in faults())
+
+
+def test_a_url_that_is_none_is_named_without_its_password(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DATABASE_URL", "postgresql://user:hunter2@host:port:port/x y")
+    assert any("DATABASE_URL" in fault for fault in faults())
+
+
+def test_a_secret_may_come_as_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter2\n")
+    environment.setenv("KAFKA_CLIENT_ID", "somebody")
+    environment.setenv("KAFKA_CLIENT_SECRET_FILE", str(tmp_path / "secret"))
+    secret = load(database=True, stream=True).kafka.client_secret
+    assert secret is not None
+    assert secret.get_secret_value() == "hunter2"
+    assert "hunter2" not in repr(load(database=True, stream=True))
+
+
+def test_a_file_that_is_missing_is_a_fault(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.setenv("KAFKA_CLIENT_SECRET_FILE", str(tmp_path / "nowhere"))
+    assert any("nowhere" in fault for fault in faults())
+
+
+def test_the_database_may_be_given_in_parts(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("DATABASE_URL")
+    for name, value in {
+        "DB_HOST": "db", "DB_PORT": "5555", "DB_USER": "u", "DB_PASS": "p w'd", "DB_NAME": "n",
+    }.items():  # fmt: skip
+        environment.setenv(name, value)
+    database = load(database=True).database
+    assert database.address() == "db:5555/n"
+    assert r"p w\'d" in database.conninfo()
+
+
+def test_sqlalchemys_driver_is_no_matter(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DATABASE_URL", "postgresql+psycopg://u@h/n")
+    assert DatabaseSettings().address() == "h:5432/n"
+
+
+def test_properties_of_the_client_pass_through(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("KAFKA_PROPERTY_SSL_CA_LOCATION", "/ca.pem")
+    assert load(stream=True).kafka.properties == {"ssl.ca.location": "/ca.pem"}
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert all(field.description for field in RelaySettings.model_fields.values())
