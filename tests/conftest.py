@@ -15,6 +15,7 @@ from tests.support.kafka.topics import (
     delete_topic,
     read_topic,
 )
+from tests.support.outbox import Consume, Outbox, Start
 from tests.support.postgres import Database, apply_schema, postgres_server, temporary_database
 from tests.support.process import ProcessUnderTest, relay_command
 
@@ -136,3 +137,46 @@ def run_relay() -> Iterator[Callable[..., ProcessUnderTest]]:
             return processes.enter_context(process)
 
         yield run
+
+
+@pytest.fixture
+def outbox(database: Database) -> Iterator[Outbox]:
+    with database.connect(autocommit=True) as connection:
+        yield Outbox(connection)
+
+
+@pytest.fixture
+def database_connection(database: Database) -> Iterator[Outbox]:
+    """A second connection, for another transaction at the same time."""
+    with database.connect(autocommit=True) as connection:
+        yield Outbox(connection)
+
+
+@pytest.fixture
+def environment(database: Database, kafka: SessionKafka, topic: str) -> dict[str, str]:
+    """What a relay needs to run on this test's database and topic."""
+    return {
+        "ENABLE_EVENT_STREAMING": "true",
+        "DATABASE_URL": database.dsn,
+        "KAFKA_BOOTSTRAP_SERVER": kafka.bootstrap,
+        "KAFKA_EVENT_STREAM_TOPIC": topic,
+        "RELAY_METRICS_HOST": "127.0.0.1",
+        "RELAY_METRICS_PORT": "0",
+        "RELAY_LOG_FORMAT": "json",
+    }
+
+
+@pytest.fixture
+def relay(run_relay: Start, environment: dict[str, str]) -> Start:
+    """Start `relay run`; keyword arguments change its environment."""
+
+    def start(**changes: str) -> ProcessUnderTest:
+        return run_relay("run", environment=environment | changes)
+
+    return start
+
+
+@pytest.fixture
+def read(consume: Consume, topic: str) -> Consume:
+    """Read this test's topic from its beginning."""
+    return partial(consume, topic)

@@ -5,22 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.relay.conftest import Consume, Outbox, Start
 from tests.support.eventually import eventually
-from tests.support.kafka.topics import ConsumedMessage
+from tests.support.kafka.topics import first_appearances
+from tests.support.outbox import Consume, Outbox, Start
 
 pytestmark = pytest.mark.kafka
-
-
-def first_appearances(messages: list[ConsumedMessage]) -> dict[bytes | None, list[int]]:
-    """Return, for each key, the seq of each id in the order of first appearance."""
-    seen: set[bytes | None] = set()
-    order: dict[bytes | None, list[int]] = {}
-    for message in messages:
-        if message.header("id") not in seen:
-            seen.add(message.header("id"))
-            order.setdefault(message.key, []).append(int(message.header("seq") or b""))
-    return order
 
 
 def test_the_envelope_is_what_was_stored(outbox: Outbox, relay: Start, read: Consume) -> None:

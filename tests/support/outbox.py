@@ -1,17 +1,13 @@
-"""A relay process on a database and a topic of its own."""
+"""The outbox of one test, and what the tests of a relay on it are given."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
-import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from tests.support.eventually import eventually
-from tests.support.kafka.selection import SessionKafka
 from tests.support.kafka.topics import ConsumedMessage
-from tests.support.postgres import Database
 from tests.support.process import ProcessUnderTest
 
 Start = Callable[..., ProcessUnderTest]
@@ -52,46 +48,3 @@ class Outbox:
     def await_empty(self, where: str = "parked_at IS NULL", timeout: float = 30.0) -> None:
         """Wait until no such row is left."""
         eventually(lambda: self.count(where) == 0, timeout=timeout, what=f"no row with {where}")
-
-
-@pytest.fixture
-def outbox(database: Database) -> Iterator[Outbox]:
-    with database.connect(autocommit=True) as connection:
-        yield Outbox(connection)
-
-
-@pytest.fixture
-def database_connection(database: Database) -> Iterator[Outbox]:
-    """A second connection, for another transaction at the same time."""
-    with database.connect(autocommit=True) as connection:
-        yield Outbox(connection)
-
-
-@pytest.fixture
-def environment(database: Database, kafka: SessionKafka, topic: str) -> dict[str, str]:
-    """What a relay needs to run on this test's database and topic."""
-    return {
-        "ENABLE_EVENT_STREAMING": "true",
-        "DATABASE_URL": database.dsn,
-        "KAFKA_BOOTSTRAP_SERVER": kafka.bootstrap,
-        "KAFKA_EVENT_STREAM_TOPIC": topic,
-        "RELAY_METRICS_HOST": "127.0.0.1",
-        "RELAY_METRICS_PORT": "0",
-        "RELAY_LOG_FORMAT": "json",
-    }
-
-
-@pytest.fixture
-def relay(run_relay: Start, environment: dict[str, str]) -> Start:
-    """Start `relay run`; keyword arguments change its environment."""
-
-    def start(**changes: str) -> ProcessUnderTest:
-        return run_relay("run", environment=environment | changes)
-
-    return start
-
-
-@pytest.fixture
-def read(consume: Consume, topic: str) -> Consume:
-    """Read this test's topic from its beginning."""
-    return partial(consume, topic)
