@@ -6,7 +6,7 @@ from typing import Any
 from relay.daemon.rows import Row
 
 
-def row(number: int, *, key: str | None = None, **columns: Any) -> Row:
+def row(number: int, *, key: str | None = None, **columns: Any) -> Row:  # noqa: ANN401 - the row says what they are
     """Return a small row with the outbox id *number*."""
     payload = '{"number": %d}' % number  # noqa: UP031 - braces of JSON
     small = Row(
