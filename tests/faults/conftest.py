@@ -1,0 +1,61 @@
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+import pytest
+
+from tests.faults.stream import Stream
+from tests.support.outbox import Consume
+from tests.support.process import ProcessUnderTest
+from tests.support.sabotage import sabotaged_relay
+
+Recovery = Callable[[float], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def recovery(record_property: Callable[[str, object], None]) -> Recovery:
+    """Time what follows the fault: `with recovery(10.0): ...` fails where it takes longer."""
+
+    @contextmanager
+    def timed(within_seconds: float) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        seconds = time.monotonic() - begun
+        record_property("recovery_seconds", round(seconds, 2))
+        assert seconds < within_seconds
+
+    return timed
+
+
+@pytest.fixture
+def stream(read: Consume) -> Callable[[], Stream]:
+    """All that is on this test's topic now."""
+    return lambda: Stream(read())
+
+
+@pytest.fixture
+def sabotaged(environment: dict[str, str]) -> Iterator[Callable[..., ProcessUnderTest]]:
+    """Start a relay that sends itself a signal: `sabotaged(signal.SIGKILL, "ack", 3)`."""
+    with ExitStack() as processes:
+
+        def start(
+            what: signal.Signals, point: str, countdown: int = 1, **changes: str
+        ) -> ProcessUnderTest:
+            command = sabotaged_relay(what, point, countdown)
+            process = ProcessUnderTest(command, environment | changes)
+            return processes.enter_context(process)
+
+        yield start
+
+
+@pytest.fixture
+def impatient() -> Mapping[str, str]:
+    """Settings under which a lease is lost after three seconds."""
+    return {
+        "RELAY_LEASE_TIMEOUT_SECONDS": "3",
+        "RELAY_DELIVERY_BUDGET_SECONDS": "2",
+        "RELAY_LEASE_SECONDS": "1",
+        "RELAY_STALL_SECONDS": "1",
+        "RELAY_BACKOFF_MAX_SECONDS": "1",
+    }

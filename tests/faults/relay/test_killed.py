@@ -1,0 +1,88 @@
+"""kill -9 at every point of a lease: another relay carries on, and nothing is lost."""
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from tests.faults.conftest import Recovery
+from tests.faults.stream import Stream
+from tests.support.outbox import Outbox, Start
+
+pytestmark = pytest.mark.kafka
+
+ROWS = 6_000
+LEASE_ROWS = 1_000
+# A chunk is dealt out to 16 shards in equal parts, rounded up.
+LEASE_ROWS_MAX = LEASE_ROWS + 15
+SMALL_LEASES = {"RELAY_LEASE_ROWS": str(LEASE_ROWS), "RELAY_CHUNK_ROWS": "200"}
+RECOVERY_SECONDS = 15.0
+
+
+@dataclass
+class Aftermath:
+    """How many leases the victim had committed, and what is on the topic in the end."""
+
+    leases: int
+    stream: Stream
+
+
+@pytest.fixture
+def killed(
+    outbox: Outbox,
+    sabotaged: Start,
+    relay: Start,
+    stream: Callable[[], Stream],
+    recovery: Recovery,
+) -> Callable[[str, int], Aftermath]:
+    """Kill a relay at a point, let another one finish, and check what holds after every kill."""
+
+    def kill(point: str, countdown: int) -> Aftermath:
+        outbox.fill(ROWS, keys=60)
+        victim = sabotaged(signal.SIGKILL, point, countdown, **SMALL_LEASES)
+        assert victim.wait() == -signal.SIGKILL
+        leases = (ROWS - outbox.count()) // LEASE_ROWS
+        with recovery(RECOVERY_SECONDS):
+            relay(**SMALL_LEASES)
+            outbox.await_empty("true")
+        aftermath = Aftermath(leases, stream())
+        assert aftermath.stream.rows == ROWS
+        assert aftermath.stream.inversions == 0
+        assert aftermath.stream.duplicates <= LEASE_ROWS_MAX
+        return aftermath
+
+    return kill
+
+
+def test_kill_9_after_claim(killed: Callable[[str, int], Aftermath]) -> None:
+    aftermath = killed("claim", 3)
+    assert aftermath.leases == 2
+    assert aftermath.stream.duplicates == 0
+
+
+def test_kill_9_after_produce(killed: Callable[[str, int], Aftermath]) -> None:
+    aftermath = killed("produce", LEASE_ROWS_MAX + 300)
+    assert aftermath.leases == 1
+    assert aftermath.stream.duplicates <= 300
+
+
+def test_kill_9_after_ack(killed: Callable[[str, int], Aftermath]) -> None:
+    aftermath = killed("ack", 2)
+    assert aftermath.leases == 1
+    assert aftermath.stream.duplicates >= LEASE_ROWS
+
+
+def test_kill_9_after_delete(killed: Callable[[str, int], Aftermath]) -> None:
+    # Deleted, but not committed: all rows come back, those without an acknowledgement among them.
+    aftermath = killed("delete", 1)
+    assert aftermath.leases == 0
+    assert aftermath.stream.duplicates > 0
+
+
+def test_kill_9_during_commit(killed: Callable[[str, int], Aftermath]) -> None:
+    # The commit is on the wire, and nobody waits for its answer: either it counts or it does not.
+    aftermath = killed("commit", 2)
+    assert aftermath.leases in {1, 2}
+    repeated = aftermath.stream.duplicates
+    assert repeated == 0 if aftermath.leases == 2 else repeated >= LEASE_ROWS

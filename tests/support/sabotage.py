@@ -1,0 +1,92 @@
+"""`relay run` that kills or freezes itself at one point of its work, and nowhere else.
+
+Started as `python sabotage.py SIGKILL ack 3`: when the third lease was acknowledged. The relay's own
+code knows nothing of this: the methods are wrapped here, before it starts.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, Final
+
+from relay.daemon import queries
+from relay.daemon.channel import Channel
+from relay.daemon.connection import BoundedConnection
+from relay.daemon.lease import Lease
+from relay.daemon.publisher import Publisher
+from relay.daemon.store import Store
+from relay.operator.cli import main
+
+Reached = Callable[..., bool]
+
+KILLER: Final = "KillsTheRelay"
+
+
+def claimed(result: object, *_: object) -> bool:
+    return bool(result)
+
+
+def always(*_: object) -> bool:
+    return True
+
+
+def killer_sent(_: object, _channel: Channel, _partition: object, row: Any, *__: object) -> bool:
+    return bool(row.name == KILLER)
+
+
+def deleted(_: object, lease: Lease, *__: object) -> bool:
+    if lease.settled_rows:
+        # Waits for its answer: until then the statement may not even have been sent.
+        lease._connection.execute("SELECT 1").fetchone()
+    return bool(lease.settled_rows)
+
+
+def commit_sent(
+    _: object, connection: BoundedConnection, statement: str, *__: object, **___: object
+) -> bool:
+    sent = statement == queries.COMMIT
+    while sent and connection.pgconn.flush():
+        pass
+    return sent
+
+
+POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
+    "claim": (Store, "_claim", claimed),
+    "read": (Lease, "_ask", always),
+    "produce": (Channel, "send", always),
+    "killer": (Channel, "send", killer_sent),
+    "ack": (Publisher, "finish", always),
+    "delete": (Lease, "settle", deleted),
+    "commit": (BoundedConnection, "execute", commit_sent),
+}
+
+
+def sabotage(signal_name: str, point: str, countdown: int) -> None:
+    """Send this process the signal when the point is reached for the `countdown`-th time."""
+    owner, name, reached = POINTS[point]
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def sabotaged(self: object, *arguments: object, **named: object) -> object:
+        nonlocal countdown
+        result = original(self, *arguments, **named)
+        if reached(result, self, *arguments):
+            countdown -= 1
+            if countdown == 0:
+                os.kill(os.getpid(), signal.Signals[signal_name])
+        return result
+
+    setattr(owner, name, sabotaged)
+
+
+def sabotaged_relay(what: signal.Signals, point: str, countdown: int = 1) -> Sequence[str]:
+    """The command of a relay that gets the signal when it reaches the point."""
+    return [sys.executable, "-P", __file__, what.name, point, str(countdown)]
+
+
+if __name__ == "__main__":
+    sabotage(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    sys.argv[1:] = ["run"]
+    main()
