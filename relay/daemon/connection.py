@@ -38,6 +38,19 @@ class BoundedConnection(psycopg.Connection[Any]):
                 f"no answer from the database for {patience:g} s"
             ) from None
 
+    def sync_point(self) -> None:
+        """End the statements sent so far, within a pipeline; does not wait for their results.
+
+        PostgreSQL takes a client to be busy until it says so. In between no timeout of its runs,
+        and a relay that is frozen there would keep its lease for ever.
+        """
+        pipeline = self._pipeline
+        if pipeline is not None:
+            with self.lock:
+                # sync() does the same and then waits for every result.
+                pipeline._enqueue_sync()  # noqa: SLF001
+                self.wait(pipeline._communicate_gen())  # noqa: SLF001
+
 
 def connect(conninfo: str, name: str, patience_seconds: float) -> BoundedConnection:
     """Open a connection in autocommit mode that works behind PgBouncer's transaction mode.

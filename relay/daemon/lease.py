@@ -89,7 +89,7 @@ class Lease:
         wanted = min(s.chunk_rows, s.lease_rows - self.rows)
         self._per_shard = -(-wanted // len(self._after))
         cursor = self._connection.cursor(row_factory=_row_factory)
-        return cursor.execute(self._read, {
+        cursor.execute(self._read, {
             **self._parameters,
             "shards": list(self._after),
             "after": list(self._after.values()),
@@ -97,6 +97,8 @@ class Lease:
             "rows_per_shard": self._per_shard,
             "bytes": s.chunk_bytes,
         })  # fmt: skip
+        self._connection.sync_point()
+        return cursor
 
     def _note(self, rows: Sequence[Row]) -> None:
         read = dict.fromkeys(self._after, 0)
@@ -139,6 +141,7 @@ class Lease:
                 "ids": [r.row.id for r in rejected],
                 "errors": [r.error for r in rejected],
             })  # fmt: skip
+        self._connection.sync_point()
 
     def commit(self) -> None:
         """End the lease; the locks go with it."""

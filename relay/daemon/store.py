@@ -138,7 +138,7 @@ class Store:
         statement = queries.with_exclusions(
             queries.CLAIM, topics=bool(exclusions.topics), partitions=bool(exclusions.partitions)
         )
-        found = connection.execute(statement, {
+        asked = connection.execute(statement, {
             **exclusions.parameters,
             "only": only,
             "requeues": self.floors.requeues,
@@ -147,7 +147,9 @@ class Store:
             "shards": self._settings.lease_shards,
             "topic": self._topic,
             "partitioner": self._settings.partitioner,
-        }).fetchall()  # fmt: skip
+        })  # fmt: skip
+        connection.sync_point()
+        found = asked.fetchall()
         if found and found[0][3] != self.floors.requeues:
             self.floors.reset()
         return [

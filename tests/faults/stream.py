@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tests.support.kafka.topics import ConsumedMessage, first_appearances
 
@@ -26,4 +27,4 @@ class Stream:
     def inversions(self) -> int:
         """How many rows first appeared after a later one of their key."""
         orders = first_appearances(list(self.messages)).values()
-        return sum(a > b for seqs in orders for a, b in zip(seqs, seqs[1:], strict=False))
+        return sum(a > b for seqs in orders for a, b in pairwise(seqs))

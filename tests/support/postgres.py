@@ -25,6 +25,11 @@ class Database:
     dsn: str
 
     @property
+    def address(self) -> tuple[str, int]:
+        parts = urlsplit(self.dsn)
+        return parts.hostname or "localhost", parts.port or 5432
+
+    @property
     def name(self) -> str:
         return urlsplit(self.dsn).path.removeprefix("/")
 
@@ -34,6 +39,13 @@ class Database:
     def sibling(self, name: str) -> "Database":
         """Another database of the same server."""
         return Database(urlsplit(self.dsn)._replace(path=f"/{name}").geturl())
+
+    def via(self, address: tuple[str, int]) -> "Database":
+        """The same database behind another address: that of a proxy, a pooler, a copy."""
+        parts = urlsplit(self.dsn)
+        user = parts.netloc.rpartition("@")[0]
+        host = f"{address[0]}:{address[1]}"
+        return Database(parts._replace(netloc=f"{user}@{host}" if user else host).geturl())
 
 
 @contextmanager

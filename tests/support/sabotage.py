@@ -1,21 +1,22 @@
 """`relay run` that kills or freezes itself at one point of its work, and nowhere else.
 
-Started as `python sabotage.py SIGKILL ack 3`: when the third lease was acknowledged. The relay's own
-code knows nothing of this: the methods are wrapped here, before it starts.
+Started as `python sabotage.py SIGKILL ack 3`: when the third lease was acknowledged. The relay's
+own code knows nothing of this: the methods are wrapped here, before it starts.
 """
 
-import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, Final
+from typing import Final
 
 from relay.daemon import queries
 from relay.daemon.channel import Channel
 from relay.daemon.connection import BoundedConnection
 from relay.daemon.lease import Lease
 from relay.daemon.publisher import Publisher
+from relay.daemon.rows import Row
 from relay.daemon.store import Store
 from relay.operator.cli import main
 
@@ -32,14 +33,14 @@ def always(*_: object) -> bool:
     return True
 
 
-def killer_sent(_: object, _channel: Channel, _partition: object, row: Any, *__: object) -> bool:
-    return bool(row.name == KILLER)
+def killer_sent(_: object, _channel: Channel, _partition: object, row: Row, *__: object) -> bool:
+    return row.name == KILLER
 
 
 def deleted(_: object, lease: Lease, *__: object) -> bool:
     if lease.settled_rows:
         # Waits for its answer: until then the statement may not even have been sent.
-        lease._connection.execute("SELECT 1").fetchone()
+        lease._connection.execute("SELECT 1").fetchone()  # noqa: SLF001
     return bool(lease.settled_rows)
 
 
@@ -75,7 +76,8 @@ def sabotage(signal_name: str, point: str, countdown: int) -> None:
         if reached(result, self, *arguments):
             countdown -= 1
             if countdown == 0:
-                os.kill(os.getpid(), signal.Signals[signal_name])
+                # To this very thread: it takes no further step.
+                signal.pthread_kill(threading.get_ident(), signal.Signals[signal_name])
         return result
 
     setattr(owner, name, sabotaged)

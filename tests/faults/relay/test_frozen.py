@@ -1,0 +1,125 @@
+"""SIGSTOP: a frozen relay loses its lease within the configured time, and does no harm thawed."""
+
+import signal
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from tests.faults.conftest import Recovery
+from tests.faults.stream import Stream
+from tests.support.eventually import eventually
+from tests.support.metrics import metric
+from tests.support.outbox import Outbox, Start
+from tests.support.process import ProcessUnderTest
+
+pytestmark = pytest.mark.kafka
+
+ROWS = 4_000
+LEASE_TIMEOUT_SECONDS = 3.0
+TAKEN_OVER_SECONDS = LEASE_TIMEOUT_SECONDS + 5.0
+ALL_SHARDS = {"RELAY_LEASE_SHARDS": "64"}
+
+TakenOver = Callable[[ProcessUnderTest], ProcessUnderTest]
+
+
+def is_frozen(process: ProcessUnderTest) -> bool:
+    with open(f"/proc/{process.pid}/stat") as stat:  # noqa: PTH123 - not a file but a question
+        return stat.read().rpartition(")")[2].split()[0] == "T"
+
+
+@pytest.fixture
+def taken_over(
+    outbox: Outbox, relay: Start, impatient: Mapping[str, str], recovery: Recovery
+) -> TakenOver:
+    """Wait until the relay has frozen, let another one take over, thaw it; return the other."""
+
+    def take_over(frozen: ProcessUnderTest) -> ProcessUnderTest:
+        eventually(lambda: is_frozen(frozen), what="it is frozen")
+        with recovery(TAKEN_OVER_SECONDS):
+            other = relay(**impatient)
+            outbox.await_empty("true")
+        frozen.send_signal(signal.SIGCONT)
+        frozen.wait_for_log("PostgreSQL at")
+        return other
+
+    return take_over
+
+
+def assert_both_work(outbox: Outbox, *relays: ProcessUnderTest) -> None:
+    """The thawed relay is as good as the other one: each of them alone does the work."""
+    for working in relays:
+        for idle in relays:
+            idle.send_signal(signal.SIGCONT if idle is working else signal.SIGSTOP)
+        before = metric(working, "published_total")
+        outbox.fill(500, keys=50)
+        outbox.await_empty("true")
+        assert metric(working, "published_total") == before + 500
+
+
+def test_frozen_for_longer_than_the_idle_in_transaction_timeout(
+    outbox: Outbox,
+    sabotaged: Start,
+    impatient: Mapping[str, str],
+    taken_over: TakenOver,
+    stream: Callable[[], Stream],
+) -> None:
+    outbox.fill(ROWS, keys=64)
+    frozen = sabotaged(signal.SIGSTOP, "ack", **impatient, **ALL_SHARDS)
+    other = taken_over(frozen)
+    found = stream()
+    assert (found.rows, found.inversions) == (ROWS, 0)
+    # Everything had been acknowledged, and nothing of it deleted.
+    assert found.duplicates == ROWS
+    assert_both_work(outbox, frozen, other)
+
+
+def test_frozen_inside_the_lease_with_messages_queued(
+    outbox: Outbox,
+    sabotaged: Start,
+    impatient: Mapping[str, str],
+    taken_over: TakenOver,
+    stream: Callable[[], Stream],
+) -> None:
+    outbox.fill(ROWS, keys=64)
+    # No message leaves by itself within the test: what the freeze finds in the queue stays there.
+    frozen = sabotaged(
+        signal.SIGSTOP, "produce", 1_500,
+        **impatient, **ALL_SHARDS, KAFKA_PROPERTY_LINGER_MS="60000",
+    )  # fmt: skip
+    other = taken_over(frozen)
+    assert metric(frozen, "leases_total", outcome="lost") == 1
+    found = stream()
+    assert (found.rows, found.inversions) == (ROWS, 0)
+    # The thawed relay purges its queue before anything in it is sent.
+    assert found.duplicates == 0
+    assert_both_work(outbox, frozen, other)
+
+
+def test_frozen_while_a_batch_is_being_read(
+    outbox: Outbox,
+    sabotaged: Start,
+    impatient: Mapping[str, str],
+    taken_over: TakenOver,
+    stream: Callable[[], Stream],
+) -> None:
+    # More than the sockets hold, so that PostgreSQL is stuck in writing to the frozen relay: it is
+    # not idle then, and only tcp_user_timeout ends that.
+    rows, size = 60, 900_000
+    outbox.connection.execute(
+        "INSERT INTO outbox (key, name, payload) "
+        "SELECT 'k' || g, 'Large', json_build_object('filler', repeat('x', %s)) "
+        "FROM generate_series(1, %s) AS g",
+        (size, rows),
+    )
+    large = {"RELAY_CHUNK_BYTES": str(60 << 20), "RELAY_QUEUE_BYTES": str(64 << 20)}
+    frozen = sabotaged(signal.SIGSTOP, "read", **impatient, **ALL_SHARDS, **large)
+    eventually(
+        lambda: outbox.connection.execute(
+            "SELECT true FROM pg_stat_activity WHERE wait_event = 'ClientWrite' "
+            "AND datname = current_database()"
+        ).fetchone(),
+        what="PostgreSQL cannot write any more",
+    )
+    taken_over(frozen)
+    found = stream()
+    assert (found.rows, found.inversions) == (rows, 0)
