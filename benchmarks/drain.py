@@ -2,15 +2,19 @@
 
 from functools import partial
 from statistics import median
+from typing import Final
 
 from benchmarks.figures import Figures, in_turn
 from benchmarks.halves import claim_and_delete, raw_produce
 from benchmarks.rate import TopicSize
 from benchmarks.stage import PARTITIONS, Stage
 
+_WARM_UPS: Final = 3
+
 
 def measure(stage: Stage) -> Figures:
     """Return the rates of the halves, of one relay, and the ratios."""
+    warm_up(stage)
     rates = in_turn(
         stage,
         {
@@ -44,3 +48,11 @@ def drain(stage: Stage, *, relays: int) -> float:
             backlog.await_empty()
         stage.account.check(stage.kafka.bootstrap, topic, ids)
     return rate
+
+
+def warm_up(stage: Stage) -> None:
+    """Let the broker compile itself: its first minute is three times slower than the others."""
+    stage.progress.note("warming up")
+    for _ in range(_WARM_UPS):
+        raw_produce(stage)
+    drain(stage, relays=1)

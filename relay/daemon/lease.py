@@ -1,5 +1,6 @@
 """A lease: one open transaction, the shards it locks, and the rows read under it."""
 
+import select
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -39,6 +40,8 @@ class Lease:
         topic: str,
     ) -> None:
         self._connection = connection
+        self._socket = select.poll()
+        self._socket.register(connection, select.POLLIN)
         self._settings = settings
         self._after = {c.shard: c.after for c in claimed}
         self._upto = NO_LIMIT
@@ -172,12 +175,18 @@ class Lease:
     # -- the transaction ----------------------------------------------------------------------
 
     def alive(self) -> bool:
-        """Return whether the connection, and with it the lease, is still there."""
+        """Return whether the connection, and with it the lease, is still there.
+
+        Takes in all that has arrived of the next chunk: the database could not go on with it while
+        it fills the socket's buffers.
+        """
+        pgconn = self._connection.pgconn
         try:
-            self._connection.pgconn.consume_input()
+            while pgconn.status == psycopg.pq.ConnStatus.OK and self._socket.poll(0):
+                pgconn.consume_input()
         except psycopg.Error:
             return False
-        return self._connection.pgconn.status == psycopg.pq.ConnStatus.OK
+        return pgconn.status == psycopg.pq.ConnStatus.OK
 
 
 def _row_factory(_: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], Row]:
