@@ -20,12 +20,17 @@ NO_LIMIT = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A locked shard: where to read from, and what became of its last holder."""
+    """A locked shard: where to read from, and what became of its last holder.
+
+    Holders are named by their transaction, as the xmax of a shard row shows it.
+    """
 
     shard: int
     after: int
     probation_until: int | None
     died: bool
+    holder: int
+    transaction: int
 
 
 class Lease:

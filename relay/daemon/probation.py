@@ -5,6 +5,9 @@ ended without a commit leaves its mark on the shards it held. Such a shard is on
 of its oldest rows as one lease can hold are taken in small steps, each a lease of its own. When a
 relay dies of a step, the rows of that step are blamed, and from then on taken alone. Who is blamed
 alone several times is parked.
+
+A relay that only lost its connection leaves the same mark. It takes it back as soon as it is
+connected again: see Store.connect.
 """
 
 from collections.abc import Sequence
@@ -42,7 +45,7 @@ def note_deaths(lease: Lease, lease_rows: int) -> bool:
     for claimed in died:
         if claimed.probation_until is not None:
             blamed = step(lease.head(claimed, STEP_ROWS))
-            lease.execute(queries.BLAME, {"ids": blamed})
+            lease.execute(queries.BLAME, {"ids": blamed, "holder": str(claimed.holder)})
     return bool(died)
 
 

@@ -60,7 +60,9 @@ SELECT shard,
        holder <> 0 AND coalesce(pg_xact_status(
            (holder + ((pg_current_xact_id()::text::bigint - holder) & -4294967296))::text::xid8
        ) = 'aborted', false) AS died,
-       (SELECT requeues FROM outbox_state) AS requeues
+       (SELECT requeues FROM outbox_state) AS requeues,
+       holder,
+       pg_current_xact_id()::xid::text::bigint AS transaction
   FROM locked
 """
 
@@ -140,12 +142,40 @@ UPDATE outbox_shard AS s
 
 END_PROBATION: Final = "UPDATE outbox_shard SET probation_until = NULL WHERE shard = %(shard)s"
 
-# A relay died with these rows in its hands.
+# A relay died with these rows in its hands. Its transaction is noted, should it prove to be alive.
 BLAME: Final = """
 UPDATE outbox
    SET attempts = attempts + 1,
-       last_error = 'a relay process died while it published this row or one beside it'
+       last_error = coalesce(
+           last_error,
+           'relays died while they published this row or one beside it, in the transactions'
+       ) || ' ' || %(holder)s
  WHERE id = ANY(%(ids)s::bigint[])
+"""
+
+# A relay that lost a lease but lives: locked and committed anew, its shards show no death ...
+SURVIVE: Final = """
+SELECT shard
+  FROM outbox_shard
+ WHERE shard = ANY(%(shards)s::smallint[])
+   AND xmax::text::bigint = %(transaction)s
+   FOR UPDATE SKIP LOCKED
+"""
+
+# ... and where the next holder was faster, the blame is taken back.
+FORGIVE: Final = """
+UPDATE outbox AS o
+   SET attempts = o.attempts - 1,
+       last_error = CASE
+           WHEN o.attempts > 1 THEN replace(o.last_error || ' ', ' ' || %(transaction)s || ' ', ' ')
+       END
+  FROM outbox_shard AS s
+ WHERE s.shard = ANY(%(shards)s::smallint[])
+   AND o.shard = s.shard
+   AND o.id <= s.probation_until
+   AND o.parked_at IS NULL
+   AND o.attempts > 0
+   AND strpos(o.last_error || ' ', ' ' || %(transaction)s || ' ') > 0
 """
 
 # First of two statements, in this order: how far ids were drawn ...

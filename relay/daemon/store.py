@@ -39,6 +39,8 @@ class Store:
         self._topic = topic
         self._connection: BoundedConnection | None = None
         self._last = -1
+        # The shards of leases that ended without a commit, by transaction.
+        self._lost: dict[int, list[int]] = {}
         self.floors = Floors()
         self.now_ms = 0
 
@@ -48,7 +50,7 @@ class Store:
         return self._connection is not None and not self._connection.closed
 
     def connect(self) -> None:
-        """Connect anew.
+        """Connect anew, and show that this relay did not die of the leases that it lost.
 
         Raises:
             DatabaseUnavailableError: the reason.
@@ -58,6 +60,7 @@ class Store:
         self._connection = connect(self._conninfo, self._name, patience)
         # The new connection may lead to another server, where ids were drawn less far.
         self.floors.reset()
+        self._survive(self._connection)
 
     def close(self) -> None:
         """Close the connection; a lease that is open ends without a commit."""
@@ -81,8 +84,13 @@ class Store:
                 if only is None:
                     self._last = claimed[-1].shard
                 lease = Lease(connection, claimed, exclusions, self._settings, self._topic)
-            yield lease
-            connection.execute(queries.COMMIT)
+            try:
+                yield lease
+                connection.execute(queries.COMMIT)
+            except psycopg.Error:
+                if claimed:
+                    self._lost[claimed[0].transaction] = [c.shard for c in claimed]
+                raise
         # Rows held back by a parked one of their key are not read, and floors must not pass them.
         if lease and lease.settled_rows == lease.rows and not self._settings.block_keys:
             self.floors.passed(lease.read_upto)
@@ -153,9 +161,19 @@ class Store:
         if found and found[0][3] != self.floors.requeues:
             self.floors.reset()
         return [
-            Claimed(shard, self.floors.ids[shard], probation, died)
-            for shard, probation, died, _ in found
+            Claimed(shard, self.floors.ids[shard], probation, died, holder, transaction)
+            for shard, probation, died, _, holder, transaction in found
         ]
+
+    def _survive(self, connection: BoundedConnection) -> None:
+        """Take the marks of a death from the leases that were lost: this relay lives."""
+        for transaction, shards in list(self._lost.items()):
+            lost = {"transaction": transaction, "shards": shards}
+            with connection.transaction():
+                connection.execute(queries.LEASE_SETTINGS, self._lease_settings())
+                connection.execute(queries.SURVIVE, lost)
+                connection.execute(queries.FORGIVE, lost | {"transaction": str(transaction)})
+            del self._lost[transaction]
 
     def _lease_settings(self) -> dict[str, object]:
         timeout_ms = int(self._settings.lease_timeout_seconds * 1000)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,7 @@ from relay.daemon.metrics import Metrics
 from relay.daemon.publisher import BrokerUnavailableError, Publisher
 from relay.daemon.store import Store
 from relay.daemon.waiting import Deadline, Pace, Waiter
+from relay.errors import DatabaseUnavailableError
 from relay.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -158,3 +160,7 @@ class Worker:
         self.publisher.close()
         self._store.close()
         self._accounts.lease_ended("lost")
+        if not isinstance(error, DatabaseUnavailableError):
+            # Without the pause of the next attempt: before another relay takes this one for dead.
+            with suppress(*OUTAGES):
+                self._store.connect()

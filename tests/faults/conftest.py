@@ -1,4 +1,3 @@
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -36,12 +35,10 @@ def stream(read: Consume) -> Callable[[], Stream]:
 
 @pytest.fixture
 def sabotaged(environment: dict[str, str]) -> Iterator[Callable[..., ProcessUnderTest]]:
-    """Start a relay that sends itself a signal: `sabotaged(signal.SIGKILL, "ack", 3)`."""
+    """Start a relay that does itself harm: `sabotaged("SIGKILL", "ack", 3)`."""
     with ExitStack() as processes:
 
-        def start(
-            what: signal.Signals, point: str, countdown: int = 1, **changes: str
-        ) -> ProcessUnderTest:
+        def start(what: str, point: str, countdown: int = 1, **changes: str) -> ProcessUnderTest:
             command = sabotaged_relay(what, point, countdown)
             process = ProcessUnderTest(command, environment | changes)
             return processes.enter_context(process)

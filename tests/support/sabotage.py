@@ -1,15 +1,19 @@
-"""`relay run` that kills or freezes itself at one point of its work, and nowhere else.
+"""`relay run` that does itself harm at one point of its work, and nowhere else.
 
-Started as `python sabotage.py SIGKILL ack 3`: when the third lease was acknowledged. The relay's
-own code knows nothing of this: the methods are wrapped here, before it starts.
+Started as `python sabotage.py SIGKILL ack 3`: when the third lease was acknowledged. TERMINATE has
+PostgreSQL end the worker's connection, each of so many times. The relay's own code knows nothing of
+this: the methods are wrapped here, before it starts.
 """
 
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Final
+
+import psycopg
 
 from relay.daemon import queries
 from relay.daemon.channel import Channel
@@ -22,6 +26,8 @@ from relay.operator.cli import main
 
 Reached = Callable[..., bool]
 
+TERMINATE: Final = "TERMINATE"
+# The name of a row.
 KILLER: Final = "KillsTheRelay"
 
 
@@ -64,8 +70,24 @@ POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
 }
 
 
-def sabotage(signal_name: str, point: str, countdown: int) -> None:
-    """Send this process the signal when the point is reached for the `countdown`-th time."""
+def terminate_connection() -> None:
+    with psycopg.connect(os.environ["DATABASE_URL"]) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name LIKE '%worker%'"
+        )
+
+
+def harm(what: str) -> None:
+    if what == TERMINATE:
+        terminate_connection()
+    else:
+        # To this very thread: it takes no further step.
+        signal.pthread_kill(threading.get_ident(), signal.Signals[what])
+
+
+def sabotage(what: str, point: str, countdown: int) -> None:
+    """Do this process the harm when the point is reached for the `countdown`-th time."""
     owner, name, reached = POINTS[point]
     original = getattr(owner, name)
 
@@ -75,17 +97,16 @@ def sabotage(signal_name: str, point: str, countdown: int) -> None:
         result = original(self, *arguments, **named)
         if reached(result, self, *arguments):
             countdown -= 1
-            if countdown == 0:
-                # To this very thread: it takes no further step.
-                signal.pthread_kill(threading.get_ident(), signal.Signals[signal_name])
+            if countdown == 0 or (countdown > 0 and what == TERMINATE):
+                harm(what)
         return result
 
     setattr(owner, name, sabotaged)
 
 
-def sabotaged_relay(what: signal.Signals, point: str, countdown: int = 1) -> Sequence[str]:
-    """The command of a relay that gets the signal when it reaches the point."""
-    return [sys.executable, "-P", __file__, what.name, point, str(countdown)]
+def sabotaged_relay(what: str, point: str, countdown: int = 1) -> Sequence[str]:
+    """The command of a relay that comes to this harm when it reaches the point."""
+    return [sys.executable, "-P", __file__, what, point, str(countdown)]
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def test_frozen_for_longer_than_the_idle_in_transaction_timeout(
     stream: Callable[[], Stream],
 ) -> None:
     outbox.fill(ROWS, keys=64)
-    frozen = sabotaged(signal.SIGSTOP, "ack", **impatient, **ALL_SHARDS)
+    frozen = sabotaged("SIGSTOP", "ack", **impatient, **ALL_SHARDS)
     other = taken_over(frozen)
     found = stream()
     assert (found.rows, found.inversions) == (ROWS, 0)
@@ -83,7 +83,7 @@ def test_frozen_inside_the_lease_with_messages_queued(
     outbox.fill(ROWS, keys=64)
     # No message leaves by itself within the test: what the freeze finds in the queue stays there.
     frozen = sabotaged(
-        signal.SIGSTOP, "produce", 1_500,
+        "SIGSTOP", "produce", 1_500,
         **impatient, **ALL_SHARDS, KAFKA_PROPERTY_LINGER_MS="60000",
     )  # fmt: skip
     other = taken_over(frozen)
@@ -112,7 +112,7 @@ def test_frozen_while_a_batch_is_being_read(
         (size, rows),
     )
     large = {"RELAY_CHUNK_BYTES": str(60 << 20), "RELAY_QUEUE_BYTES": str(64 << 20)}
-    frozen = sabotaged(signal.SIGSTOP, "read", **impatient, **ALL_SHARDS, **large)
+    frozen = sabotaged("SIGSTOP", "read", **impatient, **ALL_SHARDS, **large)
     eventually(
         lambda: outbox.connection.execute(
             "SELECT true FROM pg_stat_activity WHERE wait_event = 'ClientWrite' "

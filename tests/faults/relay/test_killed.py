@@ -40,7 +40,7 @@ def killed(
 
     def kill(point: str, countdown: int) -> Aftermath:
         outbox.fill(ROWS, keys=60)
-        victim = sabotaged(signal.SIGKILL, point, countdown, **SMALL_LEASES)
+        victim = sabotaged("SIGKILL", point, countdown, **SMALL_LEASES)
         assert victim.wait() == -signal.SIGKILL
         leases = (ROWS - outbox.count()) // LEASE_ROWS
         with recovery(RECOVERY_SECONDS):

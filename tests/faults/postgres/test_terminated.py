@@ -1,0 +1,55 @@
+"""PostgreSQL ends the connection of a relay that lives: it goes on, and blames no row for it."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from tests.faults.conftest import Recovery
+from tests.faults.stream import Stream
+from tests.support.metrics import metric
+from tests.support.outbox import Outbox, Start
+
+pytestmark = pytest.mark.kafka
+
+LEASE_ROWS = 1_000
+LEASE_ROWS_MAX = LEASE_ROWS + 15
+
+
+def test_pg_terminate_backend_on_a_worker_in_mid_batch(
+    outbox: Outbox, sabotaged: Start, stream: Callable[[], Stream], recovery: Recovery
+) -> None:
+    outbox.fill(4_000, keys=64)
+    relay = sabotaged("TERMINATE", "delete", 1, RELAY_LEASE_ROWS=str(LEASE_ROWS))
+    warning = relay.wait_for_log("PostgreSQL at")
+    with recovery(10.0):
+        outbox.await_empty("true")
+    assert warning["level"] == "WARNING"
+    assert "rows wait" in warning["message"]
+    assert metric(relay, "leases_total", outcome="lost") == 1
+    assert metric(relay, "parked_total") == 0
+    found = stream()
+    assert (found.rows, found.inversions) == (4_000, 0)
+    assert 0 < found.duplicates <= LEASE_ROWS_MAX
+
+
+def test_pg_terminate_backend_again_and_again_parks_no_row(
+    outbox: Outbox, sabotaged: Start, impatient: Mapping[str, str], stream: Callable[[], Stream]
+) -> None:
+    outbox.fill(10, keys=1)
+    relay = sabotaged("TERMINATE", "ack", 8, **impatient)
+    outbox.await_empty()
+    assert outbox.count() == 0
+    assert metric(relay, "leases_total", outcome="lost") == 8
+    found = stream()
+    assert (found.rows, found.inversions) == (10, 0)
+
+
+def test_pg_terminate_backend_on_several_relays_parks_no_row(
+    outbox: Outbox, sabotaged: Start, impatient: Mapping[str, str]
+) -> None:
+    outbox.fill(10, keys=1)
+    unlucky = [sabotaged("TERMINATE", "ack", 4, **impatient) for _ in range(3)]
+    outbox.await_empty()
+    assert outbox.count() == 0
+    lost = sum(metric(process, "leases_total", outcome="lost") for process in unlucky)
+    assert lost >= 3
