@@ -7,6 +7,8 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
+from relay.demo.history import Read, Written, judge
+
 READ_SECONDS: Final = 1.0
 GIVES_UP_AFTER: Final = 30
 
@@ -21,20 +23,15 @@ class Account:
 
     def check(self, bootstrap: str, topic: str, committed: range) -> None:
         """Read *topic* from its beginning; it must hold the ids *committed*, each key in order."""
-        copies = bytearray(len(committed))
-        highest: dict[bytes | None, int] = {}
-        for key, seq in _messages(bootstrap, topic, len(committed)):
-            place = seq - committed.start
-            copies[place] += 1
-            if copies[place] == 1:
-                self.inversions += seq < highest.get(key, 0)
-                highest[key] = max(seq, highest.get(key, 0))
-        self.lost += copies.count(0)
-        self.duplicates += sum(copies) - (len(copies) - copies.count(0))
+        written = (Written(seq, seq, None) for seq in committed)
+        verdict = judge(written, _messages(bootstrap, topic, len(committed)))
+        self.lost += verdict.lost
+        self.duplicates += verdict.duplicates
+        self.inversions += verdict.inversions
 
 
-def _messages(bootstrap: str, topic: str, wanted: int) -> Iterator[tuple[bytes | None, int]]:
-    """Yield key and `seq` of all there is, and wait a while if that is less than *wanted*."""
+def _messages(bootstrap: str, topic: str, wanted: int) -> Iterator[Read]:
+    """Yield all there is, and wait a while if that is less than *wanted*."""
     consumer = Consumer({
         "bootstrap.servers": bootstrap,
         "group.id": uuid.uuid4().hex,
@@ -54,9 +51,8 @@ def _messages(bootstrap: str, topic: str, wanted: int) -> Iterator[tuple[bytes |
         consumer.close()
 
 
-def _read(message: Message) -> tuple[bytes | None, int]:
+def _read(message: Message) -> Read:
     if (error := message.error()) is not None:
         raise KafkaException(error)
-    seq = dict(message.headers() or [])["seq"]
-    assert seq is not None
-    return message.key(), int(seq)
+    seq = int(dict(message.headers() or [])["seq"] or b"")
+    return Read(seq, seq, (message.key() or b"").decode())

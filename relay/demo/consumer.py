@@ -8,7 +8,7 @@ from typing import Self
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from relay.demo.report import Read
+from relay.demo.history import Read
 
 
 class RunningConsumer:

@@ -19,9 +19,10 @@ from sqlalchemy import create_engine
 
 from relay.demo.broker import MockBroker
 from relay.demo.consumer import RunningConsumer
+from relay.demo.history import Written, judge
 from relay.demo.installation import Base, Cluster, Host, InfraEnv, Installation
 from relay.demo.postgres import EmbeddedPostgres
-from relay.demo.report import Report, Written, compare
+from relay.demo.report import Report
 from relay.errors import RelayError
 from relay.operator.schema import migrate
 from relay.service.outbox import Outbox
@@ -105,7 +106,7 @@ def _relayed(
             time.sleep(_POLL_SECONDS)
         progress.update(task, completed=len(consumer.read))
         _end(process)
-    return compare(written, rolled_back, consumer.read)
+    return Report.of(judge(written, consumer.read), rolled_back)
 
 
 def _install(
