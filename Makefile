@@ -2,13 +2,18 @@
 PYTHON ?= python3
 ROWS ?=
 ARGS ?=
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+IMAGE ?= outbox-relay:$(VERSION)
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow bench lint format lock clean
+.PHONY: help venv demo test test-slow bench lint format lock image sbom clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,10 +50,19 @@ format: $(READY) ## let ruff repair and format
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-lock: $(READY) ## resolve pyproject.toml again into requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
-	  --no-annotate --no-emit-index-url --custom-compile-command "make lock" \
-	  --output-file requirements.lock pyproject.toml
+lock: $(READY) ## resolve pyproject.toml again, into requirements.lock and, for the image, requirements.runtime.lock
+	$(COMPILE) --all-extras --output-file requirements.lock pyproject.toml
+	$(COMPILE) --constraints requirements.lock --output-file requirements.runtime.lock pyproject.toml
+
+image: ## build the container image; make image IMAGE=registry/outbox-relay:1
+	docker build --tag $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) .
+
+sbom: $(READY) ## a bill of materials of what the image installs, in sbom.json (CycloneDX)
+	$(PYTHON) -m venv --clear --without-pip build/runtime
+	$(BIN)/pip --python build/runtime install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements.runtime.lock
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file sbom.json build/runtime
 
 clean: ## remove .venv, caches and build results
 	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

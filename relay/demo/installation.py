@@ -98,6 +98,13 @@ class HostValidationFailed(
     validation: str
 
 
+def track(outbox: Outbox) -> None:
+    """Let every change of the service's own tables become a snapshot."""
+    outbox.track(Cluster, name="ClusterState")
+    outbox.track(Host)
+    outbox.track(InfraEnv)
+
+
 class Abandoned(Exception):  # noqa: N818 - not a failure: the rollback that the demo wants to show
     """The transaction is to be rolled back, on purpose."""
 

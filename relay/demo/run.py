@@ -20,7 +20,7 @@ from sqlalchemy import create_engine
 from relay.demo.broker import MockBroker
 from relay.demo.consumer import RunningConsumer
 from relay.demo.history import Written, judge
-from relay.demo.installation import Base, Cluster, Host, InfraEnv, Installation
+from relay.demo.installation import Base, Installation, track
 from relay.demo.postgres import EmbeddedPostgres
 from relay.demo.report import Report
 from relay.errors import RelayError
@@ -116,9 +116,7 @@ def _install(
     engine = create_engine(postgres.dsn().replace("postgresql://", "postgresql+psycopg://", 1))
     Base.metadata.create_all(engine)
     outbox = Outbox(streaming=True)
-    outbox.track(Cluster, name="ClusterState")
-    outbox.track(Host)
-    outbox.track(InfraEnv)
+    track(outbox)
     installations = [Installation(engine, outbox, seed * CLUSTERS + n) for n in range(CLUSTERS)]
 
     def committed() -> int:
