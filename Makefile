@@ -13,10 +13,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow bench lint format lock image sbom clean
+.PHONY: help venv demo test test-slow bench lint format lock chart-docs image sbom deploy-all undeploy-all clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(READY) ## create .venv from requirements.lock (done by every other target too)
 
@@ -54,6 +54,9 @@ lock: $(READY) ## resolve pyproject.toml again, into requirements.lock and, for 
 	$(COMPILE) --all-extras --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraints requirements.lock --output-file requirements.runtime.lock pyproject.toml
 
+chart-docs: $(READY) ## write the chart's README and docs/rendered from the chart
+	$(BIN)/python -m deploy.chart_docs
+
 image: ## build the container image; make image IMAGE=registry/outbox-relay:1
 	docker build --tag $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) .
 
@@ -63,6 +66,12 @@ sbom: $(READY) ## a bill of materials of what the image installs, in sbom.json (
 	  -r requirements.runtime.lock
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 	  --output-file sbom.json build/runtime
+
+deploy-all: ## everything in the current Kubernetes context; make deploy-all ENABLE_EVENT_STREAMING=true
+	ENABLE_EVENT_STREAMING=$(ENABLE_EVENT_STREAMING) IMAGE=$(IMAGE) deploy/all.sh up
+
+undeploy-all: ## remove what deploy-all made, its data included
+	deploy/all.sh down
 
 clean: ## remove .venv, caches and build results
 	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

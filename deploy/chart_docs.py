@@ -1,0 +1,110 @@
+"""What is said about the chart, written from the chart: `make chart-docs`.
+
+The table of values in helm/README.md comes from values.yaml and its comments; docs/rendered shows
+what the chart makes of the examples.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from deploy.chart import HELM, REPOSITORY, load_chart, load_sidecar_example
+
+README: Final = HELM / "README.md"
+RENDERED: Final = REPOSITORY / "docs" / "rendered"
+POD_VALUES: Final = REPOSITORY / "examples" / "pod" / "values.yaml"
+BEGIN: Final = "<!-- values: written by `make chart-docs` -->\n"
+END: Final = "<!-- end of values -->\n"
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of the chart: its path, its default as it is written, and its comment."""
+
+    path: str
+    default: str
+    comment: str
+
+
+def values(source: str) -> Iterator[Value]:
+    """Yield every value of a values.yaml."""
+    yield from _below(yaml.compose(source), (), source)
+
+
+def _below(node: yaml.Node | None, path: tuple[str, ...], source: str) -> Iterator[Value]:
+    for key, value in node.value if node else ():
+        inner = (*path, key.value)
+        if isinstance(value, yaml.MappingNode) and not value.flow_style:
+            yield from _below(value, inner, source)
+        else:
+            written = source[value.start_mark.index : value.end_mark.index]
+            comment = _comment(source.splitlines(), key.start_mark.line)
+            yield Value(".".join(inner), written, comment)
+
+
+def _comment(lines: list[str], number: int) -> str:
+    """Return the comment of the key on line *number*: behind it, or above it."""
+    _, found, behind = lines[number].partition("  # ")
+    if found:
+        return behind
+    above: list[str] = []
+    while number and lines[number - 1].lstrip().startswith("# "):
+        number -= 1
+        above.insert(0, lines[number].lstrip()[2:])
+    return " ".join(above)
+
+
+def documents() -> dict[Path, str]:
+    """Return every generated file with what belongs into it."""
+    prose, _, rest = README.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    return {
+        README: f"{prose}{BEGIN}{_table()}{END}{after}",
+        RENDERED / "pod.yaml": _pod(),
+        RENDERED / "sidecar.yaml": _sidecar(),
+    }
+
+
+def _table() -> str:
+    rows = (
+        f"| `{value.path}` | `{value.default}` | {value.comment} |\n"
+        for value in values((HELM / "values.yaml").read_text())
+    )
+    return "\n| value | default | meaning |\n| --- | --- | --- |\n" + "".join(rows) + "\n"
+
+
+def _pod() -> str:
+    with load_chart() as chart:
+        rendered = chart.render(
+            yaml.safe_load(POD_VALUES.read_text()), name="relay", namespace="outbox"
+        )
+    return _joined("helm template relay helm --values examples/pod/values.yaml", rendered)
+
+
+def _sidecar() -> str:
+    with load_sidecar_example() as chart:
+        rendered = chart.render({}, name="service", namespace="outbox")
+    return _joined("helm template service examples/sidecar", rendered)
+
+
+def _joined(command: str, rendered: dict[str, str]) -> str:
+    objects = (
+        f"---\n{text.strip()}\n"
+        for name, text in sorted(rendered.items())
+        if text.strip() and not name.endswith("NOTES.txt")
+    )
+    return f"# Written by `make chart-docs`: {command}\n" + "".join(objects)
+
+
+def main() -> None:
+    """Write every generated file."""
+    for path, text in documents().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

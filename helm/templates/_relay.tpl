@@ -1,0 +1,82 @@
+{{- /* The relay's container, without its name: the same in a pod of its own and as a sidecar. */ -}}
+{{- define "outbox-relay.container" -}}
+image: {{ include "outbox-relay.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+args: [run]
+{{ include "outbox-relay.environment" . }}
+ports:
+  - {name: relay-metrics, containerPort: {{ .Values.metricsPort }}}
+livenessProbe:
+  httpGet: {path: /livez, port: relay-metrics}
+  timeoutSeconds: 5
+resources:
+  {{- toYaml .Values.resources | nindent 2 }}
+{{ include "outbox-relay.securityContext" . }}
+{{- with .Values.volumeMounts }}
+volumeMounts:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- /* All that the restricted pod security level and OpenShift's restricted-v2 ask for. */ -}}
+{{- define "outbox-relay.securityContext" -}}
+{{- $restricted := dict "runAsNonRoot" true "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) "seccompProfile" (dict "type" "RuntimeDefault") -}}
+securityContext:
+  {{- merge (deepCopy .Values.securityContext) $restricted | toYaml | nindent 2 }}
+{{- end }}
+
+{{- /* Seconds that a relay needs to stop: its budget, 2 for closing connections, 3 to spare. */ -}}
+{{- define "outbox-relay.stopSeconds" -}}
+{{ add (ceil .Values.drainBudgetSeconds) 5 }}
+{{- end }}
+
+{{- /* What every pod of the chart has in common: (dict "context" $ "component" "relay"). */ -}}
+{{- define "outbox-relay.pod" -}}
+{{- with .context.Values -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .serviceAccountName }}
+serviceAccountName: {{ . }}
+{{- end }}
+{{- with .imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with .podSecurityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+topologySpreadConstraints:
+{{- if .topologySpreadConstraints }}
+  {{- toYaml .topologySpreadConstraints | nindent 2 }}
+{{- else }}
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "outbox-relay.selector" $ | nindent 8 }}
+{{- end }}
+{{- with .volumes }}
+volumes:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,69 @@
+"""The objects that the charts render to."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from deploy.chart import load_chart, load_sidecar_example
+from tests.deployment.value_sets import Values
+
+Manifest = dict[str, Any]
+
+
+def render(values: Values) -> list[Manifest]:
+    """Every object of the relay's chart."""
+    with load_chart() as chart:
+        return _objects(chart.render(values, name="relay", namespace="outbox"))
+
+
+def render_sidecar(values: Values | None = None) -> list[Manifest]:
+    """Every object of the example of the sidecar form."""
+    with load_sidecar_example() as chart:
+        return _objects(chart.render(values or {}, name="service", namespace="outbox"))
+
+
+def text_of(values: Values) -> str:
+    """All that the relay's chart renders, as one text."""
+    with load_chart() as chart:
+        return "".join(chart.render(values, name="relay", namespace="outbox").values())
+
+
+def only(objects: list[Manifest], kind: str, name: str | None = None) -> Manifest:
+    """The one object of that kind, and of that name where one is given."""
+    (found,) = (
+        each
+        for each in objects
+        if each["kind"] == kind and name in {None, each["metadata"]["name"]}
+    )
+    return found
+
+
+def containers(objects: list[Manifest]) -> Iterator[Manifest]:
+    """Every container of every object that has a template of a pod."""
+    for each in objects:
+        pod = each.get("spec", {}).get("template", {}).get("spec", {})
+        yield from pod.get("initContainers", [])
+        yield from pod.get("containers", [])
+
+
+def environment(container: Manifest) -> dict[str, Any]:
+    """Its variables: the value, or the Secret's name and key."""
+    found = {}
+    for variable in container["env"]:
+        reference = variable.get("valueFrom", {}).get("secretKeyRef")
+        assert variable["name"] not in found, f"{variable['name']} is there twice"
+        found[variable["name"]] = (
+            (reference["name"], reference["key"]) if reference else variable["value"]
+        )
+    return found
+
+
+def _objects(rendered: dict[str, str]) -> list[Manifest]:
+    return [
+        document
+        for name, text in rendered.items()
+        if not name.endswith("NOTES.txt")
+        for document in yaml.safe_load_all(text)
+        if document
+    ]

@@ -1,0 +1,80 @@
+"""Values under which the chart is looked at: each option is on in at least one set."""
+
+from typing import Any, Final
+
+import yaml
+
+from deploy.chart_docs import POD_VALUES
+
+Values = dict[str, Any]
+
+PEERS: Final = [{"namespaceSelector": {"matchLabels": {"team": "kafka"}}}]
+
+SMALLEST: Final[Values] = {
+    "database": {"secret": "outbox-database"},
+    "kafka": {"bootstrapServer": "kafka:9092"},
+}
+EVERYTHING: Final[Values] = {
+    "fullnameOverride": "stream",
+    "imagePullSecrets": ["registry"],
+    "database": {"secret": "outbox-database", "host": "postgres", "name": "service"},
+    "kafka": {
+        "bootstrapServer": "kafka:9093",
+        "sasl": {"secret": "kafka-user", "userKey": "user", "mechanism": "PLAIN"},
+        "tls": {"caSecret": "kafka-ca", "clientSecret": "kafka-client"},
+        "properties": {"linger.ms": 5, "ssl.endpoint.identification.algorithm": "none"},
+    },
+    "versions": {"service": "1", "installer": "2", "controller": "3", "agent": "4"},
+    "environment": {"RELAY_WORKERS": 2},
+    "secrets": ["more"],
+    "extraEnv": [{"name": "PGSSLROOTCERT", "value": "/etc/postgres/ca.crt"}],
+    "volumes": [{"name": "ca", "secret": {"secretName": "postgres-ca"}}],
+    "volumeMounts": [{"name": "ca", "mountPath": "/etc/postgres"}],
+    "podSecurityContext": {"fsGroup": 1000},
+    "securityContext": {"runAsUser": 1000},
+    "serviceAccountName": "relay",
+    "podLabels": {"team": "installer"},
+    "podAnnotations": {"example.org/note": "x"},
+    "priorityClassName": "high",
+    "nodeSelector": {"disk": "fast"},
+    "tolerations": [{"operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}},
+    "topologySpreadConstraints": [
+        {"maxSkew": 2, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+    ],
+    "autoscaling": {"kind": "hpa"},
+    "migration": {"enabled": True, "secret": "outbox-owner"},
+    "api": {
+        "enabled": True,
+        "environment": {"SOME_SETTING": "x"},
+        "secrets": ["tokens"],
+        "ingress": {
+            "enabled": True,
+            "className": "nginx",
+            "host": "events.example.org",
+            "tlsSecret": "events-tls",
+            "annotations": {"example.org/limit": "5"},
+        },
+        "route": {"enabled": True, "host": "events.apps.example.org"},
+    },
+    "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "networkPolicy": {
+        "enabled": True,
+        "metricsFrom": PEERS,
+        "apiFrom": PEERS,
+        "databaseTo": PEERS,
+        "kafkaTo": PEERS,
+    },
+}
+SETS: Final[dict[str, Values]] = {
+    "smallest": SMALLEST,
+    "everything": EVERYTHING,
+    "production": yaml.safe_load(POD_VALUES.read_text()),
+    "streaming off": {"streaming": False, "database": {"secret": "outbox-database"}},
+    "keda": SMALLEST | {"autoscaling": {"kind": "keda"}},
+    "all from secrets": {"secrets": ["settings"], "networkPolicy": {"enabled": True}},
+    "the api inside": SMALLEST
+    | {"api": {"enabled": True, "ingress": {"host": "events.example.org"}}},
+    "only the watching": SMALLEST
+    | {"deployment": {"enabled": False}, "podMonitor": {"enabled": True}},
+}
