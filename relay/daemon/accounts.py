@@ -9,6 +9,7 @@ from typing import assert_never
 
 from relay.daemon.metrics import Metrics
 from relay.daemon.rows import Delivered, Outcome, Reason, Rejected, Row, Undelivered
+from relay.daemon.waiting import DatabaseClock
 
 log = logging.getLogger(__name__)
 
@@ -18,22 +19,18 @@ _TOPIC = attrgetter("topic")
 class Accounts:
     """Keeps the metrics of one worker."""
 
-    def __init__(self, metrics: Metrics, worker: str, topic: str) -> None:
+    def __init__(self, metrics: Metrics, worker: str, topic: str, clock: DatabaseClock) -> None:
         self._metrics = metrics
         self._topic = topic
         self._in_flight = metrics.in_flight.labels(worker)
         self._heartbeat = metrics.heartbeat.labels(worker)
-        self._clock_ahead_ms = 0.0
-        self.heard_at = time.time()
+        self._clock = clock
+        self.heard_at = time.monotonic()
 
     def beat(self) -> None:
         """Show that the loop goes round."""
-        self.heard_at = time.time()
-        self._heartbeat.set(self.heard_at)
-
-    def set_clock(self, database_ms: int) -> None:
-        """Learn how far the database's clock is ahead of ours: rows are stamped by it."""
-        self._clock_ahead_ms = database_ms - time.time() * 1000
+        self.heard_at = time.monotonic()
+        self._heartbeat.set_to_current_time()
 
     def broker(self, *, up: bool) -> None:
         """Show whether the brokers answer."""
@@ -84,7 +81,7 @@ class Accounts:
         for topic, count in self._by_topic(rows):
             self._metrics.published.labels(topic).inc(count)
         self._metrics.last_publish.set_to_current_time()
-        now_ms = time.time() * 1000 + self._clock_ahead_ms
+        now_ms = self._clock.now_ms()
         self._metrics.end_to_end_seconds.observe_many(
             [max(0.0, now_ms - row.created_ms) / 1000 for row in rows]
         )

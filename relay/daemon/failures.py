@@ -19,6 +19,8 @@ _TOPIC: Final = frozenset({
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.TOPIC_EXCEPTION,
+    # Of a message that the topic takes to be too old or too new: a clock is wrong, not the row.
+    KafkaError.INVALID_TIMESTAMP,
     KafkaError._UNKNOWN_TOPIC,
 })  # fmt: skip
 _PARTITION: Final = frozenset({

@@ -148,7 +148,7 @@ class Daemon:
 
     def _dead(self) -> str | None:
         """Liveness is the loops alone: no restart mends Kafka or PostgreSQL."""
-        now = time.time()
+        now = time.monotonic()
         for worker in self._workers:
             silent = now - worker.heard_at
             if silent > self._silence_seconds:

@@ -5,7 +5,6 @@ whatever is left can be sent again by anybody, and no first appearance is ever o
 """
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -19,7 +18,7 @@ from relay.daemon.metrics import Metrics
 from relay.daemon.routing import Routing
 from relay.daemon.rows import Delivered, Outcome, Reason, Rejected, Row, Undelivered
 from relay.daemon.topics import ANSWER_SECONDS
-from relay.daemon.waiting import Deadline
+from relay.daemon.waiting import DatabaseClock, Deadline
 from relay.kafka import producer_properties
 from relay.settings import Settings
 
@@ -61,6 +60,7 @@ class Publisher:
         self._deadline = Deadline(0.0)
         self._alive: Callable[[], bool] = lambda: True
         self.holds = self._routing.holds
+        self.clock = DatabaseClock()
 
     # -- between leases -----------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ class Publisher:
     def send(self, rows: Sequence[Row]) -> None:
         """Hand *rows* over in their order. What cannot be sent is settled as what it is."""
         channel = self._open_channel()
-        timestamp_ms = int(time.time() * 1000)
+        timestamp_ms = self.clock.now_ms()
         sent = 0
         try:
             for row in rows:

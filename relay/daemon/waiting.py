@@ -77,6 +77,25 @@ class Deadline:
         return self._clock() >= self._at
 
 
+class DatabaseClock:
+    """The time of the database, carried on by a clock that nobody sets.
+
+    Rows are stamped with that time, and so are messages: a host whose own clock is wrong would have
+    Kafka refuse what it sends. Until the first set() it is the host's time.
+    """
+
+    def __init__(self) -> None:
+        self.set(int(time.time() * 1000))
+
+    def set(self, now_ms: int) -> None:
+        """Take over the database's time, in milliseconds since 1970."""
+        self._booted_ms = now_ms - boot_seconds() * 1000
+
+    def now_ms(self) -> int:
+        """Return the database's time, in milliseconds since 1970."""
+        return int(self._booted_ms + boot_seconds() * 1000)
+
+
 def boot_seconds() -> float:
     """Return seconds since boot, those of a suspended machine included."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -41,7 +41,7 @@ class Worker:
         topic = settings.kafka.event_stream_topic or ""
         self._store = Store(settings.database.conninfo(), f"outbox-relay {self.name}", relay, topic)
         self._settings = relay
-        self._accounts = Accounts(metrics, self.name, topic)
+        self._accounts = Accounts(metrics, self.name, topic, self.publisher.clock)
         self._pace = Pace(relay.poll_min_seconds, relay.poll_max_seconds)
         self._patiently = patiently(
             self.waiter,
@@ -65,7 +65,7 @@ class Worker:
 
     @property
     def heard_at(self) -> float:
-        """Unix time of the loop's last sign of life."""
+        """The monotonic time of the loop's last sign of life."""
         return self._accounts.heard_at
 
     def stop(self, budget_seconds: float) -> None:
@@ -97,7 +97,7 @@ class Worker:
             self._store.floors.reset()
         if time.monotonic() >= self._floors_due:
             self._store.refresh_floors(holds.exclusions())
-            self._accounts.set_clock(self._store.now_ms)
+            self.publisher.clock.set(self._store.now_ms)
             self._floors_due = time.monotonic() + FLOOR_SECONDS
 
     def _lease(self) -> Round:

@@ -1,14 +1,15 @@
 """`relay run` that does itself harm at one point of its work, and nowhere else.
 
 Started as `python sabotage.py SIGKILL ack 3`: when the third lease was acknowledged. TERMINATE has
-PostgreSQL end the worker's connection, each of so many times. The relay's own code knows nothing of
-this: the methods are wrapped here, before it starts.
+PostgreSQL end the worker's connection, each of so many times; AHEAD and BACK set this host's clock.
+The relay's own code knows nothing of this: the methods are wrapped here, before it starts.
 """
 
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Final
@@ -27,6 +28,7 @@ from relay.operator.cli import main
 Reached = Callable[..., bool]
 
 TERMINATE: Final = "TERMINATE"
+CLOCK_JUMP_SECONDS: Final = {"AHEAD": 7200.0, "BACK": -7200.0}
 # The name of a row.
 KILLER: Final = "KillsTheRelay"
 
@@ -78,9 +80,16 @@ def terminate_connection() -> None:
         )
 
 
+def set_clock(ahead_seconds: float) -> None:
+    true_time = time.time
+    time.time = lambda: true_time() + ahead_seconds
+
+
 def harm(what: str) -> None:
     if what == TERMINATE:
         terminate_connection()
+    elif what in CLOCK_JUMP_SECONDS:
+        set_clock(CLOCK_JUMP_SECONDS[what])
     else:
         # To this very thread: it takes no further step.
         signal.pthread_kill(threading.get_ident(), signal.Signals[what])

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    OffsetSpec,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewTopic
 
 from tests.support.eventually import eventually
@@ -70,6 +77,14 @@ def delete_topic(bootstrap: str, name: str) -> None:
     except KafkaException as error:
         if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise
+
+
+def set_topic_config(bootstrap: str, name: str, key: str, value: str) -> None:
+    """Change one setting of a topic."""
+    change = ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[change])
+    admin = admin_client(bootstrap)
+    admin.incremental_alter_configs([resource])[resource].result(REQUEST_SECONDS)
 
 
 def read_topic(

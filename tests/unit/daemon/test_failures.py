@@ -12,6 +12,7 @@ from relay.daemon.failures import Concern, concern
         (KafkaError.POLICY_VIOLATION, Concern.ROW),
         (KafkaError.UNKNOWN_TOPIC_OR_PART, Concern.TOPIC),
         (KafkaError.TOPIC_AUTHORIZATION_FAILED, Concern.TOPIC),
+        (KafkaError.INVALID_TIMESTAMP, Concern.TOPIC),
         (KafkaError._UNKNOWN_TOPIC, Concern.TOPIC),
         (KafkaError.NOT_ENOUGH_REPLICAS, Concern.PARTITION),
         (KafkaError.LEADER_NOT_AVAILABLE, Concern.PARTITION),
