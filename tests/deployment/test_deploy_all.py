@@ -1,0 +1,111 @@
+"""deploy/all.sh: what it asks of kubectl and helm, which here only write that down."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]
+import pytest
+import yaml
+
+from deploy.chart import REPOSITORY
+from tests.deployment.rendering import containers
+
+# Writes its arguments, and the manifests that it is to apply; knows no Secret yet.
+PROGRAM = """#!/bin/sh
+echo "${0##*/} $*" >>"$RECORD"
+case "$*" in
+  *"get secret"*) exit 1 ;;
+  api-versions) echo "$API_VERSIONS" ;;
+  *"apply -f -"*) cat >>"$RECORD.applied"; echo --- >>"$RECORD.applied" ;;
+esac
+"""
+
+Deploy = Callable[..., str]
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    return tmp_path / "record"
+
+
+@pytest.fixture
+def deploy(tmp_path: Path, record: Path) -> Deploy:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("kubectl", "helm"):
+        (programs / name).write_text(PROGRAM)
+        (programs / name).chmod(0o755)
+
+    def run(argument: str, **environment: str) -> str:
+        path = f"{programs}:{os.environ['PATH']}"
+        given = {"PATH": path, "RECORD": str(record), "API_VERSIONS": "apps/v1", **environment}
+        script = str(REPOSITORY / "deploy" / "all.sh")
+        subprocess.run([script, argument], env=given, check=True, capture_output=True)
+        return record.read_text()
+
+    return run
+
+
+def applied(record: Path) -> list[dict[str, Any]]:
+    documents = yaml.safe_load_all(record.with_name("record.applied").read_text())
+    return [document for document in documents if document]
+
+
+def names(record: Path) -> set[str]:
+    return {each["metadata"]["name"] for each in applied(record)}
+
+
+def variables(record: Path) -> dict[str, str]:
+    (service,) = (each for each in containers(applied(record)) if each["name"] == "service")
+    return {each["name"]: each.get("value", "") for each in service["env"]}
+
+
+def test_with_streaming_there_is_a_kafka_with_the_topic(deploy: Deploy, record: Path) -> None:
+    asked = deploy("up", ENABLE_EVENT_STREAMING="true", IMAGE="registry:5000/relay:7")
+    assert names(record) == {"postgres", "ai-kafka", "service"}
+    assert "--create --if-not-exists --topic events-stream" in asked
+    assert "image.repository=registry:5000/relay,image.tag=7" in asked
+    assert "streaming=true,kafka.bootstrapServer=ai-kafka:9092" in asked
+    given = variables(record)
+    assert given["ENABLE_EVENT_STREAMING"] == "true"
+    assert given["KAFKA_BOOTSTRAP_SERVER"] == "ai-kafka:9092"
+    assert given["KAFKA_EVENT_STREAM_TOPIC"] == "events-stream"
+
+
+def test_without_it_the_same_minus_kafka(deploy: Deploy, record: Path) -> None:
+    asked = deploy("up")
+    assert names(record) == {"postgres", "service"}
+    assert "kafka-topics.sh" not in asked
+    assert "streaming=false" in asked
+    assert variables(record)["ENABLE_EVENT_STREAMING"] == "false"
+
+
+def test_every_object_is_valid_and_restricted(deploy: Deploy, record: Path) -> None:
+    deploy("up", ENABLE_EVENT_STREAMING="true")
+    for each in applied(record):
+        kubernetes_validate.validate(each, "1.29", strict=True)
+    for container in containers(applied(record)):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+def test_on_openshift_no_uid_is_named(deploy: Deploy, record: Path) -> None:
+    deploy("up", ENABLE_EVENT_STREAMING="true", API_VERSIONS="security.openshift.io/v1")
+    pods = [
+        each["spec"]["template"]["spec"] for each in applied(record) if "template" in each["spec"]
+    ]
+    assert [sorted(pod["securityContext"]) for pod in pods] == [
+        ["runAsNonRoot", "seccompProfile"]
+    ] * 3
+
+
+def test_a_namespace_may_be_named_and_everything_is_removed(deploy: Deploy) -> None:
+    asked = deploy("down", NAMESPACE="trial").splitlines()
+    assert len(asked) == 4
+    assert all("--namespace trial" in line for line in asked)
