@@ -1,6 +1,8 @@
 # Needs make and a python3 of 3.11 or newer; everything else is set up in .venv from requirements.lock.
 PYTHON ?= python3
 ROWS ?=
+SECONDS ?= 60
+SEED ?=
 ARGS ?=
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -13,7 +15,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow bench lint format lock chart-docs image sbom deploy-all undeploy-all clean
+.PHONY: help venv demo test test-slow bench soak lint format lock chart-docs image sbom deploy-all undeploy-all clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +41,9 @@ test-slow: $(READY) ## the slow tests alone
 
 bench: $(READY) ## measure on real Kafka, writes benchmarks/latest.json; make bench ROWS=20000 is short
 	$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(ARGS)
+
+soak: $(READY) ## real processes under random faults; make soak SECONDS=600 SEED=7
+	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: $(READY) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -1,0 +1,66 @@
+"""The end of a soak: what was committed, what was read, and whether every promise was kept."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+
+from relay.demo.history import Read, Verdict, Written, judge
+from tests.soak.stage import TOPIC, Stage
+from tests.support.kafka.topics import ConsumedMessage, read_topic
+
+READ_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """The judge's verdict, and what else must hold: only poison is parked."""
+
+    verdict: Verdict
+    poison: int
+    parked: int
+    innocents_parked: int
+
+    @property
+    def clean(self) -> bool:
+        """Whether no promise was broken, but for the bound of the duplicates."""
+        return self.verdict.clean and self.innocents_parked == 0 and self.parked == self.poison
+
+
+def account(stage: Stage, injected: Counter[str]) -> Account:
+    """Read the topic from its beginning and judge."""
+    with stage.connect() as connection:
+        parked = {str(row[0]) for row in connection.execute(
+            "SELECT event_id FROM outbox WHERE parked_at IS NOT NULL AND name = 'Poison'"
+        )}  # fmt: skip
+        innocents = connection.execute(
+            "SELECT FROM outbox WHERE parked_at IS NOT NULL AND name <> 'Poison'"
+        ).fetchall()
+        written = [
+            Written(seq, str(event_id), key)
+            for seq, event_id, key in connection.execute("SELECT * FROM soak_written")
+            if str(event_id) not in parked
+        ]
+        deleted: dict[Hashable, int] = {
+            str(event_id): at_ms
+            for event_id, at_ms in connection.execute("SELECT * FROM soak_deleted")
+        }
+    messages = read_topic(stage.broker.admin_bootstrap, TOPIC, timeout=READ_SECONDS)
+    return Account(
+        verdict=judge(written, _read(messages), deleted),
+        poison=injected["poison_written"],
+        parked=len(parked),
+        innocents_parked=len(innocents),
+    )
+
+
+def _read(messages: list[ConsumedMessage]) -> Iterator[Read]:
+    for message in messages:
+        content = repr((message.key, message.value, message.headers)).encode()
+        yield Read(
+            seq=int(message.header("seq") or b""),
+            event_id=(message.header("id") or b"").decode(),
+            key=None if message.key is None else message.key.decode(),
+            content=hashlib.sha256(content).digest(),
+            appended_ms=message.timestamp_ms,
+        )

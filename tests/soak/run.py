@@ -1,0 +1,117 @@
+"""The timeline of a soak: writers all along, one fault after the other, then the account."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from relay.demo.history import bound
+from tests.soak.account import Account, account
+from tests.soak.faults import Fault, faults, wait_until_gone
+from tests.soak.stage import LEASE_ROWS, Stage, stage
+from tests.soak.writers import Writers
+
+QUIET_SECONDS: Final = (0.2, 1.5)
+DRAIN_SECONDS: Final = 120.0
+
+Say = Callable[[str], None]
+
+
+class Soak:
+    """Faults for so many *seconds*, chosen by *seed*, on so many *relays*."""
+
+    def __init__(self, seconds: float, seed: int, relays: int, say: Say) -> None:
+        self._seconds = seconds
+        self._seed = seed
+        self._relays = relays
+        self._say = say
+        self._random = random.Random(seed)
+        self._faults = faults(relays)
+        self._injected: Counter[str] = Counter()
+        self._recoveries: dict[str, float] = {}
+        self.violations: list[str] = []
+
+    def run(self) -> dict[str, Any]:
+        """Break things, heal, drain and judge; return what the last line shows."""
+        with stage(self._relays) as on:
+            writers = Writers(on.database, self._seed)
+            writers.start()
+            ends_at = time.monotonic() + self._seconds
+            for name, fault in _endless(self._faults, self._random):
+                if time.monotonic() >= ends_at:
+                    break
+                self._happen(on, name, fault)
+                time.sleep(self._random.uniform(*QUIET_SECONDS))
+            writers.stop()
+            self._drain(on)
+            self._say("judging")
+            found = account(on, self._injected)
+        return self._result(found) | {"interrupted_writes": writers.interrupted}
+
+    def _happen(self, on: Stage, name: str, fault: Fault) -> None:
+        """Let *fault* happen, and wait until everything written before is delivered."""
+        self._say(f"{name} ...")
+        self._injected[name] += 1
+        clean_up = fault.inject(on, self._random)
+        try:
+            took = wait_until_gone(on, _last_id(on), fault.recovers_within_seconds)
+        except TimeoutError as error:
+            self.violations.append(f"{name}: {error}")
+            took = fault.recovers_within_seconds
+        if clean_up is not None:
+            clean_up(on)
+        self._recoveries[name] = max(self._recoveries.get(name, 0.0), round(took, 2))
+        self._say(f"{name}: recovered in {took:.1f} s")
+
+    def _drain(self, on: Stage) -> None:
+        self._say("draining")
+        try:
+            wait_until_gone(on, _last_id(on), DRAIN_SECONDS)
+        except TimeoutError as error:
+            self.violations.append(f"drain: {error}")
+        codes = [relay.terminate() for relay in on.relays]
+        if any(codes):
+            self.violations.append(f"relays ended with exit codes {codes}")
+
+    def _result(self, found: Account) -> dict[str, Any]:
+        leases = sum(self._faults[name].leases * n for name, n in self._injected.items())
+        limit = bound(leases, LEASE_ROWS)
+        if not found.clean:
+            self.violations.append(f"a promise was broken: {dict(found.verdict.examples)}")
+        if found.verdict.duplicates > limit:
+            self.violations.append("more duplicates than leases explain")
+        return {
+            "committed": found.verdict.committed,
+            "delivered": found.verdict.delivered,
+            "lost": found.verdict.lost,
+            "phantoms": found.verdict.phantoms,
+            "duplicates": found.verdict.duplicates,
+            "duplicates_bound": limit,
+            "inversions": found.verdict.inversions,
+            "faults": dict(sorted(self._injected.items())),
+            "recovery_seconds_max": max(self._recoveries.values(), default=0.0),
+            "recovery_seconds": dict(sorted(self._recoveries.items())),
+            "altered": found.verdict.altered,
+            "premature": found.verdict.premature,
+            "poison": found.poison,
+            "parked": found.parked,
+            "innocents_parked": found.innocents_parked,
+            "seed": self._seed,
+            "violations": self.violations,
+        }
+
+
+def _endless(known: Mapping[str, Fault], source: random.Random) -> Iterator[tuple[str, Fault]]:
+    """Yield every fault once, in a random order, then all again in another."""
+    names = sorted(known)
+    while True:
+        for name in source.sample(names, len(names)):
+            yield name, known[name]
+
+
+def _last_id(on: Stage) -> int:
+    with on.connect() as connection:
+        row = connection.execute("SELECT coalesce(max(seq), 0) FROM soak_written").fetchone()
+    assert row is not None
+    return int(row[0])
