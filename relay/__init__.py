@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from relay.service import Event, Message, Outbox, Redactor, Severity
+    from relay.service import Event, Message, Outbox, Redactor, Scope, Severity, load_catalogue
 
-__all__ = ["Event", "Message", "Outbox", "Redactor", "Severity"]
+__all__ = ["Event", "Message", "Outbox", "Redactor", "Scope", "Severity", "load_catalogue"]
 
 
 def __getattr__(name: str) -> object:

@@ -11,6 +11,7 @@ import typer
 from relay.errors import RelayError
 from relay.operator.commands.check import check
 from relay.operator.commands.demo import demo
+from relay.operator.commands.events import events
 from relay.operator.commands.live import live
 from relay.operator.commands.migrate import migrate
 from relay.operator.commands.run import run
@@ -78,5 +79,6 @@ _add(run, "DATABASE_URL=postgresql://… relay run")
 _add(check, "relay check --json")
 _add(migrate, "relay migrate --wait 60")
 _add(status, "relay status --by age --keys 20")
+_add(events, "relay events myservice.events --markdown > docs/event-catalogue.md")
 _add(live, "relay live")
 _add(demo, "relay demo --events 500 --json")

@@ -27,20 +27,20 @@ def print_findings(found: Iterable[Finding]) -> None:
     table = Table("what", "result", "detail")
     for finding in found:
         result = Text(finding.outcome, style=_STYLES[finding.outcome])
-        table.add_row(finding.subject, result, _plain(finding.detail))
-    _console().print(table)
+        table.add_row(finding.subject, result, plain(finding.detail))
+    console().print(table)
 
 
 def print_status(status: Status, *, all_shards: bool = False) -> None:
     """Print the summary, then the shards, keys and parked rows where there are any."""
-    console = _console()
-    console.print(_summary(status))
+    out = console()
+    out.print(_summary(status))
     shards = [shard for shard in status.shards if all_shards or _is_notable(shard)]
     for table in (_shards(shards), _keys(status.keys), _parked(status.newest_parked)):
         if table.row_count:
-            console.print(table)
+            out.print(table)
     for note in status.notes:
-        console.print(_plain(f"Note: {note}"), style="yellow")
+        out.print(plain(f"Note: {note}"), style="yellow")
 
 
 def age(seconds: float | None) -> str:
@@ -60,20 +60,21 @@ def count(number: int | None, *, capped: bool = False) -> str:
     return f"{COUNT_LIMIT:,}+" if capped else f"{number:,}"
 
 
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=PLAIN_WIDTH)
+def console() -> Console:
+    """Return where to print: lines are broken on a terminal alone."""
+    screen = Console()
+    return screen if screen.is_terminal else Console(width=PLAIN_WIDTH)
 
 
-def _plain(text: str | None) -> Text:
-    """Keys, topics and errors come from elsewhere: no markup and no control characters."""
+def plain(text: str | None) -> Text:
+    """Return *text* from elsewhere as it is: no markup and no control characters."""
     return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text or "-"))
 
 
 def _summary(status: Status) -> Table:
     table = Table.grid(padding=(0, 2))
     for name, value in _facts(status):
-        table.add_row(Text(name, style="dim"), _plain(value))
+        table.add_row(Text(name, style="dim"), plain(value))
     return table
 
 
@@ -123,9 +124,9 @@ def _state(shard: Shard) -> str:
 
 def _holder(holder: Holder | None) -> Text:
     if holder is None:
-        return _plain(None)
+        return plain(None)
     address = f" from {holder.client_address}" if holder.client_address else ""
-    return _plain(f"{holder.application_name or 'no name'}, pid {holder.pid}{address}")
+    return plain(f"{holder.application_name or 'no name'}, pid {holder.pid}{address}")
 
 
 def _keys(keys: Iterable[Key]) -> Table:
@@ -135,7 +136,7 @@ def _keys(keys: Iterable[Key]) -> Table:
         table.add_column(heading, justify="right")
     for key in keys:
         table.add_row(
-            _plain(key.key), str(key.shard), count(key.pending), age(key.oldest_age_seconds)
+            plain(key.key), str(key.shard), count(key.pending), age(key.oldest_age_seconds)
         )
     return table
 
@@ -148,11 +149,11 @@ def _parked(rows: Iterable[ParkedRow]) -> Table:
         table.add_row(
             str(row.id),
             _moment(row.parked_at),
-            _plain(row.name),
-            _plain(row.topic or "(default)"),
-            _plain(row.key),
+            plain(row.name),
+            plain(row.topic or "(default)"),
+            plain(row.key),
             str(row.attempts),
-            _plain(row.last_error),
+            plain(row.last_error),
         )
     return table
 

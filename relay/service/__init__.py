@@ -4,19 +4,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from relay.service.events import Event, Severity
+    from relay.service.catalogue import load_catalogue
+    from relay.service.definition import Scope
+    from relay.service.events import Event
     from relay.service.message import Message
     from relay.service.outbox import Outbox
     from relay.service.redaction import Redactor
+    from relay.service.severity import Severity
 
-__all__ = ["Event", "Message", "Outbox", "Redactor", "Severity"]
+__all__ = ["Event", "Message", "Outbox", "Redactor", "Scope", "Severity", "load_catalogue"]
 
 _HOMES = {
     "Event": "events",
     "Message": "message",
     "Outbox": "outbox",
     "Redactor": "redaction",
-    "Severity": "events",
+    "Scope": "definition",
+    "Severity": "severity",
+    "load_catalogue": "catalogue",
 }
 
 

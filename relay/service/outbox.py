@@ -13,10 +13,11 @@ from relay import envelope, settings
 from relay.errors import EventDefinitionError
 from relay.service import transactions
 from relay.service.buffer import Emitted, buffer_of
-from relay.service.events import Event, render
+from relay.service.events import Event
 from relay.service.guard import Guard
 from relay.service.message import Message, outbox_row
 from relay.service.redaction import Redactor
+from relay.service.rendering import render
 from relay.service.rows import Chunk, EventRow, write, write_psycopg, write_psycopg_async
 from relay.service.snapshots import KeyRule, Mark, Tracked, mapper_of
 from relay.service.tracking import Tracker

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from relay import Event, Redactor, Severity
+from relay import Event, Redactor, Scope, Severity
 from relay.errors import EventDefinitionError, PayloadError
-from relay.service.events import EventDefinition, render
+from relay.service.definition import EventDefinition
+from relay.service.rendering import render
+from relay.service.severity import MAX_INFO_CHARACTERS
 
 
 class HostAdded(Event, severity=Severity.INFO, message="Host {host_name} was added"):
@@ -27,7 +29,7 @@ def defined(fields: dict[str, type], **options: object) -> Any:  # noqa: ANN401
 
 def test_a_definition() -> None:
     assert HostAdded.definition == EventDefinition(
-        "HostAdded", Severity.INFO, "Host {host_name} was added", "user"
+        "HostAdded", Severity.INFO, "Host {host_name} was added", "user", Scope.CLUSTER
     )
 
 
@@ -69,7 +71,7 @@ def test_braces_owners_and_what_is_not_set() -> None:
 
 
 def test_a_class_without_a_message_is_a_base_for_others() -> None:
-    class HostEvent(Event):
+    class HostEvent(Event, scope=Scope.HOST):
         host_name: str
 
     class HostGone(HostEvent, severity=Severity.WARNING, message="{host_name} is gone"):
@@ -80,6 +82,77 @@ def test_a_class_without_a_message_is_a_base_for_others() -> None:
     assert (rendered.row.message, rendered.row.severity) == ("h is gone", "warning")
     with pytest.raises(EventDefinitionError, match="HostEvent has no message"):
         render(HostEvent(host_id=host, host_name="h"), host, Redactor())
+
+
+def test_a_category_that_nobody_knows() -> None:
+    with pytest.raises(EventDefinitionError, match="the category is 'users'; it must be one of"):
+        defined({}, message="text", severity=Severity.INFO, category="users")
+
+
+def test_an_option_that_nobody_knows() -> None:
+    with pytest.raises(EventDefinitionError, match="Defined: sevrity is no option"):
+        defined({}, message="text", sevrity=Severity.INFO)
+
+
+@pytest.mark.parametrize("severity", [Severity.ERROR, Severity.CRITICAL])
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({}, "needs a remedy.*; a severity of .* needs details"),
+        ({"remedy": " ", "details": ["text"]}, "needs a remedy"),
+        ({"remedy": "Call us."}, "needs details"),
+        ({"remedy": "Call us.", "details": ["log"]}, "details names log, which is no field"),
+        ({"remedy": "Call {whom}.", "details": ["text"]}, r"names \{whom\}, which is no field"),
+    ],
+)
+def test_an_error_must_help(severity: Severity, options: dict[str, Any], fault: str) -> None:
+    with pytest.raises(EventDefinitionError, match=fault):
+        defined({"text": str}, message="text", severity=severity, **options)
+
+
+def test_the_remedy_follows_the_message() -> None:
+    event = defined(
+        {"disk": str, "log": str},
+        message="No disk was found.",
+        severity=Severity.ERROR,
+        remedy="Attach {disk}, then install again.",
+        details=["log"],
+    )
+    cluster = uuid.uuid4()
+    rendered = render(event(cluster_id=cluster, disk="sda", log="…"), cluster, Redactor())
+    assert rendered.row.message == "No disk was found. Attach sda, then install again."
+
+
+def test_an_info_message_is_short() -> None:
+    assert define("x" * MAX_INFO_CHARACTERS).definition
+    assert define("x" * (MAX_INFO_CHARACTERS + 1), Severity.WARNING).definition
+    with pytest.raises(EventDefinitionError, match="info message of 121 characters is too long"):
+        define("x" * (MAX_INFO_CHARACTERS + 1))
+
+
+@pytest.mark.parametrize(
+    ("scope", "owner"),
+    [
+        (None, "cluster_id"),
+        (Scope.CLUSTER, "cluster_id"),
+        (Scope.INFRA_ENV, "infra_env_id"),
+        (Scope.HOST, "host_id"),
+    ],
+)
+def test_an_event_has_the_id_of_what_it_belongs_to(scope: Scope | None, owner: str) -> None:
+    options = {"scope": scope} if scope else {}
+    event = defined({}, message="text", severity=Severity.INFO, **options)
+    some = uuid.uuid4()
+    assert getattr(render(event(**{owner: some}), some, Redactor()).row, owner) == str(some)
+    for other in {"cluster_id", "infra_env_id", "host_id"} - {owner}:
+        with pytest.raises(PayloadError, match=f"Defined belongs to nothing: .* needs {owner}"):
+            render(event(**{other: some}), some, Redactor())
+
+
+def test_no_two_events_of_a_process_have_one_time() -> None:
+    times = [HostAdded(host_name="h").event_time for _ in range(2000)]
+    assert len(set(times)) == len(times)
+    assert times == sorted(times)
 
 
 @pytest.mark.parametrize(

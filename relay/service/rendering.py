@@ -1,0 +1,99 @@
+"""From an event to what is stored and streamed of it: redacted, its message and time fixed once."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from typing import NamedTuple
+from uuid import UUID
+
+from relay.envelope import to_json
+from relay.errors import PayloadError
+from relay.service.definition import EventDefinition
+from relay.service.events import BASE_FIELDS, OWNERS, Event, definition_of
+from relay.service.message import Message, checked_text
+from relay.service.redaction import Redactor
+from relay.service.rows import EventRow
+
+
+class RenderedEvent(NamedTuple):
+    """An event as it leaves, for both tables."""
+
+    row: EventRow
+    message: Message
+
+
+def render(event: Event, event_id: UUID, redactor: Redactor) -> RenderedEvent:
+    """Return the row of the events table and the message for the stream.
+
+    Raises:
+        EventDefinitionError: the class is abstract.
+        PayloadError: the event lacks what it belongs to, or a field cannot be stored.
+    """
+    definition = definition_of(type(event))
+    owners = {owner: _text_or_none(getattr(event, owner)) for owner in OWNERS}
+    if owners[definition.scope.owner] is None:
+        raise PayloadError(_unbound(definition))
+    fields = event.model_dump(exclude=set(BASE_FIELDS))
+    props = {name: redactor.redact(value, name) for name, value in fields.items()}
+    stored_props = to_json(props, definition.name)
+    message = _message(definition, {**owners, **props}, event, redactor)
+    event_time = event.event_time.isoformat(timespec="microseconds")
+    row = EventRow(
+        event_id=str(event_id),
+        name=definition.name,
+        category=definition.category,
+        severity=definition.severity.value,
+        message=message,
+        event_time=event_time,
+        **owners,
+        request_id=event.request_id and checked_text(event.request_id, "request_id"),
+        props=stored_props,
+    )
+    payload = {
+        "message": message,
+        "severity": row.severity,
+        "event_time": event_time,
+        **owners,
+        **props,
+    }
+    key = next(filter(None, owners.values()))
+    return RenderedEvent(row, Message(definition.name, payload, key=key, event_id=event_id))
+
+
+def _unbound(definition: EventDefinition) -> str:
+    scope = definition.scope
+    others = ", ".join(f"scope=Scope.{other.name}" for other in type(scope) if other is not scope)
+    return (
+        f"{definition.name} belongs to nothing: an event of scope {scope.value} needs "
+        f"{scope.owner}. Set it, or declare the class with {others.replace(', ', ' or ')}."
+    )
+
+
+def _message(
+    definition: EventDefinition,
+    values: Mapping[str, object],
+    event: Event,
+    redactor: Redactor,
+) -> str:
+    known = {**values, "event_time": event.event_time, "request_id": event.request_id}
+    shown = {name: _shown(value) for name, value in known.items()}
+    # One pass: a value that looks like a placeholder stays as it is.
+    message = redactor.text(definition.template.format_map(shown))
+    return checked_text(message, f"{definition.name}: message")
+
+
+def _shown(value: object) -> object:
+    """Return *value* as a reader of the message expects it."""
+    match value:
+        case None:
+            return "none"
+        case Enum():
+            return value.value
+        case datetime():
+            return value.isoformat(timespec="microseconds")
+        case _:
+            return value
+
+
+def _text_or_none(value: UUID | None) -> str | None:
+    return None if value is None else str(value)
