@@ -16,6 +16,7 @@ from relay.operator.commands.live import live
 from relay.operator.commands.migrate import migrate
 from relay.operator.commands.run import run
 from relay.operator.commands.status import status
+from relay.operator.commands.triggers import triggers
 from relay.schema import SCHEMA_VERSION
 
 EXIT_CODES = (
@@ -82,3 +83,4 @@ _add(status, "relay status --by age --keys 20")
 _add(events, "relay events myservice.events --markdown > docs/event-catalogue.md")
 _add(live, "relay live")
 _add(demo, "relay demo --events 500 --json")
+_add(triggers, "relay triggers clusters --key id --columns name,status | psql $DATABASE_URL")

@@ -40,7 +40,7 @@ class Redactor:
         self._shapes = (*SHAPES, *(Shape(re.compile(p), REDACTED, ()) for p in patterns))
         self._has_patterns = len(self._shapes) > len(SHAPES)
         # Field names are few and come again and again.
-        self._is_secret_name = lru_cache(maxsize=4096)(self._judge_name)
+        self.is_secret_name = lru_cache(maxsize=4096)(self._judge_name)
 
     def redact(self, value: object, name: str = "") -> object:
         """Return *value*, the value of a field *name*, without its secrets.
@@ -68,7 +68,7 @@ class Redactor:
 
     def _by_name(self, value: object, name: str, texts: list[str], depth: int) -> object:
         """Return a copy of *value* without what its names mark as secret; collect its texts."""
-        if name and self._is_secret_name(name):
+        if name and self.is_secret_name(name):
             return value if _is_harmless(value) else REDACTED
         if isinstance(value, str):
             texts.append(value)
@@ -94,7 +94,7 @@ class Redactor:
                 texts.append(name)
         # {"name": "DB_PASSWORD", "value": …}, as the environment of a container is written.
         label = value.get("name", value.get("key")) if "value" in value else None
-        if isinstance(label, str) and self._is_secret_name(label):
+        if isinstance(label, str) and self.is_secret_name(label):
             redacted["value"] = self._by_name(value["value"], label, texts, depth)
         return redacted
 
