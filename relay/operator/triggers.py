@@ -6,7 +6,7 @@ row's lock, in commit order.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -131,9 +131,9 @@ def quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def listed(names: Iterable[str]) -> tuple[str, ...]:
+def listed(names: str) -> tuple[str, ...]:
     """Split "a,b" into its parts."""
-    return tuple(part.strip() for given in names for part in given.split(",") if part.strip())
+    return tuple(part.strip() for part in names.split(",") if part.strip())
 
 
 def _table(name: str) -> str:

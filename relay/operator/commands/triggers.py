@@ -5,18 +5,18 @@ from typing import Annotated
 import typer
 
 
-def triggers(  # noqa: PLR0913 - what can be said about a table
+def triggers(
     table: Annotated[str, typer.Argument(help="The table, or SCHEMA.TABLE.")],
     *,
     key: Annotated[
-        list[str], typer.Option(help="Column with the key; of several, the first that is set.")
+        str, typer.Option(help="The column with the key; of several (a,b) the first that is set.")
     ],
     columns: Annotated[
-        list[str], typer.Option(help="The columns to publish: a,b,c. Nothing else leaves.")
-    ] = [],  # noqa: B006 - typer copies it
-    identity: Annotated[list[str], typer.Option("--id", help="The columns of the primary key.")] = [
-        "id"
-    ],  # noqa: B006 - typer copies it
+        str, typer.Option(help="The columns to publish: a,b,c. Nothing else leaves.")
+    ] = "",
+    identity: Annotated[
+        str, typer.Option("--id", help="The column or columns of the primary key.")
+    ] = "id",
     name: Annotated[
         str | None, typer.Option(help="The name on the stream, such as ClusterState.")
     ] = None,

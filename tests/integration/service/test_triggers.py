@@ -34,7 +34,8 @@ def cluster(service_database: Database) -> uuid.UUID:
     identity = uuid.uuid4()
     with service_database.connect() as owner:
         owner.execute(
-            "INSERT INTO clusters (id, name, status, pull_secret) VALUES (%s, 'c', 'new', 'hunter2')",
+            "INSERT INTO clusters (id, name, status, pull_secret)"
+            " VALUES (%s, 'c', 'new', 'hunter2')",
             (identity,),
         )
     for table in (HOSTS, CLUSTERS):
@@ -43,9 +44,11 @@ def cluster(service_database: Database) -> uuid.UUID:
 
 
 @pytest.fixture
-def writer(service_database: Database, cluster: uuid.UUID) -> Iterator[psycopg.Connection[Any]]:
+def writer(
+    service_database: Database,
+    cluster: uuid.UUID,  # noqa: ARG001 - the tables and triggers are there
+) -> Iterator[psycopg.Connection[Any]]:
     """A user who may write the service's tables, and has no right at all on the outbox."""
-    assert cluster
     role = f"foreign_{uuid.uuid4().hex[:8]}"
     with service_database.connect(autocommit=True) as owner:
         owner.execute(f"CREATE ROLE {role}".encode())
