@@ -14,7 +14,7 @@ from typing import Final
 import psycopg
 
 from relay import schema
-from relay.daemon.connection import connect, explain
+from relay.daemon.connection import CONNECT_SECONDS, connect, explain
 from relay.daemon.health import HealthServer
 from relay.daemon.metrics import Metrics
 from relay.daemon.sampler import Sampler
@@ -59,7 +59,9 @@ class Daemon:
         self._not_ready: str | None = "starting"
         relay = settings.relay
         self._silence_seconds = (
-            relay.lease_timeout_seconds + relay.backoff_max_seconds + 2 * relay.stall_seconds
+            relay.lease_timeout_seconds
+            + relay.backoff_max_seconds
+            + 2 * (relay.stall_seconds + CONNECT_SECONDS)
         )
         self._health = HealthServer(
             relay.metrics_host, relay.metrics_port, self._metrics.registry,

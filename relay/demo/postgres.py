@@ -163,11 +163,15 @@ class EmbeddedPostgres:
             for part in WHEEL_DIRECTORIES:
                 shutil.copytree(_site_packages() / part, self._copy / part, symlinks=True)
             self._hand_over(self._copy, *self._copy.rglob("*"))
-        command = ["initdb", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
-        command += [f"--username={SUPERUSER}", f"--pgdata={self._data}"]
+        command = self._creation()
         with self.log_path.open("wb") as log:
             if self._spawn(command, log).wait() != 0:
-                raise PostgresStartError(f"initdb failed:\n{self._log_tail()}")
+                raise PostgresStartError(f"{command[0]} failed:\n{self._log_tail()}")
+
+    def _creation(self) -> list[str]:
+        """The command that makes the data directory."""
+        command = ["initdb", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
+        return [*command, f"--username={SUPERUSER}", f"--pgdata={self._data}"]
 
     def _hand_over(self, *paths: Path) -> None:
         if self._account:

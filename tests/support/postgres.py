@@ -30,11 +30,23 @@ class Database:
         return parts.hostname or "localhost", parts.port or 5432
 
     @property
+    def user(self) -> str:
+        return urlsplit(self.dsn).username or ""
+
+    @property
     def name(self) -> str:
         return urlsplit(self.dsn).path.removeprefix("/")
 
     def connect(self, *, autocommit: bool = False) -> Connection[TupleRow]:
         return psycopg.connect(self.dsn, autocommit=autocommit)
+
+    def answers(self) -> bool:
+        """Whether a connection is to be had now."""
+        try:
+            psycopg.connect(self.dsn, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def sibling(self, name: str) -> "Database":
         """Another database of the same server."""

@@ -12,6 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+import psutil
+
+from tests.support.eventually import eventually
+
 LogEntry = dict[str, Any]
 
 RELAY = Path(sys.executable).with_name("relay")
@@ -86,6 +90,15 @@ class ProcessUnderTest:
                 assert left > 0, f"no such log entry within {timeout:g} s: {self._story(wanted)}"
                 assert reading, f"ended without such a log entry: {self._story(wanted)}"
                 self._news.wait(min(left, 0.2))
+
+    def wait_until_frozen(self, timeout: float = 20.0) -> None:
+        """Wait until it has been stopped by SIGSTOP.
+
+        Raises:
+            AssertionError: it was not within `timeout` seconds.
+        """
+        process = psutil.Process(self.pid)
+        eventually(lambda: process.status() == psutil.STATUS_STOPPED, timeout=timeout)
 
     def send_signal(self, what: signal.Signals) -> None:
         """Send a signal: SIGTERM drains, SIGSTOP freezes, SIGCONT thaws, SIGKILL kills."""

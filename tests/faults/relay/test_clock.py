@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.stream import Stream
+from tests.support.eventually import eventually
 from tests.support.kafka.selection import SessionKafka
 from tests.support.kafka.topics import set_topic_config
 from tests.support.metrics import get, metric
@@ -24,7 +25,7 @@ def test_clock_jump_of_the_relays_host(
     relay = sabotaged(jump, "produce", 1_500, RELAY_LEASE_ROWS="2000")
     outbox.await_empty()
     assert outbox.count() == 0
-    assert metric(relay, "leases_total", outcome="done") >= 3
+    eventually(lambda: metric(relay, "leases_total", outcome="done") >= 3)
     assert metric(relay, "failed_total") == 0
     assert get(relay, "/livez")[0] == 200
     found = stream()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from tests.faults.conftest import Recovery
+from tests.faults.conftest import LEASE_TIMEOUT_SECONDS, MARGIN_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
 from tests.support.metrics import metric
@@ -15,16 +15,9 @@ from tests.support.process import ProcessUnderTest
 pytestmark = pytest.mark.kafka
 
 ROWS = 4_000
-LEASE_TIMEOUT_SECONDS = 3.0
-TAKEN_OVER_SECONDS = LEASE_TIMEOUT_SECONDS + 5.0
 ALL_SHARDS = {"RELAY_LEASE_SHARDS": "64"}
 
 TakenOver = Callable[[ProcessUnderTest], ProcessUnderTest]
-
-
-def is_frozen(process: ProcessUnderTest) -> bool:
-    with open(f"/proc/{process.pid}/stat") as stat:  # noqa: PTH123 - not a file but a question
-        return stat.read().rpartition(")")[2].split()[0] == "T"
 
 
 @pytest.fixture
@@ -34,8 +27,8 @@ def taken_over(
     """Wait until the relay has frozen, let another one take over, thaw it; return the other."""
 
     def take_over(frozen: ProcessUnderTest) -> ProcessUnderTest:
-        eventually(lambda: is_frozen(frozen), what="it is frozen")
-        with recovery(TAKEN_OVER_SECONDS):
+        frozen.wait_until_frozen()
+        with recovery(LEASE_TIMEOUT_SECONDS + MARGIN_SECONDS):
             other = relay(**impatient)
             outbox.await_empty("true")
         frozen.send_signal(signal.SIGCONT)

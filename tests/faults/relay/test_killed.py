@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.faults.conftest import Recovery
+from tests.faults.conftest import MARGIN_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.outbox import Outbox, Start
 
@@ -17,7 +17,6 @@ LEASE_ROWS = 1_000
 # A chunk is dealt out to 16 shards in equal parts, rounded up.
 LEASE_ROWS_MAX = LEASE_ROWS + 15
 SMALL_LEASES = {"RELAY_LEASE_ROWS": str(LEASE_ROWS), "RELAY_CHUNK_ROWS": "200"}
-RECOVERY_SECONDS = 15.0
 
 
 @dataclass
@@ -43,7 +42,7 @@ def killed(
         victim = sabotaged("SIGKILL", point, countdown, **SMALL_LEASES)
         assert victim.wait() == -signal.SIGKILL
         leases = (ROWS - outbox.count()) // LEASE_ROWS
-        with recovery(RECOVERY_SECONDS):
+        with recovery(MARGIN_SECONDS):
             relay(**SMALL_LEASES)
             outbox.await_empty("true")
         aftermath = Aftermath(leases, stream())

@@ -1,0 +1,99 @@
+"""Transactions that stay open for the whole run pin dead rows, and must not slow the relay down."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.faults.stream import Stream
+from tests.support.eventually import eventually
+from tests.support.outbox import Outbox, Start
+from tests.support.postgres import Database, temporary_database
+
+pytestmark = pytest.mark.kafka
+
+ROWS = 40_000
+
+
+@pytest.fixture
+def hold_open(postgres: Database, database: Database) -> Iterator[Callable[[str], None]]:
+    """Open a transaction that pins what is deleted from now on: a "reading" or a "writing" one."""
+    with ExitStack() as stack:
+
+        def open_(kind: str) -> None:
+            if kind == "reading":
+                reader = stack.enter_context(database.connect())
+                reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                reader.execute("SELECT count(*) FROM outbox")
+            else:
+                elsewhere = stack.enter_context(temporary_database(postgres))
+                writer = stack.enter_context(elsewhere.connect())
+                writer.execute("CREATE TABLE anything (id integer)")
+
+        yield open_
+
+
+def work_done(outbox: Outbox) -> tuple[int, int]:
+    """Heap pages of the outbox that were read so far, and how often its claim index was used."""
+    row = outbox.connection.execute(
+        "SELECT t.heap_blks_hit + t.heap_blks_read, i.idx_scan FROM pg_statio_user_tables AS t "
+        "JOIN pg_stat_user_indexes AS i USING (relid) WHERE i.indexrelname = 'outbox_pending'"
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def pages_a_probe(outbox: Outbox) -> float:
+    """Heap pages that one look at one shard costs an idle relay."""
+    pages_before, probes_before = work_done(outbox)
+    # Connections report what they did once a second at most.
+    time.sleep(2.5)
+    pages, probes = work_done(outbox)
+    assert probes > probes_before
+    return (pages - pages_before) / (probes - probes_before)
+
+
+@pytest.mark.parametrize("kind", ["reading", "writing"])
+def test_a_transaction_held_open_for_the_whole_run(
+    outbox: Outbox,
+    relay: Start,
+    hold_open: Callable[[str], None],
+    stream: Callable[[], Stream],
+    kind: str,
+) -> None:
+    hold_open(kind)
+    relay(RELAY_SAMPLE_SECONDS="1")
+    outbox.fill(ROWS, keys=64)
+    outbox.await_empty("true", timeout=90)
+    assert stream().rows == ROWS
+    (dead,) = outbox.connection.execute(
+        "SELECT n_live_tup + n_dead_tup FROM pg_stat_user_tables WHERE relid = 'outbox'::regclass"
+    ).fetchone() or (0,)
+    assert dead >= ROWS
+    # A probe that walked over the dead rows of its shard would touch some six hundred.
+    eventually(lambda: pages_a_probe(outbox) < 1.0, timeout=30)
+    outbox.emit("late")
+    outbox.await_empty("true")
+
+
+def test_a_writer_whose_transaction_commits_late(
+    outbox: Outbox, database_connection: Outbox, relay: Start, stream: Callable[[], Stream]
+) -> None:
+    # The floors go on without a writer after two seconds: it makes no difference then whether it
+    # stays open for some seconds or for minutes.
+    late = database_connection.connection
+    late.execute("BEGIN")
+    late.execute("SELECT outbox_emit('late', '{}', 'other key')")
+    process = relay(RELAY_LEASE_ROWS="500")
+    begun = time.monotonic()
+    rows = 0
+    while time.monotonic() - begun < 6.0:
+        outbox.fill(1_000, keys=64)
+        rows += 1_000
+        outbox.await_empty()
+    late.execute("COMMIT")
+    eventually(lambda: outbox.count() == 0, timeout=10)
+    found = stream()
+    assert (found.rows, found.duplicates) == (rows + 1, 0)
+    assert process.is_running
