@@ -3,19 +3,42 @@
 import re
 from http.client import HTTPConnection
 
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from relay.daemon.metrics import NAMESPACE, Metrics
 from relay.demo.ports import LOOPBACK
 from tests.support.process import ProcessUnderTest
 
 ANSWER_SECONDS = 5.0
 
 
-def get(relay: ProcessUnderTest, path: str) -> tuple[int, str]:
-    """Status and text of a page of the relay's own port, which its log names."""
+def declared(metrics: Metrics) -> dict[str, str]:
+    """Name and type of every metric of ours, as a scrape sees them."""
+    scraped = generate_latest(metrics.registry).decode()
+    types = {m.name: m.type for m in text_string_to_metric_families(scraped)}
+    return {
+        f"{name}_total" if kind == "counter" else name: kind
+        for name, kind in types.items()
+        if name.startswith(NAMESPACE)
+    }
+
+
+def named(text: str) -> set[str]:
+    """The metrics of ours that a query or a document names."""
+    used = re.findall(rf"\b{NAMESPACE}_\w+", text)
+    return {re.sub("_(bucket|sum|count)$", "", name) for name in used}
+
+
+def port(relay: ProcessUnderTest) -> int:
+    """The relay's own port, which its log names."""
     said = relay.wait_for_log("metrics and health on port")["message"]
-    port = int(re.findall(r"\d+", said)[0])
-    connection = HTTPConnection(LOOPBACK, port, timeout=ANSWER_SECONDS)
+    return int(re.findall(r"\d+", said)[0])
+
+
+def get(relay: ProcessUnderTest, path: str) -> tuple[int, str]:
+    """Status and text of a page of the relay's own port."""
+    connection = HTTPConnection(LOOPBACK, port(relay), timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
