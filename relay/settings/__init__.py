@@ -4,6 +4,7 @@ A field's environment variable is its name in capitals, behind the prefix of its
 ``_FILE`` behind the variable to have the value read from a file.
 """
 
+from relay.settings.api import ApiSettings
 from relay.settings.database import DatabaseSettings
 from relay.settings.kafka import PROPERTY_PREFIX, KafkaSettings
 from relay.settings.loading import Settings, load
@@ -14,6 +15,7 @@ __all__ = [
     "PROPERTY_PREFIX",
     "SHARDS",
     "UNKNOWN_VERSION",
+    "ApiSettings",
     "DatabaseSettings",
     "KafkaSettings",
     "RelaySettings",

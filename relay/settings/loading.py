@@ -1,6 +1,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from relay.errors import ConfigurationError
+from relay.settings.api import ApiSettings
 from relay.settings.database import DatabaseSettings
 from relay.settings.group import SettingsGroup, read
 from relay.settings.kafka import KafkaSettings
@@ -14,6 +15,9 @@ class _Flag(SettingsGroup):
     )
 
 
+_NOT_SERVED = ApiSettings.model_construct()
+
+
 class Settings(BaseModel):
     """All settings of one process."""
 
@@ -24,16 +28,18 @@ class Settings(BaseModel):
     kafka: KafkaSettings
     versions: VersionSettings
     relay: RelaySettings
+    api: ApiSettings = _NOT_SERVED
 
 
 _NOWHERE = KafkaSettings.model_construct()
 
 
-def load(*, database: bool = False, stream: bool = False) -> Settings:
+def load(*, database: bool = False, stream: bool = False, api: bool = False) -> Settings:
     """Read the environment.
 
     *database*: a database must be named. *stream*: Kafka must be named and the relay's settings
-    must fit together; with it, nothing at all is needed while streaming is switched off.
+    must fit together; with it, nothing at all is needed while streaming is switched off. *api*: the
+    REST API is served, which needs its database always.
 
     Raises:
         ConfigurationError: names every fault.
@@ -44,10 +50,11 @@ def load(*, database: bool = False, stream: bool = False) -> Settings:
     stream = stream and not idle
     settings = Settings(
         streaming=flag.enable_event_streaming,
-        database=read(DatabaseSettings, faults, check=database and not idle),
+        database=read(DatabaseSettings, faults, check=database and (api or not idle)),
         kafka=read(KafkaSettings, faults, check=True) if stream else _NOWHERE,
         versions=read(VersionSettings, faults),
         relay=read(RelaySettings, faults, check=stream),
+        api=read(ApiSettings, faults, check=True) if api else _NOT_SERVED,
     )
     if faults:
         raise ConfigurationError(faults)
