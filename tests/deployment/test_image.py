@@ -9,6 +9,7 @@ import pytest
 from docker.errors import DockerException
 
 from deploy.chart import REPOSITORY
+from relay.demo.ports import free_port
 from tests.support.eventually import eventually
 from tests.support.kafka.selection import SessionKafka
 from tests.support.kafka.topics import ConsumedMessage
@@ -97,7 +98,7 @@ def test_migrate_service_and_relay_run_from_it(
         "KAFKA_BOOTSTRAP_SERVER": kafka.bootstrap,
         "KAFKA_EVENT_STREAM_TOPIC": topic,
         "RELAY_METRICS_HOST": "127.0.0.1",
-        "RELAY_METRICS_PORT": "19464",
+        "RELAY_METRICS_PORT": str(free_port()),
     }
     assert "version 1" in output(start("migrate", environment=environment))
     service = ["-m", "relay.demo.service", "--pause", "0"]
