@@ -74,7 +74,11 @@ topologySpreadConstraints:
       matchLabels:
         {{- include "outbox-relay.selector" $ | nindent 8 }}
 {{- end }}
-{{- with .volumes }}
+{{- $volumes := .volumes }}
+{{- if and (eq $.component "api") .api.jwksSecret }}
+{{- $volumes = append $volumes (dict "name" "jwks" "secret" (dict "secretName" .api.jwksSecret)) }}
+{{- end }}
+{{- with $volumes }}
 volumes:
   {{- toYaml . | nindent 2 }}
 {{- end }}

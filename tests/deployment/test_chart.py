@@ -22,7 +22,7 @@ from tests.deployment.value_sets import EVERYTHING, SETS, SMALLEST, Values
 # The oldest that has native sidecars, and the newest that there are schemas for.
 KUBERNETES = ("1.29", kubernetes_validate.latest_version())
 # Not Kubernetes' own, so there are no schemas for them.
-FOREIGN = {"PodMonitor", "Route", "ScaledObject"}
+FOREIGN = {"PodMonitor", "PrometheusRule", "Route", "ScaledObject"}
 
 each_set = pytest.mark.parametrize("values", SETS.values(), ids=SETS.keys())
 
@@ -45,7 +45,7 @@ def test_kubernetes_would_take_every_object(version: str) -> None:
         if each["kind"] not in FOREIGN:
             kubernetes_validate.validate(each, version, strict=True)
     assert {each["kind"] for each in rendered} >= FOREIGN | {
-        "Deployment", "HorizontalPodAutoscaler", "Ingress", "Job", "NetworkPolicy",
+        "ConfigMap", "Deployment", "HorizontalPodAutoscaler", "Ingress", "Job", "NetworkPolicy",
         "PodDisruptionBudget", "Service",
     }  # fmt: skip
 
@@ -96,7 +96,7 @@ def test_a_budget_of_disruptions_never_blocks_a_drain() -> None:
 
 def test_selectors_stay_as_they_are() -> None:
     """They cannot be changed: another one would make every upgrade fail."""
-    rendered = render(SMALLEST | {"api": {"enabled": True}})
+    rendered = render(SETS["the api inside"])
     names = {"relay": "outbox-relay", "relay-api": "outbox-relay-api"}
     for name, label in names.items():
         assert only(rendered, "Deployment", name)["spec"]["selector"] == {
@@ -178,6 +178,11 @@ def test_the_migration_has_a_credential_of_its_own() -> None:
                 "kafka": {"bootstrapServer": "k", "sasl": {"secret": "s"}},
             },
             "kafka.sasl.user is missing",
+        ),
+        (SMALLEST | {"api": {"enabled": True}}, "api.jwks is missing"),
+        (
+            SMALLEST | {"api": {"enabled": True, "jwks": "https://keys", "audience": "a"}},
+            "api.issuer is missing",
         ),
     ],
 )

@@ -29,7 +29,7 @@ OTHERS: Final[dict[str, Any]] = {
     "podMonitor.interval": "7s",
     "imagePullSecrets": ["other"],
     "secrets": ["other"],
-    "api.secrets": ["other"],
+    "api.jwks": "https://other.example.org/keys",
 }
 PORTS: Final = {"networkPolicy.databasePorts", "networkPolicy.kafkaPorts", "networkPolicy.dnsPorts"}
 
@@ -80,8 +80,8 @@ def test_values_are_few_and_each_is_explained() -> None:
 
 @each_value
 def test_every_value_has_an_effect(path: str) -> None:
-    other = another(path)
-    assert any(changes(given, path, other) for given in SETS.values())
+    others = (another(path), default(path))
+    assert any(changes(given, path, other) for given in SETS.values() for other in others)
 
 
 def changes(given: Values, path: str, other: object) -> bool:

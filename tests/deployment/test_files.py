@@ -26,6 +26,7 @@ def test_the_linter_finds_no_fault_in_the_dockerfile() -> None:
 
 def test_compose_takes_its_file() -> None:
     assert set(run("docker-compose", "config", "--services").split()) == {
+        "api",
         "grafana", "kafka", "migrate", "postgres", "prometheus", "relay", "service", "topic",
     }  # fmt: skip
 

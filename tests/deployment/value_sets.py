@@ -46,8 +46,10 @@ EVERYTHING: Final[Values] = {
     "migration": {"enabled": True, "secret": "outbox-owner"},
     "api": {
         "enabled": True,
-        "environment": {"SOME_SETTING": "x"},
-        "secrets": ["tokens"],
+        "jwks": "https://login.example.org/keys",
+        "issuer": "https://login.example.org",
+        "audience": "events",
+        "environment": {"RELAY_API_CONNECTIONS": 4},
         "ingress": {
             "enabled": True,
             "className": "nginx",
@@ -58,6 +60,8 @@ EVERYTHING: Final[Values] = {
         "route": {"enabled": True, "host": "events.apps.example.org"},
     },
     "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+    "dashboard": {"enabled": True},
     "networkPolicy": {
         "enabled": True,
         "metricsFrom": PEERS,
@@ -74,7 +78,15 @@ SETS: Final[dict[str, Values]] = {
     "keda": SMALLEST | {"autoscaling": {"kind": "keda"}},
     "all from secrets": {"secrets": ["settings"], "networkPolicy": {"enabled": True}},
     "the api inside": SMALLEST
-    | {"api": {"enabled": True, "ingress": {"host": "events.example.org"}}},
+    | {
+        "api": {
+            "enabled": True,
+            "jwksSecret": "keys",
+            "issuer": "i",
+            "audience": "a",
+            "ingress": {"host": "events.example.org"},
+        }
+    },
     "only the watching": SMALLEST
     | {"deployment": {"enabled": False}, "podMonitor": {"enabled": True}},
 }

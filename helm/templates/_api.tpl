@@ -1,0 +1,28 @@
+{{- /* Variables of the API alone. */ -}}
+{{- define "outbox-relay.api.environment" -}}
+{{- with .Values.api -}}
+{{- if not (hasKey .environment "RELAY_API_AUTHENTICATION") }}
+{{- if not (or .jwks .jwksSecret) }}
+{{- fail "api.jwks is missing: set it to the https URL of the key set that tokens are signed with, or name a Secret that holds it in api.jwksSecret" }}
+{{- end }}
+RELAY_API_JWKS: {{ .jwks | default (printf "/etc/outbox-relay/%s" .jwksKey) | quote }}
+RELAY_API_ISSUER: {{ required "api.issuer is missing: set it to what the claim iss of a token must be" .issuer | quote }}
+RELAY_API_AUDIENCE: {{ required "api.audience is missing: set it to what the claim aud of a token must hold" .audience | quote }}
+{{- end }}
+RELAY_API_PORT: {{ .port | quote }}
+{{- range $name, $value := .environment }}
+{{ $name }}: {{ $value | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "outbox-relay.api.mounts" -}}
+{{- $mounts := .Values.volumeMounts }}
+{{- if .Values.api.jwksSecret }}
+{{- $mounts = append $mounts (dict "name" "jwks" "mountPath" "/etc/outbox-relay" "readOnly" true) }}
+{{- end }}
+{{- with $mounts -}}
+volumeMounts:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
