@@ -145,6 +145,15 @@ CREATE INDEX IF NOT EXISTS events_by_cluster ON events (cluster_id, event_time, 
 CREATE INDEX IF NOT EXISTS events_by_host ON events (host_id, event_time, id);
 CREATE INDEX IF NOT EXISTS events_by_infra_env ON events (infra_env_id, event_time, id);
 
+-- The last stored event of each name that has a rate limit, for each resource.
+CREATE TABLE IF NOT EXISTS event_limit (
+    name     text NOT NULL,
+    resource uuid NOT NULL,
+    -- When it happened, by its own time.
+    last_at  timestamptz NOT NULL,
+    PRIMARY KEY (name, resource)
+);
+
 -- ---------------------------------------------------------------------------------------------
 -- Functions
 -- ---------------------------------------------------------------------------------------------
@@ -172,6 +181,25 @@ BEGIN
     RETURN outbox_emit.event_id;
 END
 $$;
+
+-- Whether an event with a rate limit may be stored: its time is at least *pause* away from that of
+-- the last one stored. The row's lock makes transactions that ask the same wait for each other, so
+-- that two cannot both be told yes. SECURITY DEFINER, since writers may not read or change the table.
+CREATE OR REPLACE FUNCTION event_admitted(
+    event_name text, about uuid, happened_at timestamptz, pause interval
+) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    INSERT INTO event_limit AS l (name, resource, last_at)
+        VALUES (event_name, about, happened_at)
+        ON CONFLICT (name, resource) DO UPDATE
+        SET last_at = greatest(l.last_at, EXCLUDED.last_at)
+        WHERE EXCLUDED.last_at NOT BETWEEN l.last_at - pause + interval '1 microsecond'
+                                       AND l.last_at + pause - interval '1 microsecond';
+    RETURN FOUND;
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION event_admitted FROM PUBLIC;
 
 -- The partition of a key: murmur2 as Kafka's Java producer has it, or fnv1a. Relays use it only to
 -- look past the rows of a partition that cannot be written.
@@ -268,6 +296,7 @@ BEGIN
         -- Writers insert and see nothing: no RETURNING, no ON CONFLICT on a column.
         ['outbox_writer', 'INSERT ON outbox, events'],
         ['outbox_writer', 'SELECT ON outbox_state'],
+        ['outbox_writer', 'EXECUTE ON FUNCTION event_admitted'],
         -- Relays never change what a row says. FOR UPDATE on a shard needs UPDATE.
         ['outbox_relay', 'SELECT, DELETE ON outbox'],
         ['outbox_relay', 'UPDATE (attempts, parked_at, last_error) ON outbox'],

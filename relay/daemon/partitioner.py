@@ -6,14 +6,16 @@ a partition on hold are left alone, and a topic taken over from another producer
 """
 
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
+
+from relay.preset import Partitioner
 
 _MASK: Final = 0xFFFFFFFF
 _POSITIVE: Final = 0x7FFFFFFF
 
 
 @lru_cache(maxsize=65_536)
-def partition(partitioner: Literal["murmur2", "fnv1a"], key: str, partitions: int) -> int:
+def partition(partitioner: Partitioner, key: str, partitions: int) -> int:
     """Return the partition of *key* among *partitions*.
 
     ``murmur2`` is the default of Kafka's Java producer; ``fnv1a`` is for topics whose former

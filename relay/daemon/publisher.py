@@ -44,7 +44,8 @@ class Publisher:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings.relay
-        self._metadata = envelope.metadata(settings.versions.versions())
+        self._names = settings.events.stream_preset.names
+        self._metadata = envelope.metadata(settings.component_versions())
         self._properties = producer_properties(settings.kafka, settings.relay.queue_bytes)
         self._routing = Routing(settings)
         self._metrics = metrics
@@ -170,10 +171,13 @@ class Publisher:
             return True
         value = envelope.wrap(row.name, row.payload, row.metadata or self._metadata)
         headers: Headers = [("id", row.event_id), ("seq", str(row.id))]
-        if row.headers is not None or len(value) + _AMPLE_BYTES > partition.max_bytes:
+        fault = None
+        if self._names is not None and row.name not in self._names:
+            fault = Reason.UNKNOWN_NAME, "existing consumers would stop at a message of this name"
+        elif row.headers is not None or len(value) + _AMPLE_BYTES > partition.max_bytes:
             fault = _completed(headers, row, value, partition)
-            if fault is not None:
-                return self._reject(row, *fault)
+        if fault is not None:
+            return self._reject(row, *fault)
         if row.id in self._suspects:
             return self._sent_alone(partition, row, value, headers, timestamp_ms)
         while not channel.send(partition, row, value, headers, timestamp_ms):

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     REFUSED = "refused"
     UNREADABLE = "unreadable"
+    UNKNOWN_NAME = "unknown_name"
     KILLED_RELAY = "killed_relay"
     HELD = "held"
     SUSPECT = "suspect"

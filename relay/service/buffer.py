@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from relay.errors import NoTransactionError
+from relay.service.limits import Limit
 from relay.service.rows import Chunk, EventRow, OutboxRow, write
 from relay.service.snapshots import Mark, Tracked, snapshots
 from relay.service.tables import outbox
@@ -17,11 +18,12 @@ _INSERT = outbox.insert()
 
 
 class Emitted(NamedTuple):
-    """What one call of emit left: rows, and whether their key is to be locked."""
+    """What one call of emit left: rows, whether their key is to be locked, and a rate limit."""
 
     outbox: OutboxRow | None
     event: EventRow | None
     ordered: bool
+    limit: Limit | None = None
 
 
 class Buffer:
@@ -120,7 +122,8 @@ class Buffer:
             if entry.ordered and entry.outbox and entry.outbox.key is not None
         ]
         if rows or events:
-            write(connection, Chunk(rows, events), locks)
+            limits = [entry.limit for entry in emitted if entry.limit]
+            write(connection, Chunk(rows, events, limits), locks)
         self._entries.clear()
 
 

@@ -1,9 +1,8 @@
-import dataclasses
 import logging
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 from sqlalchemy import Connection, Table
@@ -11,15 +10,18 @@ from sqlalchemy.orm import Session, scoped_session
 
 from relay import envelope, settings
 from relay.errors import EventDefinitionError
+from relay.preset import Preset
 from relay.service import transactions
-from relay.service.buffer import Emitted, buffer_of
+from relay.service.buffer import buffer_of
+from relay.service.composing import Composer, immediate
 from relay.service.events import Event
 from relay.service.guard import Guard
-from relay.service.message import Message, outbox_row
+from relay.service.limits import RateLimits
+from relay.service.message import Message
 from relay.service.redaction import Redactor
-from relay.service.rendering import render
-from relay.service.rows import Chunk, EventRow, write, write_psycopg, write_psycopg_async
+from relay.service.rows import write, write_psycopg, write_psycopg_async
 from relay.service.snapshots import KeyRule, Mark, Tracked, mapper_of
+from relay.service.stream import STREAMS
 from relay.service.tracking import Tracker
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ class Outbox:
     Make one for the process, before the first session. *streaming*: off, events are still stored,
     and nothing goes to the outbox; errors in what is emitted are raised all the same. *versions*
     are those of the components, for the metadata of each row. *ordered*: lock each key until the
-    end of the transaction, so that writers who share no other lock have an order, too.
+    end of the transaction, so that writers who share no other lock have an order, too. *preset*:
+    whom the messages are for. *rate_limits*: which events are not stored where they come too fast.
     """
 
     def __init__(
@@ -51,11 +54,18 @@ class Outbox:
         versions: Mapping[str, object] | None = None,
         redactor: Redactor | None = None,
         ordered: bool = False,
+        preset: Preset = Preset.STANDARD,
+        rate_limits: RateLimits | None = None,
     ) -> None:
-        self.streaming = streaming
-        self._metadata = envelope.metadata(versions or settings.VersionSettings().versions())
-        self._redactor = redactor or Redactor()
-        self._ordered = ordered
+        self._stream = STREAMS[preset]
+        self._composer = Composer(
+            streaming=streaming,
+            metadata=envelope.metadata(versions or settings.VersionSettings().versions()),
+            redactor=redactor or Redactor(),
+            ordered=ordered,
+            stream=self._stream,
+            limits=rate_limits or RateLimits(),
+        )
         self._guard = Guard()
         self._tracked: dict[type, Tracked] = {}
         self._trackers: list[Tracker] = []
@@ -68,7 +78,7 @@ class Outbox:
 
     @classmethod
     def from_environment(cls, *, redactor: Redactor | None = None, ordered: bool = False) -> Self:
-        """Make an outbox as ENABLE_EVENT_STREAMING, KAFKA_… and the versions say.
+        """Make an outbox as ENABLE_EVENT_STREAMING, EVENT_…, KAFKA_… and the versions say.
 
         Raises:
             ConfigurationError: streaming is on and its settings cannot work; names every fault.
@@ -76,10 +86,19 @@ class Outbox:
         loaded = settings.load(stream=True)
         return cls(
             streaming=loaded.streaming,
-            versions=loaded.versions.versions(),
+            versions=loaded.component_versions(),
             redactor=redactor,
             ordered=ordered,
+            preset=loaded.events.stream_preset,
+            rate_limits=RateLimits(
+                loaded.events.rate_limits, streamed=loaded.events.streams_rate_limited
+            ),
         )
+
+    @property
+    def streaming(self) -> bool:
+        """Whether what is emitted goes to the stream as well."""
+        return self._composer.streaming
 
     def emit(
         self,
@@ -101,13 +120,15 @@ class Outbox:
             PayloadError: the item cannot be stored or published as it is.
             NoTransactionError: a statement on *target* would be a transaction of its own.
         """
-        emitted, event_id = self._emitted(item, key, topic, headers, ordered)
+        emitted, event_id = self._composer.compose(
+            item, key=key, topic=topic, headers=headers, ordered=ordered
+        )
         if (session := _session_of(target)) is not None:
             buffer_of(session).add(emitted)
         elif isinstance(target, Connection):
-            write(target, *_immediate(emitted))
+            write(target, *immediate(emitted))
         elif isinstance(target, psycopg.Connection):
-            write_psycopg(target, *_immediate(emitted))
+            write_psycopg(target, *immediate(emitted))
         else:
             raise TypeError(
                 f"emit() takes a session or a connection, not {type(target).__name__}; "
@@ -126,13 +147,15 @@ class Outbox:
         ordered: bool | None = None,
     ) -> UUID:
         """Like `emit`, on an asynchronous session or connection, of SQLAlchemy or psycopg."""
-        emitted, event_id = self._emitted(item, key, topic, headers, ordered)
+        emitted, event_id = self._composer.compose(
+            item, key=key, topic=topic, headers=headers, ordered=ordered
+        )
         if (session := _session_of(target)) is not None:
             buffer_of(session).add(emitted)
         elif isinstance(target, psycopg.AsyncConnection):
-            await write_psycopg_async(target, *_immediate(emitted))
+            await write_psycopg_async(target, *immediate(emitted))
         elif isinstance(getattr(target, "sync_connection", None), Connection):
-            await cast("AsyncConnection", target).run_sync(write, *_immediate(emitted))
+            await cast("AsyncConnection", target).run_sync(write, *immediate(emitted))
         else:
             raise TypeError(
                 "emit_async() takes an asynchronous session or connection, "
@@ -170,16 +193,20 @@ class Outbox:
                 raise EventDefinitionError(
                     f"{entity.__name__} cannot be tracked, because {known.__name__} is already"
                 )
-        self._tracked[entity] = tracked = Tracked(
+        name = self._stream.snapshot_name(entity.__name__, name)
+        tracked = Tracked(
             mapper,
             name=name,
-            key=key,
+            key=self._stream.snapshot_key(name) if key is None else key,
+            fallback_key=self._stream.snapshot_fallback_key,
             fields=fields,
             exclude=exclude,
             topic=topic,
-            metadata=self._metadata,
-            redactor=self._redactor,
+            metadata=self._composer.metadata,
+            redactor=self._composer.redactor,
         )
+        self._stream.check_snapshot(tracked.name, tracked.fields)
+        self._tracked[entity] = tracked
         self._guard.protect(table for table in mapper.tables if isinstance(table, Table))
         if self.streaming:
             self._trackers.append(Tracker(tracked))
@@ -216,31 +243,6 @@ class Outbox:
         self._tracked.clear()
         self._guard.close()
 
-    def _emitted(
-        self,
-        item: Event | Message,
-        key: str | None,
-        topic: str | None,
-        headers: Mapping[str, str] | None,
-        ordered: bool | None,  # noqa: FBT001 - passed on as it came
-    ) -> tuple[Emitted, UUID]:
-        event: EventRow | None = None
-        if isinstance(item, Event):
-            event, message = render(item, uuid4(), self._redactor)
-        else:
-            message = item
-        if key is not None or topic is not None or headers is not None:
-            message = dataclasses.replace(
-                message,
-                key=message.key if key is None else key,
-                topic=message.topic if topic is None else topic,
-                headers=message.headers if headers is None else headers,
-            )
-        # While streaming is off the row is only checked, so that it will work when it is on.
-        row = outbox_row(message, self._metadata, self._redactor)
-        lock = self._ordered if ordered is None else ordered
-        return Emitted(row if self.streaming else None, event, lock), message.event_id
-
 
 def _session_of(target: object) -> Session | None:
     """Return the session that does the work behind *target*; None where it is none."""
@@ -248,9 +250,3 @@ def _session_of(target: object) -> Session | None:
         target = target.registry()
     session: object = getattr(target, "sync_session", target)
     return session if isinstance(session, Session) else None
-
-
-def _immediate(emitted: Emitted) -> tuple[Chunk, list[str]]:
-    row, event, ordered = emitted
-    chunk = Chunk([row] if row else [], [event] if event else [])
-    return chunk, [row.key] if ordered and row and row.key is not None else []

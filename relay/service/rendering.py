@@ -1,4 +1,4 @@
-"""From an event to what is stored and streamed of it: redacted, its message and time fixed once."""
+"""From an event to what leaves of it: redacted, its message and time fixed once."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,20 +10,20 @@ from relay.envelope import to_json
 from relay.errors import PayloadError
 from relay.service.definition import EventDefinition
 from relay.service.events import BASE_FIELDS, OWNERS, Event, definition_of
-from relay.service.message import Message, checked_text
+from relay.service.message import checked_text
 from relay.service.redaction import Redactor
 from relay.service.rows import EventRow
 
 
 class RenderedEvent(NamedTuple):
-    """An event as it leaves, for both tables."""
+    """An event as it leaves: its row, and its own fields."""
 
     row: EventRow
-    message: Message
+    props: Mapping[str, object]
 
 
 def render(event: Event, event_id: UUID, redactor: Redactor) -> RenderedEvent:
-    """Return the row of the events table and the message for the stream.
+    """Return what is stored of *event*.
 
     Raises:
         EventDefinitionError: the class is abstract.
@@ -38,26 +38,20 @@ def render(event: Event, event_id: UUID, redactor: Redactor) -> RenderedEvent:
     stored_props = to_json(props, definition.name)
     message = _message(definition, {**owners, **props}, event, redactor)
     event_time = event.event_time.isoformat(timespec="microseconds")
-    row = EventRow(
-        event_id=str(event_id),
-        name=definition.name,
-        category=definition.category,
-        severity=definition.severity.value,
-        message=message,
-        event_time=event_time,
-        **owners,
-        request_id=event.request_id and checked_text(event.request_id, "request_id"),
-        props=stored_props,
+    return RenderedEvent(
+        EventRow(
+            event_id=str(event_id),
+            name=definition.name,
+            category=definition.category,
+            severity=definition.severity.value,
+            message=message,
+            event_time=event_time,
+            **owners,
+            request_id=event.request_id and checked_text(event.request_id, "request_id"),
+            props=stored_props,
+        ),
+        props,
     )
-    payload = {
-        "message": message,
-        "severity": row.severity,
-        "event_time": event_time,
-        **owners,
-        **props,
-    }
-    key = next(filter(None, owners.values()))
-    return RenderedEvent(row, Message(definition.name, payload, key=key, event_id=event_id))
 
 
 def _unbound(definition: EventDefinition) -> str:

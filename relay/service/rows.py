@@ -13,6 +13,8 @@ import psycopg
 from sqlalchemy import Connection, TextClause, text
 
 from relay.errors import NoTransactionError
+from relay.service import limits
+from relay.service.limits import Limit
 
 CHUNK_BYTES = 4 << 20
 ADVISORY_LOCK_SEED = 0x6F7574626F78
@@ -48,10 +50,11 @@ class EventRow(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """What one statement inserts."""
+    """What one statement inserts; before that the database decides about the *limits*."""
 
     outbox: Sequence[OutboxRow]
     events: Sequence[EventRow]
+    limits: Sequence[Limit] = ()
 
 
 _CASTS = {
@@ -102,6 +105,8 @@ _SQLALCHEMY: dict[tuple[bool, bool], TextClause] = {
 _SQLALCHEMY_LOCK = text(_lock(":{}"))
 _PSYCOPG = {kind: statement.encode() for kind, statement in _statements("%({})s").items()}
 _PSYCOPG_LOCK = _lock("%({})s").encode()
+_SQLALCHEMY_LIMIT = text(limits.statement(":{}"))
+_PSYCOPG_LIMIT = limits.statement("%({})s").encode()
 
 
 def write(connection: Connection, chunk: Chunk, locks: Iterable[str] = ()) -> None:
@@ -118,6 +123,9 @@ def write(connection: Connection, chunk: Chunk, locks: Iterable[str] = ()) -> No
         )
     if keys := sorted(set(locks)):
         connection.execute(_SQLALCHEMY_LOCK, {"keys": keys})
+    if chunk.limits:
+        refused = connection.execute(_SQLALCHEMY_LIMIT, limits.parameters(chunk.limits)).scalars()
+        chunk = _without(chunk, frozenset(refused))
     for kind, parameters in _chunks(chunk):
         connection.execute(_SQLALCHEMY[kind], parameters)
 
@@ -131,6 +139,9 @@ def write_psycopg(
     with psycopg.Cursor(connection) as cursor:
         if keys := sorted(set(locks)):
             cursor.execute(_PSYCOPG_LOCK, {"keys": keys})
+        if chunk.limits:
+            refused = cursor.execute(_PSYCOPG_LIMIT, limits.parameters(chunk.limits)).fetchall()
+            chunk = _without(chunk, frozenset(row[0] for row in refused))
         for kind, parameters in _chunks(chunk):
             cursor.execute(_PSYCOPG[kind], parameters)
 
@@ -143,8 +154,21 @@ async def write_psycopg_async(
     async with psycopg.AsyncCursor(connection) as cursor:
         if keys := sorted(set(locks)):
             await cursor.execute(_PSYCOPG_LOCK, {"keys": keys})
+        if chunk.limits:
+            await cursor.execute(_PSYCOPG_LIMIT, limits.parameters(chunk.limits))
+            chunk = _without(chunk, frozenset(row[0] for row in await cursor.fetchall()))
         for kind, parameters in _chunks(chunk):
             await cursor.execute(_PSYCOPG[kind], parameters)
+
+
+def _without(chunk: Chunk, refused: frozenset[str]) -> Chunk:
+    """Return *chunk* without the events that were refused, and their messages if so configured."""
+    limits.warn(chunk.limits, refused)
+    silent = refused & {limit.event_id for limit in chunk.limits if not limit.streamed}
+    return Chunk(
+        [row for row in chunk.outbox if row.event_id not in silent],
+        [event for event in chunk.events if event.event_id not in refused],
+    )
 
 
 def _require_transaction(

@@ -50,6 +50,7 @@ class Tracked:
         *,
         name: str | None,
         key: KeyRule | str | None,
+        fallback_key: str | None,
         fields: Collection[str] | None,
         exclude: Collection[str],
         topic: str | None,
@@ -59,6 +60,7 @@ class Tracked:
         self.mapper = mapper
         self.name = name or STREAM_NAMES.get(mapper.class_.__name__, mapper.class_.__name__)
         self._topic = topic
+        self._fallback_key = fallback_key
         self._metadata = metadata
         self._redactor = redactor
         self._columns = _columns(mapper)
@@ -130,7 +132,8 @@ class Tracked:
 
         def first_set(state: State) -> str | None:
             values = (state.get(name) for name in candidates)
-            return next((str(value) for value in values if value is not None), None)
+            found = (str(value) for value in values if value is not None)
+            return next(found, self._fallback_key)
 
         return first_set
 

@@ -133,5 +133,14 @@ events = Table(
         server_default=text("'{}'"),
     ),
 )
+
+event_limit = Table(
+    "event_limit",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("resource", Uuid, primary_key=True),
+    Column("last_at", DateTime(timezone=True), nullable=False),
+)
+
 for _owner in ("cluster", "host", "infra_env"):
     Index(f"events_by_{_owner}", events.c[f"{_owner}_id"], events.c.event_time, events.c.id)

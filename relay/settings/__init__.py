@@ -6,6 +6,7 @@ A field's environment variable is its name in capitals, behind the prefix of its
 
 from relay.settings.api import ApiSettings
 from relay.settings.database import DatabaseSettings
+from relay.settings.events import EventSettings
 from relay.settings.kafka import PROPERTY_PREFIX, KafkaSettings
 from relay.settings.loading import Settings, load
 from relay.settings.relay import SHARDS, RelaySettings
@@ -17,6 +18,7 @@ __all__ = [
     "UNKNOWN_VERSION",
     "ApiSettings",
     "DatabaseSettings",
+    "EventSettings",
     "KafkaSettings",
     "RelaySettings",
     "Settings",

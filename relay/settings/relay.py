@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from relay.preset import Partitioner
 from relay.settings.group import SettingsGroup
 
 SHARDS = 64
@@ -45,7 +46,9 @@ class RelaySettings(SettingsGroup):
     block_keys: bool = Field(
         default=False, description="a parked row holds back later rows of its key"
     )
-    partitioner: Literal["murmur2", "fnv1a"] = Field("murmur2", description="key to partition")
+    partitioner: Partitioner = Field(
+        "murmur2", description="key to partition; fnv1a with the preset for existing consumers"
+    )
     sample_seconds: float = Field(5.0, gt=0, description="pause between samples of the lag")
     metrics_host: str = Field("0.0.0.0", description="address of metrics and health")  # noqa: S104
     metrics_port: int = Field(9464, ge=0, lt=65536, description="its port; 0 takes a free one")

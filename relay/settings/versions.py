@@ -13,6 +13,10 @@ class VersionSettings(SettingsGroup):
     controller_image: str = Field(UNKNOWN_VERSION, description="of the installer's controller")
     agent_docker_image: str = Field(UNKNOWN_VERSION, description="of the discovery agent")
 
+    release_tag: str = Field(
+        UNKNOWN_VERSION, description="of the release as a whole, for existing consumers"
+    )
+
     def versions(self) -> dict[str, str]:
         """Return component to version, as consumers know the components."""
         return {

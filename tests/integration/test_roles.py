@@ -49,6 +49,8 @@ def test_a_writer_inserts_and_sees_nothing(connect: Connect) -> None:
         "SELECT id FROM outbox",
         "SELECT id FROM outbox_overview",
         "SELECT id FROM events",
+        "SELECT name FROM event_limit",
+        "DELETE FROM event_limit",
         "SELECT shard FROM outbox_shard",
         "UPDATE outbox SET name = 'Other'",
         "DELETE FROM outbox",
@@ -62,6 +64,13 @@ def test_a_writer_may_use_the_function(connect: Connect) -> None:
     emitted = writer.execute("SELECT outbox_emit('Event', '{}')").fetchone()
     assert emitted is not None
     assert emitted[0] is not None
+
+
+def test_only_a_writer_asks_for_a_rate_limit(connect: Connect) -> None:
+    admitted = "SELECT event_admitted('Event', gen_random_uuid(), now(), '1 hour')"
+    assert connect("outbox_writer").execute(admitted.encode()).fetchone() == (True,)
+    for role in ("outbox_relay", "outbox_reader", "outbox_operator"):
+        refused(connect(role), admitted)
 
 
 def test_a_relay_claims_settles_and_parks(connect: Connect) -> None:
