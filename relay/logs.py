@@ -10,6 +10,7 @@ LogFormat = Literal["auto", "json", "text"]
 
 HANDLER_NAME = "relay"
 PACKAGE = "relay"
+KAFKA_CLIENT = "librdkafka"
 
 _JSON_NAMES = {
     "asctime": "timestamp",
@@ -29,7 +30,8 @@ def configure(
     *log_format*: "json" writes one object a line with timestamp (RFC 3339, UTC), level, logger,
     message, exception where there is one, and the record's extras; "text" writes readable lines;
     "auto" is "text" on a terminal, else "json". *level* holds for our own loggers; other
-    libraries are heard from warnings on. Replaces what an earlier call set up, and nothing else.
+    libraries are heard from warnings on, the Kafka client at level debug alone. Replaces what an
+    earlier call set up, and nothing else.
     """
     stream = stream or sys.stderr
     readable = log_format == "text" or (log_format == "auto" and stream.isatty())
@@ -43,6 +45,10 @@ def configure(
     own = logging.getLevelNamesMapping()[level.upper()]
     root.setLevel(max(own, logging.WARNING))
     logging.getLogger(PACKAGE).setLevel(own)
+    # It repeats each failed connection many times over, and calls fatal what the relay gets over:
+    # users are warned once an attempt, by those who know what follows.
+    quiet = own > logging.DEBUG
+    logging.getLogger(KAFKA_CLIENT).setLevel(logging.CRITICAL + 1 if quiet else logging.DEBUG)
     logging.captureWarnings(capture=True)
 
 

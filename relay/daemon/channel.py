@@ -11,9 +11,10 @@ from confluent_kafka.admin import TopicMetadata  # type: ignore[attr-defined]
 from relay.daemon.holds import Place
 from relay.daemon.rows import Row
 from relay.kafka import Properties
+from relay.logs import KAFKA_CLIENT
 
 log = logging.getLogger(__name__)
-_librdkafka = logging.getLogger("librdkafka")
+_librdkafka = logging.getLogger(KAFKA_CLIENT)
 
 _SLICE_SECONDS: Final = 0.05
 _PURGE_SECONDS: Final = 2.0
@@ -68,6 +69,8 @@ class Channel:
     def __init__(self, properties: Properties) -> None:
         self.last_error = "no broker answered"
         self.broken = False
+        # Why the broker takes nothing at all from this producer; empty as long as it does.
+        self.refusal = ""
         self._delivered: list[Row] = []
         self._failures: list[Failure] = []
         self._partitions: dict[Place, Partition] = {}
@@ -176,6 +179,8 @@ class Channel:
         self.last_error = fault.str()
         if fault.fatal():
             self.broken = True
+            if fault.code() != KafkaError._GAPLESS_GUARANTEE:
+                self.refusal = fault.str()
 
     def _heard(self, error: KafkaError) -> None:
         self.last_error = error.str()

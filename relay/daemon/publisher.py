@@ -30,6 +30,7 @@ _AMPLE_BYTES: Final = 16_384
 # which it could not go on with otherwise.
 _WATCH_ROWS: Final = 200
 _BATCH_BYTES: Final = 1_000_000
+_LARGE_ADVICE: Final = "raise the topic's max.message.bytes and requeue the row, or discard it"
 
 
 class BrokerUnavailableError(Exception):
@@ -102,6 +103,15 @@ class Publisher:
     def broken(self) -> bool:
         """Whether this lease cannot deliver anything more."""
         return self._open_channel().broken
+
+    def verify(self) -> None:
+        """Look whether the lease that is over failed at the broker as such.
+
+        Raises:
+            BrokerUnavailableError: it refused the producer; a new one would fare no better now.
+        """
+        if refusal := self._open_channel().refusal:
+            raise BrokerUnavailableError(refusal)
 
     @property
     def in_flight(self) -> int:
@@ -212,7 +222,10 @@ class Publisher:
                 self._suspects.discard(row.id)
                 too_large = error.code() in TOO_LARGE
                 reason = Reason.TOO_LARGE if too_large else Reason.REFUSED
-                return Rejected(row, reason, f"Kafka refused it alone: {error.str()}")
+                advice = (
+                    _LARGE_ADVICE if too_large else "requeue it when that is mended, or discard it"
+                )
+                return Rejected(row, reason, f"Kafka refused it alone: {error.str()}; {advice}")
             case Concern.ROW:
                 self._suspects.add(row.id)
                 self._routing.topics.forget(place.topic, limit=True)
@@ -278,5 +291,5 @@ def _completed(
         return None
     return Reason.TOO_LARGE, (
         f"{size} bytes with the envelope, and topic {partition.topic} takes "
-        f"{partition.max_bytes}: raise its max.message.bytes and requeue, or discard the row"
+        f"{partition.max_bytes}; {_LARGE_ADVICE}"
     )

@@ -108,7 +108,7 @@ class Topics:
 
     def _read_limit(self, name: str) -> int:
         resource = ConfigResource(ResourceType.TOPIC, name)
-        admin = AdminClient(self._properties)
+        admin = AdminClient({**self._properties, "log_level": 0})
         try:
             asked = admin.describe_configs([resource], request_timeout=ANSWER_SECONDS)
             return int(asked[resource].result()[_LIMIT_PROPERTY].value)

@@ -79,12 +79,14 @@ class Worker:
         self._accounts.beat()
         try:
             self._prepare()
-            return self._lease()
+            round_ = self._lease()
+            self.publisher.verify()
         except OUTAGES as error:
             self._let_go(error)
             raise
         finally:
             self._accounts.in_flight(self.publisher.in_flight)
+        return round_
 
     def _prepare(self) -> None:
         if not self._store.connected:

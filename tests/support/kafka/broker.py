@@ -31,7 +31,7 @@ class KafkaBroker:
     `client_protocol`, possibly advertised under another address (a proxy). ADMIN is always
     PLAINTEXT and direct: `admin_bootstrap`, for tests that set up and look.
     `properties` are server properties and win over the defaults; those of the client listener
-    start with `listener.name.client.`.
+    start with `listener.name.client.`. With `member_of` it is the second node of that cluster.
     """
 
     def __init__(
@@ -39,10 +39,12 @@ class KafkaBroker:
         properties: Mapping[str, str] | None = None,
         *,
         client_protocol: str = "PLAINTEXT",
+        member_of: "KafkaBroker | None" = None,
         java_options: Sequence[str] = ("-Xmx512m",),
     ) -> None:
         self.address: Address = (LOOPBACK, free_port())
         self._admin_port, self._controller_port = free_port(), free_port()
+        self._member_of = member_of
         self._advertised = self.address
         self._client_protocol = client_protocol
         self._properties = dict(properties or {})
@@ -61,6 +63,11 @@ class KafkaBroker:
     def admin_bootstrap(self) -> str:
         """The ADMIN listener: no proxy, no TLS, no credentials."""
         return f"{LOOPBACK}:{self._admin_port}"
+
+    @property
+    def controller(self) -> str:
+        """Where the nodes of the cluster agree."""
+        return f"{LOOPBACK}:{self._controller_port}"
 
     @property
     def pid(self) -> int | None:
@@ -123,35 +130,49 @@ class KafkaBroker:
         self.close()
 
     def _configure(self) -> Path:
-        controller = f"{LOOPBACK}:{self._controller_port}"
         admin = f"ADMIN://{self.admin_bootstrap}"
         host, port = self.address
-        properties = {
-            "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.voters": f"1@{controller}",
-            "listeners": f"CLIENT://{host}:{port},{admin},CONTROLLER://{controller}",
-            "advertised.listeners": f"CLIENT://{self.bootstrap},{admin}",
-            "listener.security.protocol.map": (
-                f"CLIENT:{self._client_protocol},ADMIN:PLAINTEXT,CONTROLLER:PLAINTEXT"
-            ),
-            "inter.broker.listener.name": "ADMIN",
-            "controller.listener.names": "CONTROLLER",
-            "log.dirs": str(self._directory / "data"),
-            # A broker that crashed is let in again only after its old session has ended.
-            "broker.session.timeout.ms": "3000",
-            "broker.heartbeat.interval.ms": "500",
-            "auto.create.topics.enable": "false",
-            "offsets.topic.num.partitions": "1",
-            "offsets.topic.replication.factor": "1",
-            "transaction.state.log.num.partitions": "1",
-            "transaction.state.log.replication.factor": "1",
-            "transaction.state.log.min.isr": "1",
-            "group.initial.rebalance.delay.ms": "0",
-        } | self._properties
+        properties = (
+            {
+                "process.roles": "broker,controller",
+                "node.id": "1",
+                "controller.quorum.voters": f"1@{self.controller}",
+                "listeners": f"CLIENT://{host}:{port},{admin},CONTROLLER://{self.controller}",
+                "advertised.listeners": f"CLIENT://{self.bootstrap},{admin}",
+                "listener.security.protocol.map": (
+                    f"CLIENT:{self._client_protocol},ADMIN:PLAINTEXT,CONTROLLER:PLAINTEXT"
+                ),
+                "inter.broker.listener.name": "ADMIN",
+                "controller.listener.names": "CONTROLLER",
+                "log.dirs": str(self._directory / "data"),
+                # A broker that crashed is let in again only after its old session has ended.
+                "broker.session.timeout.ms": "3000",
+                "broker.heartbeat.interval.ms": "500",
+                "auto.create.topics.enable": "false",
+                "offsets.topic.num.partitions": "1",
+                "offsets.topic.replication.factor": "1",
+                "transaction.state.log.num.partitions": "1",
+                "transaction.state.log.replication.factor": "1",
+                "transaction.state.log.min.isr": "1",
+                "group.initial.rebalance.delay.ms": "0",
+            }
+            | self._membership()
+            | self._properties
+        )
         path = self._directory / "server.properties"
         path.write_text("".join(f"{k}={_escaped(v)}\n" for k, v in properties.items()))
         return path
+
+    def _membership(self) -> dict[str, str]:
+        if self._member_of is None:
+            return {}
+        host, port = self.address
+        return {
+            "process.roles": "broker",
+            "node.id": "2",
+            "controller.quorum.voters": f"1@{self._member_of.controller}",
+            "listeners": f"CLIENT://{host}:{port},ADMIN://{self.admin_bootstrap}",
+        }
 
     def _format(self, run: Sequence[str], configuration: Path) -> None:
         if (self._directory / "data").exists():

@@ -1,0 +1,50 @@
+"""The tests of this folder share a broker of their own, which their relays reach by a proxy."""
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from tests.conftest import without_real_kafka
+from tests.support.kafka.broker import KafkaBroker
+from tests.support.kafka.libraries import KafkaUnavailableError
+from tests.support.kafka.proxied import ProxiedBroker, proxied_broker
+from tests.support.kafka.selection import SessionKafka
+from tests.support.tcp_proxy import TcpProxy
+
+
+@pytest.fixture(scope="package")
+def proxied() -> Iterator[ProxiedBroker]:
+    try:
+        with proxied_broker() as running:
+            yield running
+    except KafkaUnavailableError as error:
+        without_real_kafka(str(error))
+
+
+@pytest.fixture(scope="package")
+def kafka(proxied: ProxiedBroker) -> SessionKafka:
+    """What tests set up and look at, past the proxy."""
+    return SessionKafka(proxied.broker.admin_bootstrap, "jars")
+
+
+@pytest.fixture
+def environment(
+    environment: dict[str, str], proxied: ProxiedBroker, impatient: Mapping[str, str]
+) -> dict[str, str]:
+    through_proxy = {"KAFKA_BOOTSTRAP_SERVER": proxied.broker.bootstrap}
+    return environment | dict(impatient) | through_proxy
+
+
+@pytest.fixture
+def broker(proxied: ProxiedBroker, topic: str) -> Iterator[KafkaBroker]:
+    """The broker, to be harmed; healed before the topic is taken away."""
+    del topic
+    yield proxied.broker
+    proxied.heal()
+
+
+@pytest.fixture
+def proxy(proxied: ProxiedBroker, broker: KafkaBroker) -> TcpProxy:
+    """The network before the broker, to be harmed."""
+    del broker
+    return proxied.proxy

@@ -1,0 +1,79 @@
+"""A row that cannot be published is parked alone, wherever it is in its batch or in its key."""
+
+import json
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+
+from tests.faults.stream import Stream
+from tests.support.kafka.selection import SessionKafka
+from tests.support.kafka.topics import set_topic_config
+from tests.support.metrics import metric
+from tests.support.outbox import Outbox, Start
+
+pytestmark = pytest.mark.kafka
+
+ROWS = 60
+POSITIONS = {"first": 0, "middle": ROWS // 2, "last": ROWS - 1}
+# Keys in one batch: a key of each row's own, or one for all of them.
+SCOPES: Final[dict[str, Callable[[int], str]]] = {"batch": "key-{}".format, "key": lambda _: "k"}
+
+SMALL_LIMIT_BYTES = 50_000
+HARMLESS = json.dumps({"a": 1})
+TOO_LARGE = json.dumps({"filler": "x" * 60_000})
+
+
+def write(outbox: Outbox, position: int, scope: str, payload: str, headers: str) -> None:
+    """Write all rows in one transaction, so that they meet in one batch."""
+    with outbox.connection.cursor() as cursor, outbox.connection.transaction():
+        cursor.executemany(
+            "INSERT INTO outbox (key, name, payload, headers) VALUES (%s, %s, %s, %s)",
+            [
+                (SCOPES[scope](number), "poison", payload, headers)
+                if number == position
+                else (SCOPES[scope](number), "innocent", HARMLESS, None)
+                for number in range(ROWS)
+            ],
+        )
+
+
+def assert_parked_alone(outbox: Outbox, error: str, stream: Stream) -> None:
+    rows = outbox.connection.execute("SELECT name, attempts, last_error FROM outbox").fetchall()
+    assert [row[:2] for row in rows] == [("poison", 1)]
+    assert error in rows[0][2]
+    assert (stream.rows, stream.duplicates, stream.inversions) == (ROWS - 1, 0, 0)
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+@pytest.mark.parametrize("scope", SCOPES)
+def test_poison_that_cannot_be_read(
+    outbox: Outbox, relay: Start, stream: Callable[[], Stream], position: str, scope: str
+) -> None:
+    write(outbox, POSITIONS[position], scope, HARMLESS, '{"traceparent": 7}')
+    process = relay()
+    outbox.await_empty()
+    assert_parked_alone(outbox, "header 'traceparent' is not text", stream())
+    assert process.wait_for_log("was parked")["level"] == "ERROR"
+    assert metric(process, "parked_total", reason="unreadable") == 1
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+@pytest.mark.parametrize("scope", SCOPES)
+def test_poison_that_kafka_refuses(
+    outbox: Outbox,
+    relay: Start,
+    kafka: SessionKafka,
+    topic: str,
+    stream: Callable[[], Stream],
+    position: str,
+    scope: str,
+) -> None:
+    # A limit that is told wrongly: only the broker finds out, and refuses the whole batch.
+    set_topic_config(kafka.bootstrap, topic, "max.message.bytes", str(SMALL_LIMIT_BYTES))
+    write(outbox, POSITIONS[position], scope, TOO_LARGE, "{}")
+    process = relay(RELAY_MAX_MESSAGE_BYTES="1000000", KAFKA_PROPERTY_COMPRESSION_TYPE="none")
+    outbox.await_empty()
+    assert_parked_alone(outbox, "Kafka refused it alone", stream())
+    assert metric(process, "parked_total", reason="too_large") == 1
+    assert "xxxx" not in process.output
