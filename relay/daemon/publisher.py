@@ -5,7 +5,7 @@ whatever is left can be sent again by anybody, and no first appearance is ever o
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from confluent_kafka import KafkaException
@@ -277,10 +277,10 @@ def _completed(
     headers: Headers, row: Row, value: bytes, partition: Partition
 ) -> tuple[Reason, str] | None:
     """Add the row's own headers; return what keeps it from being sent, or None."""
-    for name, text in json.loads(row.headers or "{}").items():
-        if not isinstance(text, str):
-            return Reason.UNREADABLE, f"its header {name!r} is not text"
-        headers.append((name, text))
+    try:
+        headers.extend(_own_headers(row.headers or "{}"))
+    except ValueError as error:
+        return Reason.UNREADABLE, str(error)
     size = (
         len(value)
         + len((row.key or "").encode())
@@ -293,3 +293,23 @@ def _completed(
         f"{size} bytes with the envelope, and topic {partition.topic} takes "
         f"{partition.max_bytes}; {_LARGE_ADVICE}"
     )
+
+
+def _own_headers(headers: str) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each header; PostgreSQL stores more than that as JSON.
+
+    Raises:
+        ValueError: what is wrong with them.
+    """
+    try:
+        found = json.loads(headers)
+    except (ValueError, RecursionError):
+        raise ValueError("its headers cannot be read: they must be text to text") from None
+    for name, text in found.items():
+        if not isinstance(text, str):
+            raise ValueError(f"its header {name!r} is not text")  # noqa: TRY004 - of what is stored, not of a caller
+        try:
+            (name + text).encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"its header {name!r} holds half a surrogate pair") from None
+        yield name, text

@@ -17,13 +17,14 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    root, own = logging.getLogger(), logging.getLogger(logs.PACKAGE)
-    handlers, levels = list(root.handlers), (root.level, own.level)
+    root = logging.getLogger()
+    loggers = [root, *map(logging.getLogger, (logs.PACKAGE, logs.KAFKA_CLIENT))]
+    handlers, levels = list(root.handlers), [logger.level for logger in loggers]
     yield
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    own.setLevel(levels[1])
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
@@ -94,3 +95,11 @@ def test_a_second_call_replaces_the_first() -> None:
     logging.getLogger("relay").info("once")
     assert first.getvalue() == ""
     assert len(lines(second)) == 1
+
+
+@pytest.mark.parametrize(("level", "heard"), [("info", False), ("debug", True)])
+def test_the_kafka_client_is_heard_at_level_debug_alone(level: str, heard: bool) -> None:  # noqa: FBT001
+    stream = io.StringIO()
+    logs.configure(level, "json", stream)
+    logging.getLogger(logs.KAFKA_CLIENT).critical("FATAL")
+    assert bool(lines(stream)) is heard

@@ -58,6 +58,25 @@ def test_poison_that_cannot_be_read(
     assert metric(process, "parked_total", reason="unreadable") == 1
 
 
+@pytest.mark.parametrize(
+    ("headers", "error"),
+    [
+        (r'{"a": "\ud800"}', "header 'a' holds half a surrogate pair"),
+        ('{"a": ' + "[" * 3_000 + "]" * 3_000 + "}", "headers cannot be read"),
+        ('{"a": ' + "1" * 5_000 + "}", "headers cannot be read"),
+    ],
+    ids=["half a surrogate pair", "deeper than Python reads", "larger than Python reads"],
+)
+def test_poison_that_only_postgresql_takes(
+    outbox: Outbox, relay: Start, stream: Callable[[], Stream], headers: str, error: str
+) -> None:
+    write(outbox, POSITIONS["middle"], "key", HARMLESS, headers)
+    process = relay()
+    outbox.await_empty()
+    assert_parked_alone(outbox, error, stream())
+    assert metric(process, "parked_total", reason="unreadable") == 1
+
+
 @pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("scope", SCOPES)
 def test_poison_that_kafka_refuses(
