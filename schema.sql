@@ -3,6 +3,12 @@
 -- Applied by `relay migrate` in one transaction; every statement may run again. Names are not
 -- qualified: everything goes to the first schema of the search_path. PostgreSQL 14 and later.
 
+-- Functions keep this search_path. Temporary tables come last in it, or a user could have those that
+-- run as the owner take a table of his for one of ours. For the rest of this transaction.
+SELECT set_config('search_path', string_agg(quote_ident(name), ', ') || ', pg_temp', true)
+  FROM unnest(current_schemas(false)) AS name
+HAVING count(*) > 0;
+
 -- ---------------------------------------------------------------------------------------------
 -- State: one row about the installation as a whole
 -- ---------------------------------------------------------------------------------------------
@@ -88,18 +94,26 @@ CREATE INDEX IF NOT EXISTS outbox_pending ON outbox (shard, id) WHERE parked_at 
 -- Operators list parked rows; a relay told to block the keys of parked rows looks them up here.
 CREATE INDEX IF NOT EXISTS outbox_parked ON outbox (shard, key, id) WHERE parked_at IS NOT NULL;
 
--- A requeued row keeps its id and so comes back below the relays' floor.
+-- A requeued row keeps its id and so comes back below the relays' floor. Once a statement, or many
+-- rows would update that one row as many times.
 CREATE OR REPLACE FUNCTION outbox_count_requeue() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-    UPDATE outbox_state SET requeues = requeues + 1;
+    IF EXISTS (SELECT
+                 FROM was
+                 JOIN is_now ON is_now.id = was.id
+                WHERE was.parked_at IS NOT NULL
+                  AND is_now.parked_at IS NULL)
+    THEN
+        UPDATE outbox_state SET requeues = requeues + 1;
+    END IF;
     RETURN NULL;
 END
 $$;
 
-CREATE OR REPLACE TRIGGER outbox_requeued AFTER UPDATE OF parked_at ON outbox
-    FOR EACH ROW WHEN (OLD.parked_at IS NOT NULL AND NEW.parked_at IS NULL)
-    EXECUTE FUNCTION outbox_count_requeue();
+CREATE OR REPLACE TRIGGER outbox_requeued AFTER UPDATE ON outbox
+    REFERENCING OLD TABLE AS was NEW TABLE AS is_now
+    FOR EACH STATEMENT EXECUTE FUNCTION outbox_count_requeue();
 
 -- ---------------------------------------------------------------------------------------------
 -- Shards: the locks of the relays
@@ -263,6 +277,114 @@ SELECT id,
   FROM outbox;
 
 -- ---------------------------------------------------------------------------------------------
+-- Operators: what they do goes through functions that keep the reason
+-- ---------------------------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS outbox_audit (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- Whom nobody can pretend to be ...
+    db_user    text NOT NULL DEFAULT session_user,
+    -- ... and, where several people share that user, who they say they are.
+    person     text,
+    action     text NOT NULL CHECK (action IN ('requeue', 'discard', 'pause', 'resume')),
+    reason     text NOT NULL CHECK (reason ~ '\S'),
+    shard      smallint NOT NULL,
+    -- The row, where it was about one: enough to tell which, after it is gone.
+    outbox_id  bigint,
+    event_id   uuid,
+    topic      text,
+    key        text,
+    name       text,
+    last_error text
+);
+
+-- The shard of a key, which is what a pause takes. The same expression as the column's.
+CREATE OR REPLACE FUNCTION outbox_shard_of(key text) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT (hashtextextended(key, 0) & 63)::smallint
+$$;
+
+-- The four functions run as the owner, so that nothing happens without its line in the audit, and
+-- one at a time, so that a discard in a paused shard is not overtaken by its resume.
+
+-- Parked rows may go out again. They keep their ids: an old snapshot stays older than a new one.
+CREATE OR REPLACE FUNCTION outbox_requeue(ids bigint[], reason text, person text DEFAULT NULL)
+    RETURNS SETOF bigint LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SELECT pg_advisory_xact_lock(7164150313);
+    WITH parked AS (
+        SELECT o.id, o.last_error FROM outbox AS o
+         WHERE o.id = ANY (ids) AND o.parked_at IS NOT NULL
+           FOR UPDATE
+    ), requeued AS (
+        UPDATE outbox AS o SET parked_at = NULL, attempts = 0, last_error = NULL
+          FROM parked
+         WHERE o.id = parked.id
+        RETURNING o.id, o.event_id, o.shard, o.topic, o.key, o.name, parked.last_error
+    ), noted AS (
+        INSERT INTO outbox_audit (person, action, reason, shard, outbox_id, event_id, topic, key,
+                                  name, last_error)
+        SELECT outbox_requeue.person, 'requeue', outbox_requeue.reason, r.shard, r.id, r.event_id,
+               r.topic, r.key, r.name, r.last_error
+          FROM requeued AS r
+    )
+    SELECT id FROM requeued ORDER BY id
+$$;
+
+-- Rows are deleted unpublished: parked ones, and any of a paused shard. A pending row of another
+-- shard is left, because a relay may be publishing it.
+CREATE OR REPLACE FUNCTION outbox_discard(ids bigint[], reason text, person text DEFAULT NULL)
+    RETURNS SETOF bigint LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SELECT pg_advisory_xact_lock(7164150313);
+    WITH discarded AS (
+        DELETE FROM outbox AS o
+         USING outbox_shard AS s
+         WHERE o.id = ANY (ids)
+           AND s.shard = o.shard
+           AND (o.parked_at IS NOT NULL OR s.paused_at IS NOT NULL)
+        RETURNING o.id, o.event_id, o.shard, o.topic, o.key, o.name, o.last_error
+    ), noted AS (
+        INSERT INTO outbox_audit (person, action, reason, shard, outbox_id, event_id, topic, key,
+                                  name, last_error)
+        SELECT outbox_discard.person, 'discard', outbox_discard.reason, d.shard, d.id, d.event_id,
+               d.topic, d.key, d.name, d.last_error
+          FROM discarded AS d
+    )
+    SELECT id FROM discarded ORDER BY id
+$$;
+
+-- Waits for the relay that works on a shard; when it returns, nobody does.
+CREATE OR REPLACE FUNCTION outbox_pause(shards smallint[], reason text, person text DEFAULT NULL)
+    RETURNS SETOF smallint LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SELECT pg_advisory_xact_lock(7164150313);
+    WITH paused AS (
+        UPDATE outbox_shard AS s SET paused_at = clock_timestamp()
+         WHERE s.shard = ANY (shards) AND s.paused_at IS NULL
+        RETURNING s.shard
+    ), noted AS (
+        INSERT INTO outbox_audit (person, action, reason, shard)
+        SELECT outbox_pause.person, 'pause', outbox_pause.reason, p.shard FROM paused AS p
+    )
+    SELECT shard FROM paused ORDER BY shard
+$$;
+
+CREATE OR REPLACE FUNCTION outbox_resume(shards smallint[], reason text, person text DEFAULT NULL)
+    RETURNS SETOF smallint LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SELECT pg_advisory_xact_lock(7164150313);
+    WITH resumed AS (
+        UPDATE outbox_shard AS s SET paused_at = NULL
+         WHERE s.shard = ANY (shards) AND s.paused_at IS NOT NULL
+        RETURNING s.shard
+    ), noted AS (
+        INSERT INTO outbox_audit (person, action, reason, shard)
+        SELECT outbox_resume.person, 'resume', outbox_resume.reason, r.shard FROM resumed AS r
+    )
+    SELECT shard FROM resumed ORDER BY shard
+$$;
+
+REVOKE EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_pause, outbox_resume FROM PUBLIC;
+
+-- ---------------------------------------------------------------------------------------------
 -- Roles: group roles without login, to be granted to the users of a deployment
 -- ---------------------------------------------------------------------------------------------
 
@@ -272,7 +394,8 @@ DO $$
 DECLARE
     role text;
 BEGIN
-    FOREACH role IN ARRAY ARRAY['outbox_writer', 'outbox_relay', 'outbox_reader', 'outbox_operator']
+    FOREACH role IN ARRAY ARRAY['outbox_writer', 'outbox_relay', 'outbox_reader', 'outbox_operator',
+                               'outbox_payload_reader']
     LOOP
         BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
@@ -304,12 +427,13 @@ BEGIN
         ['outbox_relay', 'SELECT, UPDATE (streaming) ON outbox_state'],
         ['outbox_relay', 'SELECT ON SEQUENCE outbox_id_seq'],
         ['outbox_relay', 'SELECT ON outbox_overview'],
-        ['outbox_reader', 'SELECT ON outbox_overview, outbox_shard, outbox_state'],
-        ['outbox_operator', 'SELECT ON outbox_overview, outbox_shard, outbox_state'],
-        ['outbox_operator', 'UPDATE (paused_at) ON outbox_shard'],
-        ['outbox_operator', 'SELECT (id, event_id, shard, topic, key, name, created_at, size, attempts, '
-                            'parked_at, last_error), DELETE ON outbox'],
-        ['outbox_operator', 'UPDATE (attempts, parked_at, last_error) ON outbox']
+        ['outbox_reader', 'SELECT ON outbox_overview, outbox_shard, outbox_state, outbox_audit'],
+        -- Operators change nothing but through the functions, and so never without a reason.
+        ['outbox_operator', 'SELECT ON outbox_overview, outbox_shard, outbox_state, outbox_audit'],
+        ['outbox_operator', 'EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_pause, '
+                            'outbox_resume'],
+        -- Payloads are about customers: for the few who may see those, on top of another role.
+        ['outbox_payload_reader', 'SELECT (id, payload, metadata, headers) ON outbox']
     ]
     LOOP
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = permission[1]) THEN

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.table import Table
 
 from relay.errors import EventDefinitionError
-from relay.operator.printout import console, plain
+from relay.operator.printout.terminal import console, plain
 from relay.service.catalogue import events_of, load_catalogue, own_fields
 from relay.service.events import Event, definition_of
 

@@ -11,10 +11,16 @@ import typer
 from relay.errors import RelayError
 from relay.operator.commands.check import check
 from relay.operator.commands.demo import demo
+from relay.operator.commands.discard import discard
 from relay.operator.commands.events import events
+from relay.operator.commands.list_rows import list_rows
 from relay.operator.commands.live import live
 from relay.operator.commands.migrate import migrate
+from relay.operator.commands.pause import pause
+from relay.operator.commands.requeue import requeue
+from relay.operator.commands.resume import resume
 from relay.operator.commands.run import run
+from relay.operator.commands.show import show
 from relay.operator.commands.status import status
 from relay.operator.commands.triggers import triggers
 from relay.schema import SCHEMA_VERSION
@@ -72,14 +78,20 @@ def _options(
     pass
 
 
-def _add(command: Callable[..., None], example: str) -> None:
-    app.command(epilog=f"Example: {example}\n\n{EXIT_CODES}")(command)
+def _add(command: Callable[..., None], example: str, name: str | None = None) -> None:
+    app.command(name, epilog=f"Example: {example}\n\n{EXIT_CODES}")(command)
 
 
 _add(run, "DATABASE_URL=postgresql://… relay run")
 _add(check, "relay check --json")
 _add(migrate, "relay migrate --wait 60")
 _add(status, "relay status --by age --keys 20")
+_add(list_rows, "relay list --state parked --older-than 1h", "list")
+_add(show, "relay show 4711 --payload")
+_add(requeue, 'relay requeue --topic events-stream --confirm 12 --reason "the topic is back"')
+_add(discard, 'relay discard 4711 --reason "test data"')
+_add(pause, 'relay pause --key 6fd3 --reason "its consumer is down"')
+_add(resume, 'relay resume --all --reason "the consumer is back"')
 _add(events, "relay events myservice.events --markdown > docs/event-catalogue.md")
 _add(live, "relay live")
 _add(demo, "relay demo --events 500 --json")

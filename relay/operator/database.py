@@ -5,11 +5,13 @@ from typing import Any
 import psycopg
 
 from relay.daemon.connection import connect, explain
-from relay.errors import DatabaseUnavailableError
+from relay.errors import DatabaseUnavailableError, SchemaError
+from relay.operator.queries import session as queries
 
 # Classes of SQLSTATE: connection exception, and the server shutting down.
 LOST = ("08", "57P")
 PATIENCE_SECONDS = 15.0
+STATEMENT_TIMEOUT_MS = 5_000
 
 Connection = psycopg.Connection[Any]
 
@@ -34,6 +36,32 @@ def connected(
         if error.sqlstate and not error.sqlstate.startswith(LOST):
             raise
         raise _unavailable(explain(error)) from None
+
+
+@contextmanager
+def bounded(
+    connection: Connection, milliseconds: int = STATEMENT_TIMEOUT_MS
+) -> Iterator[Connection]:
+    """Yield *connection* within a transaction, each statement of which may take *milliseconds*."""
+    with connection.transaction():
+        connection.execute(queries.STATEMENT_TIMEOUT, {"milliseconds": str(milliseconds)})
+        yield connection
+
+
+@contextmanager
+def needing(role: str) -> Iterator[None]:
+    """Do what takes the rights of *role*.
+
+    Raises:
+        SchemaError: the database user does not have them.
+    """
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SchemaError(
+            f"This database user may not do that ({error.diag.message_primary}): grant it the "
+            f"role {role}."
+        ) from None
 
 
 def _unavailable(reason: str) -> DatabaseUnavailableError:

@@ -10,14 +10,18 @@ from psycopg import errors
 from psycopg.rows import BaseRowFactory, class_row, tuple_row
 
 from relay import schema
-from relay.errors import SchemaError
-from relay.operator import queries
-from relay.operator.database import Connection, connected
+from relay.operator.database import (
+    STATEMENT_TIMEOUT_MS,
+    Connection,
+    bounded,
+    connected,
+    needing,
+)
+from relay.operator.queries import status as queries
 from relay.settings import DatabaseSettings
 
 COUNT_LIMIT = 1_000_000
 KEY_SCAN_ROWS = 100_000
-STATEMENT_TIMEOUT_MS = 5_000
 
 KeyOrder = Literal["rows", "age"]
 _KEY_ORDERS: Mapping[KeyOrder, str] = {
@@ -204,11 +208,10 @@ class _Questions:
     ) -> tuple[Row, ...] | None:
         try:
             with (
-                self._connection.transaction(),
+                needing("outbox_reader"),
+                bounded(self._connection, STATEMENT_TIMEOUT_MS),
                 self._connection.cursor(row_factory=make) as cursor,
             ):
-                timeout = {"milliseconds": str(STATEMENT_TIMEOUT_MS)}
-                self._connection.execute(queries.STATEMENT_TIMEOUT, timeout)
                 if along_the_index:
                     self._connection.execute(queries.ALONG_THE_INDEX)
                 return tuple(cursor.execute(query.encode(), parameters))
@@ -216,8 +219,4 @@ class _Questions:
             self.notes.append(
                 f"Not found within {STATEMENT_TIMEOUT_MS / 1000:g} s, and so missing here: {what}."
             )
-        except errors.InsufficientPrivilege:
-            raise SchemaError(
-                "This database user may not look at the outbox: grant it the role outbox_reader."
-            ) from None
         return None

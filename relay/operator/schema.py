@@ -15,8 +15,8 @@ from tenacity import (
 
 from relay import schema
 from relay.errors import RelayError, SchemaError
-from relay.operator import queries
 from relay.operator.database import Connection, connected
+from relay.operator.queries import migration as queries
 from relay.schema import SCHEMA_VERSION
 
 # Whoever writes to the outbox waits behind a waiting migration, and so at most this long.

@@ -106,6 +106,29 @@ outbox_shard = Table(
     Column("probation_until", BigInteger),
 )
 
+outbox_audit = Table(
+    "outbox_audit",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column("db_user", Text, nullable=False, server_default=text("session_user")),
+    Column("person", Text),
+    Column(
+        "action",
+        Text,
+        CheckConstraint("action IN ('requeue', 'discard', 'pause', 'resume')"),
+        nullable=False,
+    ),
+    Column("reason", Text, CheckConstraint(r"reason ~ '\S'"), nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("outbox_id", BigInteger),
+    Column("event_id", Uuid),
+    Column("topic", Text),
+    Column("key", Text),
+    Column("name", Text),
+    Column("last_error", Text),
+)
+
 events = Table(
     "events",
     metadata,

@@ -181,7 +181,10 @@ def test_run_ends_with_the_relays_code_and_imports_no_more_than_it_needs() -> No
     assert {"relay.service", "relay.operator.printout"}.isdisjoint(modules)
 
 
-@pytest.mark.parametrize("command", ["run", "check", "migrate", "status", "demo"])
+@pytest.mark.parametrize(
+    "command",
+    ["run", "check", "migrate", "status", "list", "show", "requeue", "discard", "pause", "resume"],
+)
 def test_help_has_an_example_and_the_exit_codes(run_relay: RunRelay, command: str) -> None:
     code, shown, _ = ended(run_relay(command, "--help", environment={"COLUMNS": "200"}))
     assert code == 0

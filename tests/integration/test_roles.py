@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import psycopg
 import pytest
-from psycopg.errors import InsufficientPrivilege
+from psycopg.errors import CheckViolation, InsufficientPrivilege
 
 from relay import schema
 from tests.support.postgres import Database
@@ -120,17 +120,49 @@ def test_a_reader_sees_the_overview_without_payloads(connect: Connect) -> None:
     )
 
 
-def test_an_operator_pauses_requeues_and_discards(connect: Connect, database: Database) -> None:
+def test_an_operator_pauses_requeues_and_discards_for_a_reason(
+    connect: Connect, database: Database
+) -> None:
     operator = connect("outbox_operator")
     schema.verify(operator)
     with database.connect() as owner:
         owner.execute(PARK)
-    operator.execute("UPDATE outbox_shard SET paused_at = now() WHERE shard = 3")
-    operator.execute("UPDATE outbox SET parked_at = NULL, attempts = 0, last_error = NULL")
+    operator.execute("SELECT outbox_requeue(ARRAY[1], 'fixed', 'ann')")
     with database.connect() as owner:
+        row = owner.execute("SELECT parked_at, attempts, last_error FROM outbox").fetchone()
         counted = owner.execute("SELECT requeues FROM outbox_state").fetchone()
+    assert row == (None, 0, None)
     assert counted == (1,)
-    assert operator.execute("DELETE FROM outbox WHERE key = 'k'").rowcount == 1
+    shard = "SELECT ARRAY[outbox_shard_of('k')]"
+    operator.execute(f"SELECT outbox_pause(({shard}), 'to look', 'ann')".encode())
+    operator.execute("SELECT outbox_discard(ARRAY[1], 'test data', 'ann')")
+    operator.execute(f"SELECT outbox_resume(({shard}), 'looked', 'ann')".encode())
+    audit = operator.execute(
+        "SELECT action, reason, person, outbox_id, db_user = session_user, last_error "
+        "FROM outbox_audit ORDER BY id"
+    )
+    assert audit.fetchall() == [
+        ("requeue", "fixed", "ann", 1, True, "bad"),
+        ("pause", "to look", "ann", None, True, None),
+        ("discard", "test data", "ann", 1, True, None),
+        ("resume", "looked", "ann", None, True, None),
+    ]
+    with database.connect() as owner:
+        assert owner.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
+
+
+def test_an_operator_changes_nothing_without_a_reason(connect: Connect) -> None:
+    operator = connect("outbox_operator")
+    with pytest.raises(CheckViolation):
+        operator.execute("SELECT outbox_pause(ARRAY[1::smallint], ' ')")
+    refused(
+        operator,
+        PARK,
+        "DELETE FROM outbox",
+        "UPDATE outbox_shard SET paused_at = now()",
+        "UPDATE outbox_audit SET reason = 'another'",
+        "DELETE FROM outbox_audit",
+    )
 
 
 def test_an_operator_reads_no_payload_and_writes_no_row(connect: Connect) -> None:
@@ -144,3 +176,30 @@ def test_an_operator_reads_no_payload_and_writes_no_row(connect: Connect) -> Non
         "UPDATE outbox_state SET streaming = false",
         INSERT,
     )
+
+
+@pytest.mark.parametrize("role", ["outbox_writer", "outbox_relay", "outbox_reader"])
+def test_nobody_else_may_do_what_operators_do(connect: Connect, role: str) -> None:
+    refused(
+        connect(role),
+        "SELECT outbox_requeue(ARRAY[1], 'reason')",
+        "SELECT outbox_discard(ARRAY[1], 'reason')",
+        "SELECT outbox_pause(ARRAY[1::smallint], 'reason')",
+        "SELECT outbox_resume(ARRAY[1::smallint], 'reason')",
+    )
+
+
+def test_only_a_payload_reader_reads_payloads(connect: Connect) -> None:
+    reader = connect("outbox_payload_reader")
+    assert reader.execute("SELECT payload::text FROM outbox").fetchone() == ('{"a": 1}',)
+    refused(reader, "SELECT key FROM outbox", "DELETE FROM outbox", PARK)
+
+
+def test_a_temporary_table_does_not_stand_in_for_ours(connect: Connect, database: Database) -> None:
+    operator = connect("outbox_operator")
+    operator.execute("CREATE TEMPORARY TABLE outbox_shard (shard smallint, paused_at timestamptz)")
+    operator.execute("SELECT outbox_pause(ARRAY[3::smallint], 'a trick')")
+    with database.connect() as owner:
+        paused = owner.execute("SELECT shard FROM outbox_shard WHERE paused_at IS NOT NULL")
+        assert paused.fetchall() == [(3,)]
+    operator.execute("DROP TABLE pg_temp.outbox_shard")

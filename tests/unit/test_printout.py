@@ -6,7 +6,9 @@ import pytest
 
 from relay.operator.inspection import Holder, Key, ParkedRow, Shard, Status
 from relay.operator.preflight import Finding
-from relay.operator.printout import age, count, print_findings, print_status
+from relay.operator.printout.findings import print_findings
+from relay.operator.printout.status import count, print_status
+from relay.operator.printout.terminal import age
 
 MOMENT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -27,7 +27,7 @@ def check(
     if as_json:
         typer.echo(json.dumps({"exit_code": code, "findings": [asdict(each) for each in found]}))
     else:
-        from relay.operator.printout import print_findings
+        from relay.operator.printout.findings import print_findings
 
         print_findings(found)
     for finding in found:

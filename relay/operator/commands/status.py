@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from relay.operator.commands.options import AsJson
+from relay.operator.commands.options import AsJson, as_text
 
 
 class KeyOrder(StrEnum):
@@ -39,12 +39,8 @@ def status(
 
     found = inspect(load(database=True).database, keys=keys, order=by.value, parked=parked)
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), default=_as_text))
+        typer.echo(json.dumps(found.as_dict(), default=as_text))
     else:
-        from relay.operator.printout import print_status
+        from relay.operator.printout.status import print_status
 
         print_status(found, all_shards=all_shards)
-
-
-def _as_text(value: object) -> str:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,34 +1,10 @@
-"""What the commands print for people; for programs there is --json."""
-
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from relay.operator.inspection import COUNT_LIMIT, Holder, Key, ParkedRow, Shard, Status
-from relay.operator.preflight import Finding, Outcome
-
-# Where nobody looks at a screen, lines are not broken at 80 characters.
-PLAIN_WIDTH = 200
-
-_STYLES: dict[Outcome, str] = {
-    "ok": "green",
-    "warning": "yellow",
-    "failed": "bold red",
-    "skipped": "dim",
-}
-_AGES = ((86_400, "d"), (3_600, "h"), (60, "min"))
-
-
-def print_findings(found: Iterable[Finding]) -> None:
-    """Print a table with a line for each finding."""
-    table = Table("what", "result", "detail")
-    for finding in found:
-        result = Text(finding.outcome, style=_STYLES[finding.outcome])
-        table.add_row(finding.subject, result, plain(finding.detail))
-    console().print(table)
+from relay.operator.printout.terminal import age, console, moment, plain
 
 
 def print_status(status: Status, *, all_shards: bool = False) -> None:
@@ -43,32 +19,11 @@ def print_status(status: Status, *, all_shards: bool = False) -> None:
         out.print(plain(f"Note: {note}"), style="yellow")
 
 
-def age(seconds: float | None) -> str:
-    """Return *seconds* in the largest unit that fits; "-" for none."""
-    if seconds is None:
-        return "-"
-    for size, unit in _AGES:
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"
-
-
 def count(number: int | None, *, capped: bool = False) -> str:
     """Return *number* with separators; a plus sign where there may be more; "?" for unknown."""
     if number is None:
         return "?"
     return f"{COUNT_LIMIT:,}+" if capped else f"{number:,}"
-
-
-def console() -> Console:
-    """Return where to print: lines are broken on a terminal alone."""
-    screen = Console()
-    return screen if screen.is_terminal else Console(width=PLAIN_WIDTH)
-
-
-def plain(text: str | None) -> Text:
-    """Return *text* from elsewhere as it is: no markup and no control characters."""
-    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text or "-"))
 
 
 def _summary(status: Status) -> Table:
@@ -108,7 +63,7 @@ def _shards(shards: Iterable[Shard]) -> Table:
             age(shard.oldest_age_seconds),
             _state(shard),
             _holder(shard.holder),
-            _moment(shard.holder.since) if shard.holder else "-",
+            moment(shard.holder.since) if shard.holder else "-",
         )
     return table
 
@@ -116,7 +71,7 @@ def _shards(shards: Iterable[Shard]) -> Table:
 def _state(shard: Shard) -> str:
     states = []
     if shard.paused_at:
-        states.append(f"paused since {_moment(shard.paused_at)}")
+        states.append(f"paused since {moment(shard.paused_at)}")
     if shard.probation_until is not None:
         states.append(f"in small steps up to row {shard.probation_until}")
     return ", ".join(states) or "-"
@@ -148,7 +103,7 @@ def _parked(rows: Iterable[ParkedRow]) -> Table:
     for row in rows:
         table.add_row(
             str(row.id),
-            _moment(row.parked_at),
+            moment(row.parked_at),
             plain(row.name),
             plain(row.topic or "(default)"),
             plain(row.key),
@@ -156,7 +111,3 @@ def _parked(rows: Iterable[ParkedRow]) -> Table:
             plain(row.last_error),
         )
     return table
-
-
-def _moment(moment: datetime | None) -> str:
-    return moment.isoformat(sep=" ", timespec="seconds") if moment else "hidden"

@@ -1,0 +1,42 @@
+"""What every printout is made of: values as people read them, on a terminal or elsewhere."""
+
+from datetime import datetime
+
+from rich.console import Console
+from rich.text import Text
+
+# Where nobody looks at a screen, lines are not broken at 80 characters.
+PLAIN_WIDTH = 200
+
+_AGES = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def console() -> Console:
+    """Return where to print: lines are broken on a terminal alone."""
+    screen = Console()
+    return screen if screen.is_terminal else Console(width=PLAIN_WIDTH)
+
+
+def plain(text: str | None) -> Text:
+    """Return *text* from elsewhere as it is: no markup and no control characters."""
+    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text or "-"))
+
+
+def age(seconds: float | None) -> str:
+    """Return *seconds* in the largest unit that fits; "-" for none."""
+    if seconds is None:
+        return "-"
+    for size, unit in _AGES:
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def moment(at: datetime | None) -> str:
+    """Return *at* to the second; "hidden" for none."""
+    return at.isoformat(sep=" ", timespec="seconds") if at else "hidden"
+
+
+def rows(count: int) -> str:
+    """Return *count* as a number of rows."""
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"

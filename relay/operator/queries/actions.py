@@ -1,0 +1,11 @@
+"""What operators change. The functions keep the reason, and are all that operators may use."""
+
+from typing import Final
+
+# Each returns what it changed, which may be less than it was given: rows come and go.
+REQUEUE: Final = "SELECT outbox_requeue(%(targets)s::bigint[], %(reason)s, %(person)s)"
+DISCARD: Final = "SELECT outbox_discard(%(targets)s::bigint[], %(reason)s, %(person)s)"
+PAUSE: Final = "SELECT outbox_pause(%(targets)s::smallint[], %(reason)s, %(person)s)"
+RESUME: Final = "SELECT outbox_resume(%(targets)s::smallint[], %(reason)s, %(person)s)"
+
+SHARD_OF: Final = "SELECT outbox_shard_of(%(key)s)"
