@@ -10,6 +10,7 @@ import typer
 
 from relay.errors import RelayError
 from relay.operator.commands.check import check
+from relay.operator.commands.create_topic import create_topic
 from relay.operator.commands.demo import demo
 from relay.operator.commands.discard import discard
 from relay.operator.commands.events import events
@@ -85,6 +86,7 @@ def _add(command: Callable[..., None], example: str, name: str | None = None) ->
 _add(run, "DATABASE_URL=postgresql://… relay run")
 _add(check, "relay check --json")
 _add(migrate, "relay migrate --wait 60")
+_add(create_topic, "relay create-topic --partitions 12 --config min.insync.replicas=2")
 _add(status, "relay status --by age --keys 20")
 _add(list_rows, "relay list --state parked --older-than 1h", "list")
 _add(show, "relay show 4711 --payload")

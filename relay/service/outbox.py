@@ -197,11 +197,11 @@ class Outbox:
         tracked = Tracked(
             mapper,
             name=name,
-            key=self._stream.snapshot_key(name) if key is None else key,
-            fallback_key=self._stream.snapshot_fallback_key,
+            key=key,
             fields=fields,
             exclude=exclude,
             topic=topic,
+            stream=self._stream,
             metadata=self._composer.metadata,
             redactor=self._composer.redactor,
         )

@@ -12,6 +12,7 @@ from relay.service.events import OWNERS
 from relay.service.message import Message, outbox_row
 from relay.service.redaction import Redactor
 from relay.service.rows import OutboxRow
+from relay.service.stream import Stream
 
 Identity: TypeAlias = tuple[Any, ...]
 State: TypeAlias = Mapping[str, Any]
@@ -50,17 +51,17 @@ class Tracked:
         *,
         name: str | None,
         key: KeyRule | str | None,
-        fallback_key: str | None,
         fields: Collection[str] | None,
         exclude: Collection[str],
         topic: str | None,
+        stream: Stream,
         metadata: str,
         redactor: Redactor,
     ) -> None:
         self.mapper = mapper
         self.name = name or STREAM_NAMES.get(mapper.class_.__name__, mapper.class_.__name__)
         self._topic = topic
-        self._fallback_key = fallback_key
+        self._stream = stream
         self._metadata = metadata
         self._redactor = redactor
         self._columns = _columns(mapper)
@@ -100,7 +101,7 @@ class Tracked:
 
     def _row(self, state: State, payload: State) -> OutboxRow:
         message = Message(self.name, payload, key=self._key(state), topic=self._topic)
-        return outbox_row(message, self._metadata, self._redactor)
+        return outbox_row(self._stream.snapshot(message), self._metadata, self._redactor)
 
     def _published(
         self, fields: Collection[str] | None, exclude: frozenset[str]
@@ -132,8 +133,7 @@ class Tracked:
 
         def first_set(state: State) -> str | None:
             values = (state.get(name) for name in candidates)
-            found = (str(value) for value in values if value is not None)
-            return next(found, self._fallback_key)
+            return next((str(value) for value in values if value is not None), None)
 
         return first_set
 

@@ -25,9 +25,6 @@ _TAKEN: Final = frozenset({
 class Stream:
     """Every event under its own name, its fields beside the message."""
 
-    snapshot_fallback_key: str | None = None
-    """The key of a snapshot that belongs to nothing, and has no id either."""
-
     def event(self, row: EventRow, props: Mapping[str, object]) -> Message:
         """Return the message of an event; *props* are its own fields, redacted."""
         owners = {
@@ -62,10 +59,9 @@ class Stream:
         del entity
         return name
 
-    def snapshot_key(self, name: str | None) -> str | None:
-        """Return the column that is the key of snapshots of this *name*; None: the widest owner."""
-        del name
-        return None
+    def snapshot(self, message: Message) -> Message:
+        """Return *message*, which is a snapshot, in the form of this stream."""
+        return message
 
     def check_snapshot(self, name: str, fields: Collection[str]) -> None:
         """Make sure that snapshots of *name* have the *fields* that consumers need.
@@ -76,9 +72,10 @@ class Stream:
 
 
 class ExistingConsumers(Stream):
-    """Four names, the event's fields as a text, and one key for all that is of one cluster."""
+    """Four names, the event's fields as a text, and one key for all that is of one cluster.
 
-    snapshot_fallback_key = NO_KEY
+    The cluster's id is that key; with none it is the empty text.
+    """
 
     def event(self, row: EventRow, props: Mapping[str, object]) -> Message:
         """Return an `Event`, whose own name is in the payload."""
@@ -127,9 +124,12 @@ class ExistingConsumers(Stream):
             )
         return found
 
-    def snapshot_key(self, name: str | None) -> str | None:
-        """Return where the cluster's id is."""
-        return "id" if name == "ClusterState" else "cluster_id"
+    def snapshot(self, message: Message) -> Message:
+        """Return *message* with the key of its cluster; the ids in it are texts, always."""
+        payload = dict(message.payload)
+        if message.name != "ClusterState":
+            payload["cluster_id"] = payload["cluster_id"] or NO_KEY
+        return self.checked(dataclasses.replace(message, payload=payload, key=None))
 
     def check_snapshot(self, name: str, fields: Collection[str]) -> None:
         """Make sure of the ids, and that no field has a name with another meaning."""
