@@ -176,9 +176,10 @@ class Outbox:
         """Publish one snapshot of each object of *entity* that a transaction changes.
 
         It shows the row as it is at the commit; of a deleted object the last known row, with
-        ``"deleted": true``. Rows that the database changes by itself (ON DELETE CASCADE, triggers)
-        yield none. *fields* are the attributes to publish, beside the primary key; None means all
-        but *exclude* and columns marked ``info={"secret": True}``. *key* is an attribute, or a
+        ``"deleted": true``. Rows that go or change with a deleted one (ON DELETE CASCADE, SET NULL)
+        are published where both classes are tracked; rows that a trigger changes are not.
+        *fields* are the attributes to publish, beside the primary key; None means all but
+        *exclude* and columns marked ``info={"secret": True}``. *key* is an attribute, or a
         function over the row; by default the cluster's, else the infra-env's, else the own id.
 
         From now on a statement that writes the table without its objects is refused with
@@ -209,7 +210,7 @@ class Outbox:
         self._tracked[entity] = tracked
         self._guard.protect(table for table in mapper.tables if isinstance(table, Table))
         if self.streaming:
-            self._trackers.append(Tracker(tracked))
+            self._trackers.append(Tracker(tracked, self._tracked))
 
     def snapshot(self, target: "AnySession", entity: type, *identities: object) -> None:
         """Publish the rows of *entity* with these primary keys as they are at the commit.

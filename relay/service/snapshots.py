@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Column, Connection, Select, bindparam, inspect, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Select, bindparam, inspect, select, tuple_
 from sqlalchemy.orm import Mapper
 from sqlalchemy.types import DateTime, Interval, LargeBinary
 
@@ -65,14 +65,15 @@ class Tracked:
         self._metadata = metadata
         self._redactor = redactor
         self._columns = _columns(mapper)
-        self._identity = tuple(
+        self.identity = tuple(
             mapper.get_property_by_column(column).key for column in mapper.primary_key
         )
         self.fields = self._published(fields, frozenset(exclude))
         self._key = self._key_rule(key)
         # A function may look at any column.
-        needed = self._columns if callable(key) else {*self.fields, *self._identity, *OWNERS, key}
-        self._select = self._statement(needed)
+        needed = self._columns if callable(key) else {*self.fields, *self.identity, *OWNERS, key}
+        self._rows = self._statement(needed)
+        self._select = self._rows.where(self._is_one_of())
 
     def read(self, connection: Connection, identities: Sequence[Identity]) -> dict[Identity, State]:
         """Return the rows of *identities* as they are now, by identity; missing ones are left out.
@@ -83,10 +84,23 @@ class Tracked:
         found: dict[Identity, State] = {}
         for start in range(0, len(identities), READ_ROWS):
             part = identities[start : start + READ_ROWS]
-            ids = part if len(self._identity) > 1 else [identity[0] for identity in part]
+            ids = part if len(self.identity) > 1 else [identity[0] for identity in part]
             for row in connection.execute(self._select, {"ids": ids}).mappings():
-                found[comparable(row[name] for name in self._identity)] = dict(row)
+                found[comparable(row[name] for name in self.identity)] = dict(row)
         return found
+
+    def find(self, connection: Connection, condition: ColumnElement[bool]) -> list[State]:
+        """Return the rows for which *condition* holds, as they are now."""
+        return [dict(row) for row in connection.execute(self._rows.where(condition)).mappings()]
+
+    def identity_of(self, state: State) -> Identity:
+        """Return the primary key of a row."""
+        return tuple(state[name] for name in self.identity)
+
+    @property
+    def identity_columns(self) -> Mapping[str, Column[Any]]:
+        """The columns of the primary key in every table of the class, by attribute."""
+        return {name: self._columns[name] for name in self.identity}
 
     def snapshot(self, state: State) -> OutboxRow:
         """Return the message of a row that exists."""
@@ -95,7 +109,7 @@ class Tracked:
     def farewell(self, identity: Identity, state: State | None) -> OutboxRow:
         """Return the message of a row that was deleted; *state* is the last one known of it."""
         known = state or dict.fromkeys(self._columns) | dict(
-            zip(self._identity, identity, strict=True)
+            zip(self.identity, identity, strict=True)
         )
         return self._row(known, {name: known[name] for name in self.fields} | {"deleted": True})
 
@@ -113,7 +127,7 @@ class Tracked:
             raise EventDefinitionError(
                 f"{title}: {', '.join(secret)} is marked secret; leave it out"
             )
-        chosen = self._columns if fields is None else (*self._identity, *fields)
+        chosen = self._columns if fields is None else (*self.identity, *fields)
         published = [
             name
             for name in dict.fromkeys(chosen)
@@ -129,7 +143,7 @@ class Tracked:
             return key
         if key is not None and key not in self._columns:
             raise EventDefinitionError(f"{self.mapper.class_.__name__} has no column {key}")
-        candidates = (key,) if key else (*OWNERS, *self._identity)
+        candidates = (key,) if key else (*OWNERS, *self.identity)
 
         def first_set(state: State) -> str | None:
             values = (state.get(name) for name in candidates)
@@ -139,13 +153,12 @@ class Tracked:
 
     def _statement(self, needed: Container[str | None]) -> Select[Any]:
         columns = [column.label(name) for name, column in self._columns.items() if name in needed]
-        primary_key = [self._columns[name] for name in self._identity]
+        return select(*columns).select_from(self.mapper.persist_selectable)
+
+    def _is_one_of(self) -> ColumnElement[bool]:
+        primary_key = [self._columns[name] for name in self.identity]
         target = primary_key[0] if len(primary_key) == 1 else tuple_(*primary_key)
-        return (
-            select(*columns)
-            .select_from(self.mapper.persist_selectable)
-            .where(target.in_(bindparam("ids", expanding=True)))
-        )
+        return target.in_(bindparam("ids", expanding=True))
 
 
 def snapshots(
