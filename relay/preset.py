@@ -21,6 +21,11 @@ class Preset(StrEnum):
         """The names that may be on the stream; None is any."""
         return None if self is Preset.STANDARD else EXISTING_NAMES
 
+    @property
+    def states(self) -> frozenset[str]:
+        """The names of states that an older one must not follow: consumers keep the last one."""
+        return frozenset() if self is Preset.STANDARD else EXISTING_NAMES - {"Event"}
+
     def versions(self, components: Mapping[str, object], release_tag: str) -> dict[str, object]:
         """Return what stands under "versions" in the metadata of a row."""
         if self is Preset.STANDARD:

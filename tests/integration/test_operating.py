@@ -21,12 +21,11 @@ def relay(run_relay: RunRelay, database: Database) -> Iterator[Relay]:
     with ExitStack() as users:
 
         def run(
-            *arguments: str, roles: tuple[str, ...] = ("outbox_operator",)
+            *arguments: str, roles: tuple[str, ...] = ("outbox_operator",), **environment: str
         ) -> tuple[int, str, str]:
             user = users.enter_context(member(database, *roles))
-            process = run_relay(
-                *arguments, environment={"DATABASE_URL": user.dsn, "USER": "ann", "COLUMNS": "200"}
-            )
+            given = {"DATABASE_URL": user.dsn, "USER": "ann", "COLUMNS": "200"} | environment
+            process = run_relay(*arguments, environment=given)
             return process.wait(60), "\n".join(process.stdout), "\n".join(process.stderr)
 
         yield run
@@ -167,6 +166,22 @@ def test_requeue_leaves_what_is_not_parked_and_says_so(relay: Relay, database: D
     assert json.loads(shown) == {"action": "requeue", "done": [3], "left": [1, 99]}
     assert "(1, 99)" in said
     assert ids(database, "parked_at IS NOT NULL") == [4, 5, 6]
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_state_is_not_requeued_for_consumers_who_would_take_it_for_the_newest(
+    relay: Relay, database: Database
+) -> None:
+    with database.connect() as owner:
+        owner.execute("UPDATE outbox SET name = 'HostState' WHERE id = 4")
+    preset = {"EVENT_STREAM_PRESET": "existing-consumers"}
+    both = ("requeue", "3", "4", "--reason", "again")
+    code, _, said = relay(*both, **preset)
+    assert code == 1
+    assert "nothing was done, because states are among the rows: 4." in said
+    assert ids(database, "parked_at IS NULL") == [1, 2]
+    assert relay("requeue", "3", "--reason", "again", **preset)[:2] == (0, "1 row requeued.")
+    assert relay("requeue", "4", "--reason", "they know seq")[:2] == (0, "1 row requeued.")
 
 
 @pytest.mark.usefixtures("rows")

@@ -14,7 +14,7 @@ from relay.operator.commands.options import required
 from relay.operator.printout.rows import print_rows
 from relay.operator.printout.terminal import rows as counted
 from relay.operator.rows import Row, Selection, find
-from relay.settings import DatabaseSettings, load
+from relay.settings import DatabaseSettings, Settings, load
 
 ROWS_MAX: Final = 100_000
 SHOWN_ROWS: Final = 20
@@ -22,12 +22,13 @@ SHOWN_ROWS: Final = 20
 
 @dataclass(frozen=True)
 class Change:
-    """A change of rows, in the words that tell of it."""
+    """A change of rows, in the words that tell of it; *check* raises where it must not be."""
 
     verb: str
     done: str
     act: Callable[[DatabaseSettings, Sequence[int], Why], list[int]]
     why_left: str
+    check: Callable[[Settings, Sequence[Row]], None] = lambda *_: None
 
 
 def change_rows(
@@ -42,8 +43,10 @@ def change_rows(
     """
     if selection.is_everything:
         raise typer.BadParameter("say which rows, by their ids or by what they have in common")
-    database = load(database=True).database
+    settings = load(database=True)
+    database = settings.database
     rows = _matching(database, selection)
+    change.check(settings, rows)
     if dry_run:
         _show(change, rows, as_json=as_json)
         return

@@ -38,9 +38,10 @@ def requeue(  # noqa: PLR0913 - an option each
     from relay.operator.actions import requeue as act
     from relay.operator.commands.changing import Change, change_rows
     from relay.operator.rows import Selection
+    from relay.operator.states import refuse_states
 
     selection = Selection(ids, "parked", key, name, topic, older_than, newer_than)
-    change = Change("requeue", "requeued", act, "is not parked, or gone")
+    change = Change("requeue", "requeued", act, "is not parked, or gone", check=refuse_states)
     change_rows(
         change, selection, dry_run=dry_run, confirm=confirm, reason=reason, person=person,
         as_json=as_json,
