@@ -26,7 +26,7 @@ ENV PATH=/opt/relay/bin:$PATH \
 COPY --from=build /opt/relay /opt/relay
 # A number, so that runAsNonRoot can be checked; any other uid works as well: nothing is written.
 USER 65532:65532
-EXPOSE 9464
+EXPOSE 8090 9464
 # Longer than `relay migrate` waits for its locks: it listens nowhere. Kubernetes has its own probes.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=310s CMD ["relay", "live"]
 ENTRYPOINT ["relay"]

@@ -1,11 +1,12 @@
-"""Asking a running relay for its own word, as the health check of a container does."""
+"""Asking what runs here for its own word, as the health check of a container does."""
 
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from typing import Final
 
 from relay.errors import RelayError
-from relay.settings import RelaySettings
+from relay.settings import ApiSettings, RelaySettings
 
 ANSWER_SECONDS: Final = 3.0
 # Addresses to listen on that are none to connect to.
@@ -16,20 +17,34 @@ class NotAliveError(RelayError):
     """Nothing answers, or what answers says that it hangs."""
 
 
-def ask(settings: RelaySettings) -> str:
-    """Return what /livez of the relay with these *settings* says.
+def ask(relay: RelaySettings, api: ApiSettings) -> str:
+    """Return what /livez of the relay says; where nothing listens there, that of the API.
 
     Raises:
-        NotAliveError: the reason, in the relay's words where it answers.
+        NotAliveError: the reason, in the process's own words where it answers.
     """
-    host = _EVERYWHERE.get(settings.metrics_host, settings.metrics_host)
-    url = f"http://{host}:{settings.metrics_port}/livez"
+    pages = (_page(relay.metrics_host, relay.metrics_port), _page(api.address, api.port))
+    for page in pages:
+        with suppress(ConnectionRefusedError):
+            return _answer(page)
+    raise NotAliveError(
+        f"nothing listens on {' or '.join(pages)}: is `relay run` or `relay api` running?"
+    )
+
+
+def _page(host: str, port: int) -> str:
+    return f"http://{_EVERYWHERE.get(host, host)}:{port}/livez"
+
+
+def _answer(url: str) -> str:
     try:
-        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer:
+        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 - http
             return str(answer.read().decode().strip())
     except urllib.error.HTTPError as error:
         with error:
             raise NotAliveError(f"{url}: {error.read().decode().strip()}") from None
     except OSError as error:
         reason = getattr(error, "reason", error)
-        raise NotAliveError(f"{url} does not answer ({reason}): is `relay run` running?") from None
+        if isinstance(reason, ConnectionRefusedError):
+            raise reason from None
+        raise NotAliveError(f"{url} does not answer: {reason}") from None

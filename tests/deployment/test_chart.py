@@ -1,11 +1,13 @@
 """What the chart renders to."""
 
+import json
 import math
 from pathlib import Path
 
 import helm_python
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
+import yaml
 
 from deploy.chart import HELM
 from tests.deployment.rendering import (
@@ -17,7 +19,7 @@ from tests.deployment.rendering import (
     render_sidecar,
     text_of,
 )
-from tests.deployment.value_sets import EVERYTHING, SETS, SMALLEST, Values
+from tests.deployment.value_sets import EVERYTHING, PEERS, SETS, SMALLEST, Values
 
 # The oldest that has native sidecars, and the newest that there are schemas for.
 KUBERNETES = ("1.29", kubernetes_validate.latest_version())
@@ -194,3 +196,31 @@ def test_what_only_a_person_can_know_is_asked_for(values: Values, said: str) -> 
 def test_the_notes_name_the_release() -> None:
     notes = text_of(SMALLEST)
     assert "kubectl -n outbox exec deployment/relay -- relay check" in notes
+
+
+def test_the_network_policy_lets_through_what_is_needed_and_nothing_else() -> None:
+    spec = only(render(SETS["production"]), "NetworkPolicy", "relay-relay")["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    assert spec["ingress"] == [{"ports": [{"port": "relay-metrics"}]}]
+    dns = [{"port": port, "protocol": kind} for port in (53, 5353) for kind in ("UDP", "TCP")]
+    assert spec["egress"] == [
+        {"ports": dns},
+        {"ports": [{"port": 5432}]},
+        {"ports": [{"port": 9093}]},
+    ]
+
+    spec = only(render(EVERYTHING), "NetworkPolicy", "stream-relay")["spec"]
+    assert spec["ingress"][0]["from"] == PEERS
+    assert [rule.get("to") for rule in spec["egress"]] == [None, PEERS, PEERS]
+
+    spec = only(render(EVERYTHING), "NetworkPolicy", "stream-migration")["spec"]
+    assert spec["ingress"] == []
+    assert len(spec["egress"]) == 2
+
+
+def test_alerts_and_dashboard_are_the_files() -> None:
+    rendered = render(EVERYTHING)
+    alerts = yaml.safe_load((HELM / "files" / "alerts.yaml").read_text())
+    assert only(rendered, "PrometheusRule")["spec"] == alerts
+    dashboard = only(rendered, "ConfigMap")["data"]["outbox-relay.json"]
+    assert json.loads(dashboard) == json.loads((HELM / "files" / "dashboard.json").read_text())

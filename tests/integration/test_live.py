@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable
 
+from relay.demo.ports import free_port
 from tests.support.process import ProcessUnderTest
 
 RunRelay = Callable[..., ProcessUnderTest]
@@ -20,17 +21,17 @@ def test_it_tells_a_running_relay_from_a_frozen_and_from_none(run_relay: RunRela
         },
     )
     port = str(relay.wait_for_log(LISTENING)["message"]).rsplit(" ", 1)[1]
-    given = {"RELAY_METRICS_PORT": port}
+    given = {"RELAY_METRICS_PORT": port, "RELAY_API_PORT": str(free_port())}
     asked = run_relay("live", environment=given)
     assert (asked.wait(), asked.output) == (0, "ok")
 
     relay.send_signal(signal.SIGSTOP)
     asked = run_relay("live", environment=given)
     assert asked.wait() == 1
-    assert "does not answer (timed out)" in asked.output
+    assert "does not answer: timed out" in asked.output
 
     relay.kill()
     asked = run_relay("live", environment=given)
     assert asked.wait() == 1
-    assert "Connection refused" in asked.output
+    assert "is `relay run` or `relay api` running?" in asked.output
     assert "Traceback" not in asked.output

@@ -4,11 +4,14 @@ import typer
 
 
 def live() -> None:
-    """Ask the relay that runs here whether it is alive: the health check of its container.
+    """Ask the relay or the API that runs here whether it is alive: a container's health check.
 
-    Looks at /livez on RELAY_METRICS_PORT, and exits 1 where that does not say so.
+    Looks at /livez on RELAY_METRICS_PORT, then on RELAY_API_PORT, and exits 1 where that does not
+    say so.
     """
     from relay.operator.liveness import ask
-    from relay.settings import load
+    from relay.settings import ApiSettings, load
+    from relay.settings.group import read
 
-    typer.echo(ask(load().relay))
+    # Unchecked: where the API cannot work it does not run, and a relay needs none of it.
+    typer.echo(ask(load().relay, read(ApiSettings, [])))
