@@ -15,7 +15,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow bench soak lint format lock chart-docs image sbom deploy-all undeploy-all clean
+.PHONY: help venv demo test test-slow bench soak lint format lock chart-docs settings-docs image sbom deploy-all undeploy-all clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ lock: $(READY) ## resolve pyproject.toml again, into requirements.lock and, for 
 
 chart-docs: $(READY) ## write the chart's README and docs/rendered from the chart
 	$(BIN)/python -m deploy.chart_docs
+
+settings-docs: $(READY) ## write docs/configuration.md from the settings
+	$(BIN)/python -m deploy.settings_docs
 
 image: ## build the container image; make image IMAGE=registry/outbox-relay:1
 	docker build --tag $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) .

@@ -13,6 +13,7 @@ from relay.operator.commands.check import check
 from relay.operator.commands.create_topic import create_topic
 from relay.operator.commands.demo import demo
 from relay.operator.commands.discard import discard
+from relay.operator.commands.doctor import doctor
 from relay.operator.commands.events import events
 from relay.operator.commands.list_rows import list_rows
 from relay.operator.commands.live import live
@@ -85,6 +86,7 @@ def _add(command: Callable[..., None], example: str, name: str | None = None) ->
 
 _add(run, "DATABASE_URL=postgresql://… relay run")
 _add(check, "relay check --json")
+_add(doctor, "relay doctor --json")
 _add(migrate, "relay migrate --wait 60")
 _add(create_topic, "relay create-topic --partitions 12 --config min.insync.replicas=2")
 _add(status, "relay status --by age --keys 20")

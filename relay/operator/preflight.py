@@ -37,9 +37,7 @@ def findings() -> Iterator[Finding]:
     except ConfigurationError as error:
         for fault in error.faults:
             yield Finding("configuration", "failed", fault, error.exit_code)
-        yield from _skipped(
-            "without a valid configuration", "database", "schema", "broker", "topic"
-        )
+        yield from skipped("without a valid configuration", "database", "schema", "broker", "topic")
         return
     switched = "on" if settings.streaming else "off"
     yield Finding("configuration", "ok", f"valid; event streaming is {switched}")
@@ -47,7 +45,7 @@ def findings() -> Iterator[Finding]:
     if settings.streaming:
         yield from _stream(settings.kafka)
     else:
-        yield from _skipped("while ENABLE_EVENT_STREAMING is off", "broker", "topic")
+        yield from skipped("while ENABLE_EVENT_STREAMING is off", "broker", "topic")
 
 
 def exit_code(found: Sequence[Finding], *, strict: bool = False) -> int:
@@ -63,7 +61,8 @@ def _check_client(kafka: KafkaSettings) -> None:
     check_properties(kafka)
 
 
-def _skipped(reason: str, *subjects: str) -> Iterator[Finding]:
+def skipped(reason: str, *subjects: str) -> Iterator[Finding]:
+    """Return a finding for each of *subjects*, which were not looked at for *reason*."""
     return (Finding(subject, "skipped", f"not looked at {reason}") for subject in subjects)
 
 
@@ -80,7 +79,7 @@ def _database(database: DatabaseSettings) -> Iterator[Finding]:
             yield Finding("schema", "ok", f"fits version {schema.SCHEMA_VERSION}")
     except DatabaseUnavailableError as error:
         yield Finding("database", "failed", str(error), error.exit_code)
-        yield from _skipped("without a database", "schema")
+        yield from skipped("without a database", "schema")
     except SchemaError as error:
         yield Finding("schema", "failed", str(error), error.exit_code)
 
@@ -112,7 +111,7 @@ def _stream(kafka: KafkaSettings) -> Iterator[Finding]:
             "relay starts nevertheless; rows wait in the outbox until the broker answers. Check "
             "KAFKA_BOOTSTRAP_SERVER and the credential.",
         )
-        yield from _skipped("without a broker", "topic")
+        yield from skipped("without a broker", "topic")
         return
     yield Finding("broker", "ok", f"{kafka.bootstrap_server}, {len(known.brokers)} in the cluster")
     topic = known.topics.get(kafka.event_stream_topic or "")

@@ -11,6 +11,8 @@ from relay.settings.versions import VersionSettings
 
 
 class _Flag(SettingsGroup):
+    """Whether anything is streamed."""
+
     enable_event_streaming: bool = Field(
         default=False, description="off: events are stored and served, nothing is streamed"
     )

@@ -183,7 +183,20 @@ def test_run_ends_with_the_relays_code_and_imports_no_more_than_it_needs() -> No
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "check", "migrate", "status", "list", "show", "requeue", "discard", "pause", "resume"],
+    [
+        "run",
+        "check",
+        "doctor",
+        "migrate",
+        "status",
+        "list",
+        "show",
+        "requeue",
+        "discard",
+        "pause",
+        "resume",
+        "demo",
+    ],
 )
 def test_help_has_an_example_and_the_exit_codes(run_relay: RunRelay, command: str) -> None:
     code, shown, _ = ended(run_relay(command, "--help", environment={"COLUMNS": "200"}))

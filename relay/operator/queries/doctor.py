@@ -1,0 +1,56 @@
+"""The questions of `relay doctor` to PostgreSQL, with their reasons."""
+
+from typing import Final
+
+# What a relay does with each table, and whether this user may. The grants are in schema.sql.
+MISSING_RIGHTS: Final = """
+SELECT what
+  FROM (VALUES
+           ('SELECT, DELETE on outbox',
+            has_table_privilege('outbox', 'SELECT') AND has_table_privilege('outbox', 'DELETE')),
+           ('UPDATE (attempts, parked_at, last_error) on outbox',
+            has_column_privilege('outbox', 'attempts', 'UPDATE')
+            AND has_column_privilege('outbox', 'parked_at', 'UPDATE')
+            AND has_column_privilege('outbox', 'last_error', 'UPDATE')),
+           ('SELECT, UPDATE on outbox_shard',
+            has_table_privilege('outbox_shard', 'SELECT')
+            AND has_table_privilege('outbox_shard', 'UPDATE')),
+           ('UPDATE (streaming) on outbox_state',
+            has_column_privilege('outbox_state', 'streaming', 'UPDATE')),
+           ('SELECT on outbox_overview', has_table_privilege('outbox_overview', 'SELECT')),
+           ('SELECT on outbox_id_seq', has_sequence_privilege('outbox_id_seq', 'SELECT'))
+       ) AS needed (what, granted)
+ WHERE NOT granted
+"""
+
+SEES_OTHERS: Final = "SELECT pg_has_role('pg_read_all_stats', 'USAGE')"
+
+VACUUM: Final = """
+SELECT current_setting('autovacuum')::boolean AS is_on,
+       coalesce(c.reloptions, '{}') AS options,
+       coalesce(s.n_dead_tup, 0) AS dead_rows
+  FROM pg_class AS c
+  LEFT JOIN pg_stat_user_tables AS s ON s.relid = c.oid
+ WHERE c.oid = 'outbox'::regclass
+"""
+
+CLOCK: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"
+
+# How far ids were drawn, and the highest that is there: lower only where the sequence was set back.
+DRAWN: Final = """
+SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END AS drawn,
+       coalesce((SELECT max(id) FROM outbox), 0) AS highest
+  FROM outbox_id_seq
+"""
+
+# Among the oldest rows: what cannot be published is among them.
+WAITING: Final = """
+SELECT coalesce(topic, %(topic)s) AS topic,
+       max(size) AS largest
+  FROM (SELECT topic, size
+          FROM outbox_overview
+         WHERE parked_at IS NULL
+         LIMIT %(limit)s) AS r
+ GROUP BY 1
+ ORDER BY 1
+"""
