@@ -4,9 +4,12 @@ import json
 from collections.abc import Callable
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
 
 from tests.faults.security.guard import Guard
+from tests.support.kafka.selection import SessionKafka
+from tests.support.kafka.topics import QUIET
 from tests.support.process import ProcessUnderTest
 
 pytestmark = pytest.mark.kafka
@@ -27,7 +30,10 @@ def diagnose(run_relay: Callable[..., ProcessUnderTest], environment: dict[str, 
     return run
 
 
-def test_what_a_relay_needs_is_enough(diagnose: Diagnose, topic: str) -> None:
+def test_what_a_relay_needs_is_enough(diagnose: Diagnose, kafka: SessionKafka, topic: str) -> None:
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, **QUIET})
+    producer.produce(topic, b"something to read")
+    assert producer.flush(20) == 0
     code, found = diagnose()
     assert code == 0
     assert found[f"rights on {topic}"]["outcome"] == "ok"
