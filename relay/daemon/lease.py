@@ -91,11 +91,11 @@ class Lease:
         s = self._settings
         if not self._after:
             return None
-        if self.rows >= s.lease_rows or self.bytes >= s.lease_bytes or self._reading_ends.passed():
+        if self._is_full():
             self.full = True
             return None
         wanted = min(s.chunk_rows, s.lease_rows - self.rows)
-        self._per_shard = -(-wanted // len(self._after))
+        self._per_shard = max(1, wanted // len(self._after))
         cursor = self._connection.cursor(row_factory=_row_factory)
         cursor.execute(self._read, {
             **self._parameters,
@@ -107,6 +107,12 @@ class Lease:
         })  # fmt: skip
         self._connection.sync_point()
         return cursor
+
+    def _is_full(self) -> bool:
+        s = self._settings
+        # Less than one row a shard is left: with another chunk it would be more than a lease.
+        rows_full = self.rows > 0 and self.rows + len(self._after) > s.lease_rows
+        return rows_full or self.bytes >= s.lease_bytes or self._reading_ends.passed()
 
     def _note(self, rows: Sequence[Row]) -> None:
         read = dict.fromkeys(self._after, 0)

@@ -1,8 +1,9 @@
 """`relay run` that does itself harm at one point of its work, and nowhere else.
 
 Started as `python sabotage.py SIGKILL ack 3`: when the third lease was acknowledged. TERMINATE has
-PostgreSQL end the worker's connection, each of so many times; AHEAD and BACK set this host's clock.
-The relay's own code knows nothing of this: the methods are wrapped here, before it starts.
+PostgreSQL end the worker's connection, TERMINATE_EACH does so each of so many times; AHEAD and BACK
+set this host's clock. The relay's own code knows nothing of this: the methods are wrapped here,
+before it starts.
 """
 
 import os
@@ -28,6 +29,7 @@ from relay.operator.cli import main
 Reached = Callable[..., bool]
 
 TERMINATE: Final = "TERMINATE"
+TERMINATE_EACH: Final = "TERMINATE_EACH"
 CLOCK_JUMP_SECONDS: Final = {"AHEAD": 7200.0, "BACK": -7200.0}
 # The name of a row.
 KILLER: Final = "KillsTheRelay"
@@ -86,7 +88,7 @@ def set_clock(ahead_seconds: float) -> None:
 
 
 def harm(what: str) -> None:
-    if what == TERMINATE:
+    if what in {TERMINATE, TERMINATE_EACH}:
         terminate_connection()
     elif what in CLOCK_JUMP_SECONDS:
         set_clock(CLOCK_JUMP_SECONDS[what])
@@ -106,7 +108,7 @@ def sabotage(what: str, point: str, countdown: int) -> None:
         result = original(self, *arguments, **named)
         if reached(result, self, *arguments):
             countdown -= 1
-            if countdown == 0 or (countdown > 0 and what == TERMINATE):
+            if countdown == 0 or (countdown > 0 and what == TERMINATE_EACH):
                 harm(what)
         return result
 

@@ -64,7 +64,7 @@ def test_immediate_restart(
     assert metric(process, "parked_total") == 0
     found = stream()
     assert (found.rows, found.inversions) == (ROWS, 0)
-    assert found.duplicates <= LEASE_ROWS + 15
+    assert found.duplicates <= LEASE_ROWS
 
 
 def test_failover_to_a_replica_that_is_read_only_at_first(

@@ -18,6 +18,7 @@ from tests.support.tcp_proxy import Mode, TcpProxy
 pytestmark = pytest.mark.kafka
 
 ROWS = 40_000
+DRAIN_SECONDS = 2
 
 
 def test_sigterm_in_mid_batch_with_the_broker_up(
@@ -46,7 +47,7 @@ def test_sigterm_in_mid_batch_with_the_broker_down(
         "KAFKA_BOOTSTRAP_SERVER": broker.bootstrap,
         "KAFKA_EVENT_STREAM_TOPIC": "frozen",
         "RELAY_LEASE_ROWS": "1000",
-        "RELAY_DRAIN_BUDGET_SECONDS": "2",
+        "RELAY_DRAIN_BUDGET_SECONDS": str(DRAIN_SECONDS),
     }
     outbox.fill(ROWS, keys=100)
     process = run_relay("run", environment=environment)
@@ -54,8 +55,8 @@ def test_sigterm_in_mid_batch_with_the_broker_down(
     broker.pause()
     begun = time.monotonic()
     assert process.terminate() == 0
-    # The budget, and what closing may take.
-    assert time.monotonic() - begun < 2 + 4
+    # The budget, and what closing may take on a busy machine.
+    assert time.monotonic() - begun < DRAIN_SECONDS + 8
     assert outbox.count() > 0
     assert outbox.count("parked_at IS NOT NULL OR attempts > 0") == 0
     broker.resume()
@@ -63,7 +64,7 @@ def test_sigterm_in_mid_batch_with_the_broker_down(
     outbox.await_empty("true")
     found = Stream(read_topic(broker.bootstrap, "frozen"))
     assert (found.rows, found.inversions) == (ROWS, 0)
-    assert found.duplicates <= 1_015
+    assert found.duplicates <= 1_000
 
 
 def test_start_with_the_database_down(
