@@ -119,8 +119,9 @@ def _stream(kafka: KafkaSettings) -> Iterator[Finding]:
         yield Finding(
             "topic",
             "warning",
-            f"{kafka.event_stream_topic} does not exist, or this client may not see it. Create it, "
-            "or let the client describe and write it; its rows wait in the outbox until then.",
+            f"{kafka.event_stream_topic} does not exist, or this client may not see it. Create it "
+            "(relay create-topic), or let the client describe and write it; its rows wait in the "
+            "outbox until then.",
         )
     else:
         yield Finding("topic", "ok", f"{topic.topic}, {len(topic.partitions)} partitions")

@@ -21,10 +21,12 @@ from relay.service.severity import Severity
 
 log = logging.getLogger(__name__)
 
+_NULLABLE_UUID: Final = UUID | None
+
 TYPES: Final[Mapping[str, object]] = {
     "UUID": UUID,
-    "UUID_PTR": UUID | None,
-    "nullable UUID": UUID | None,
+    "UUID_PTR": _NULLABLE_UUID,
+    "nullable UUID": _NULLABLE_UUID,
     "string": StrictStr,
     "integer": StrictInt,
     "int": StrictInt,
@@ -44,7 +46,7 @@ class _Entry(BaseModel):
     message: str
     event_type: Scope
     severity: Severity
-    properties: dict[str, str] = {}
+    properties: dict[str, str] | None = None
     category: str = "user"
     remedy: str | None = None
     details: list[str] = []
@@ -105,7 +107,7 @@ def _entries(path: Path) -> list[object]:
     import yaml  # noqa: PLC0415
 
     try:
-        entries = yaml.safe_load(path.read_text())
+        entries = yaml.safe_load(path.read_bytes())
     except OSError as error:
         raise EventDefinitionError(f"{path}: {error.strerror}") from None
     except yaml.YAMLError as error:
@@ -116,10 +118,6 @@ def _entries(path: Path) -> list[object]:
 
 
 def _event_class(entry: _Entry, module: str, *, strict: bool) -> type[Event]:
-    if unknown := sorted(set(entry.properties.values()) - TYPES.keys()):
-        raise EventDefinitionError(
-            f"{entry.name}: unknown types {', '.join(unknown)}; they are {', '.join(TYPES)}"
-        )
     options = EventOptions(
         name=entry.name,
         message=entry.message,
@@ -131,17 +129,23 @@ def _event_class(entry: _Entry, module: str, *, strict: bool) -> type[Event]:
     )
     if entry.remedy:
         options["remedy"] = entry.remedy
-    body = {
-        "__module__": module,
-        # A nullable id is what the base class has already.
-        "__annotations__": {
-            name: TYPES[kind]
-            for name, kind in entry.properties.items()
-            if name not in OWNERS or TYPES[kind] is UUID
-        },
-    }
+    body = {"__module__": module, "__annotations__": _annotations(entry)}
     title = "".join(part.capitalize() for part in entry.name.split("_"))
     return new_class(title, (Event,), dict(options), lambda namespace: namespace.update(body))
+
+
+def _annotations(entry: _Entry) -> dict[str, object]:
+    properties = entry.properties or {}
+    if unknown := sorted(set(properties.values()) - TYPES.keys()):
+        raise EventDefinitionError(
+            f"{entry.name}: unknown types {', '.join(unknown)}; they are {', '.join(TYPES)}"
+        )
+    types = {name: TYPES[kind] for name, kind in properties.items()}
+    for owner in types.keys() & set(OWNERS):
+        if types[owner] not in {UUID, _NULLABLE_UUID}:
+            raise EventDefinitionError(f"{entry.name}: {owner} must be a UUID, nullable or not")
+    # A nullable id is what the base class has already.
+    return {n: kind for n, kind in types.items() if n not in OWNERS or kind is UUID}
 
 
 def _derived(event: type[Event]) -> Iterator[type[Event]]:

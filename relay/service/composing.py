@@ -62,7 +62,7 @@ class Composer:
         resource: str | None = row.host_id or getattr(row, scope.owner)
         if pause is None or resource is None:
             return None
-        streamed = self.limits.streamed
+        streamed = self.streaming and self.limits.streamed
         return Limit(row.event_id, row.name, resource, row.event_time, pause, streamed)
 
 

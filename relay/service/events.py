@@ -17,10 +17,13 @@ BASE_FIELDS = frozenset({*OWNERS, "event_time", "request_id"})
 _RESERVED_FIELDS = frozenset({"message", "severity", "definition", "default_scope"})
 
 
+_SET_BACK = timedelta(seconds=1)
+
+
 class _Clock:
     """The time, to the microsecond, and never the same twice in a process.
 
-    Consumers tell events apart by message and time.
+    Consumers tell events apart by message and time. A clock that was set back is followed.
     """
 
     def __init__(self) -> None:
@@ -29,8 +32,11 @@ class _Clock:
 
     def now(self) -> datetime:
         with self._lock:
-            self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
-            return self._last
+            now = datetime.now(UTC)
+            if now <= self._last < now + _SET_BACK:
+                now = self._last + timedelta(microseconds=1)
+            self._last = now
+            return now
 
 
 _clock = _Clock()

@@ -78,6 +78,31 @@ def test_what_is_not_stored_may_still_be_streamed(engine: Engine, stored: Stored
 
 
 @pytest.mark.parametrize(
+    ("preset", "streamed"),
+    [("standard", ["ConnectivityLost"]), ("existing-consumers", ["Event", "Event", "Event"])],
+)
+def test_by_the_environment(
+    preset: str,
+    streamed: list[str],
+    engine: Engine,
+    stored: Stored,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {
+        "ENABLE_EVENT_STREAMING": "true",
+        "KAFKA_BOOTSTRAP_SERVER": "nowhere.invalid:9092",
+        "KAFKA_EVENT_STREAM_TOPIC": "events-stream",
+        "EVENT_RATE_LIMITS": '{"ConnectivityLost": "1h"}',
+        "EVENT_STREAM_PRESET": preset,
+    }.items():
+        monkeypatch.setenv(name, value)
+    cluster = uuid.uuid4()
+    emit(engine, Outbox.from_environment(), *[ConnectivityLost(cluster_id=cluster)] * 3)
+    assert len(stored.events()) == 1
+    assert stored.names() == streamed
+
+
+@pytest.mark.parametrize(
     ("offset", "count"),
     [
         (HOUR - timedelta(microseconds=1), 1),

@@ -79,6 +79,7 @@ def entry(**changes: object) -> str:
         (entry(message='"{nope}"'), r"ItHappened: the message names \{nope\}"),
         (entry(message='"{cluster_id"'), "no valid template"),
         (entry(properties="{x: float}"), "it_happened: unknown types float; they are UUID,"),
+        (entry(properties="{host_id: string}"), "it_happened: host_id must be a UUID"),
         (entry(properties="{severity: string}"), "the field names .* are taken"),
         (entry(severity="fatal"), "it_happened: severity: Input should be 'info'"),
         (entry(event_type="node"), "it_happened: event_type: Input should be 'cluster'"),
@@ -93,6 +94,20 @@ def entry(**changes: object) -> str:
 def test_what_cannot_work_is_refused(write: Path, text: str, fault: str) -> None:
     write.write_text(text)
     with pytest.raises(EventDefinitionError, match=fault):
+        load_catalogue(write)
+
+
+@pytest.mark.parametrize("properties", [None, "", "{}", "{cluster_id: UUID}"])
+def test_an_event_without_fields_of_its_own(write: Path, properties: str | None) -> None:
+    write.write_text(entry() if properties is None else entry(properties=properties))
+    some = uuid.uuid4()
+    event = load_catalogue(write)["it_happened"](cluster_id=some)
+    assert render(event, some, Redactor()).row.props == "{}"
+
+
+def test_a_file_that_is_no_text(write: Path) -> None:
+    write.write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(EventDefinitionError, match="no valid YAML"):
         load_catalogue(write)
 
 

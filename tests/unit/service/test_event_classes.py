@@ -1,15 +1,17 @@
 """An event class that cannot work is refused when it is defined."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import new_class
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from relay import Event, Redactor, Scope, Severity
 from relay.errors import EventDefinitionError, PayloadError
 from relay.service.definition import EventDefinition
+from relay.service.events import _Clock
 from relay.service.rendering import render
 from relay.service.severity import MAX_INFO_CHARACTERS
 
@@ -168,6 +170,23 @@ def test_no_two_events_of_a_process_have_one_time() -> None:
 def test_an_event_that_does_not_fit_its_class(fields: dict[str, Any], fault: str) -> None:
     with pytest.raises(PayloadError, match=fault):
         HostAdded(**fields)
+
+
+@pytest.mark.parametrize("value", [object(), b"bytes", float("nan"), timedelta(1)])
+def test_a_field_that_cannot_be_stored(value: object) -> None:
+    event = defined({"detail": object}, message="text", severity=Severity.INFO)
+    some = uuid.uuid4()
+    with pytest.raises(PayloadError, match=r"Defined: Defined\.'detail' is "):
+        render(event(cluster_id=some, detail=value), some, Redactor())
+
+
+def test_a_clock_that_is_set_back_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, now = _Clock(), datetime(2026, 1, 1, 12, tzinfo=UTC)
+    second = timedelta(seconds=1)
+    told = iter([now, now, now - second / 2, now - 2 * second])
+    monkeypatch.setattr("relay.service.events.datetime", Mock(now=lambda _: next(told)))
+    tick = timedelta(microseconds=1)
+    assert [clock.now() for _ in range(4)] == [now, now + tick, now + 2 * tick, now - 2 * second]
 
 
 def test_an_error_never_shows_the_value() -> None:
