@@ -40,7 +40,9 @@ def findings() -> Iterator[Finding]:
         yield from skipped("without a valid configuration", "database", "schema", "broker", "topic")
         return
     switched = "on" if settings.streaming else "off"
-    yield Finding("configuration", "ok", f"valid; event streaming is {switched}")
+    preset = settings.events.stream_preset.value
+    detail = f"valid; event streaming is {switched}, with the preset {preset}"
+    yield Finding("configuration", "ok", detail)
     yield from _database(settings.database)
     if settings.streaming:
         yield from _stream(settings.kafka)

@@ -206,7 +206,7 @@ class Outbox:
             metadata=self._composer.metadata,
             redactor=self._composer.redactor,
         )
-        self._stream.check_snapshot(tracked.name, tracked.fields)
+        self._stream.check_snapshot(tracked.name, tracked.fields, keyed=key is not None)
         self._tracked[entity] = tracked
         self._guard.protect(table for table in mapper.tables if isinstance(table, Table))
         if self.streaming:

@@ -63,8 +63,10 @@ class Stream:
         """Return *message*, which is a snapshot, in the form of this stream."""
         return message
 
-    def check_snapshot(self, name: str, fields: Collection[str]) -> None:
+    def check_snapshot(self, name: str, fields: Collection[str], *, keyed: bool) -> None:
         """Make sure that snapshots of *name* have the *fields* that consumers need.
+
+        *keyed*: the service wants a key of its own.
 
         Raises:
             EventDefinitionError: they have not.
@@ -131,8 +133,12 @@ class ExistingConsumers(Stream):
             payload["cluster_id"] = payload["cluster_id"] or NO_KEY
         return self.checked(dataclasses.replace(message, payload=payload, key=None))
 
-    def check_snapshot(self, name: str, fields: Collection[str]) -> None:
-        """Make sure of the ids, and that no field has a name with another meaning."""
+    def check_snapshot(self, name: str, fields: Collection[str], *, keyed: bool) -> None:
+        """Make sure of the ids and the key, and that no field has a name with another meaning."""
+        if keyed:
+            raise EventDefinitionError(
+                f"{name}: existing consumers need the cluster's id as the key; set none"
+            )
         needed = {"id"} if name == "ClusterState" else {"id", "cluster_id"}
         if missing := sorted(needed - set(fields)):
             raise EventDefinitionError(f"{name}: existing consumers need {', '.join(missing)}")

@@ -116,9 +116,11 @@ def test_check_finds_broker_and_topic(
     run_relay: RunRelay, database: Database, kafka: SessionKafka, topic: str
 ) -> None:
     given = streaming(database, kafka.bootstrap, topic)
+    given["EVENT_STREAM_PRESET"] = "existing-consumers"
     code, shown, _ = ended(run_relay("check", "--json", "--strict", environment=given))
     assert code == 0
     assert outcomes(shown)["topic"] == "ok"
+    assert "event streaming is on, with the preset existing-consumers" in shown
     assert "4 partitions" in shown
 
 

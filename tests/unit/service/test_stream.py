@@ -80,6 +80,7 @@ def test_an_event_whose_field_has_another_meaning_there(outbox: Outbox) -> None:
         (Disk, {"name": "Event"}, "stop at snapshots named Event"),
         (Disk, {"name": "HostState"}, "HostState: existing consumers need cluster_id"),
         (Host, {}, "HostState: .* field names versions; leave them out with exclude"),
+        (Host, {"exclude": ["versions"], "key": "id"}, "need the cluster's id as the key"),
         (Host, {"exclude": ["id"]}, "existing consumers need id"),
     ],
 )
