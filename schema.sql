@@ -154,7 +154,8 @@ CREATE TABLE IF NOT EXISTS events (
     props        jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(props) = 'object')
 );
 
--- The three ways events are looked for, each in the order in which they are listed.
+-- What events are looked for by, each in the order in which they are listed: a page then reads its
+-- own rows alone, however many others there are.
 CREATE INDEX IF NOT EXISTS events_by_cluster ON events (cluster_id, event_time, id);
 CREATE INDEX IF NOT EXISTS events_by_host ON events (host_id, event_time, id);
 CREATE INDEX IF NOT EXISTS events_by_infra_env ON events (infra_env_id, event_time, id);
@@ -167,6 +168,30 @@ CREATE TABLE IF NOT EXISTS event_limit (
     last_at  timestamptz NOT NULL,
     PRIMARY KEY (name, resource)
 );
+
+-- All events, and the oldest ones, which are purged.
+CREATE INDEX IF NOT EXISTS events_by_time ON events (event_time, id);
+
+-- The rare ones of all clusters: what is critical, what was measured.
+CREATE INDEX IF NOT EXISTS events_by_severity ON events (severity, event_time, id);
+CREATE INDEX IF NOT EXISTS events_by_category ON events (category, event_time, id);
+
+-- A part of a message among all events. Needs the extension pg_trgm, which comes with PostgreSQL;
+-- where it is not installed, or may not be, such a search reads the whole table.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') THEN
+        CREATE EXTENSION IF NOT EXISTS pg_trgm;
+        CREATE INDEX IF NOT EXISTS events_by_message ON events USING gin (message gin_trgm_ops);
+    ELSE
+        RAISE WARNING 'index events_by_message was not created: this server has no pg_trgm';
+    END IF;
+EXCEPTION
+    WHEN insufficient_privilege THEN
+        RAISE WARNING 'index events_by_message was not created: the migrating user may not create '
+                      'the extension pg_trgm';
+END
+$$;
 
 -- ---------------------------------------------------------------------------------------------
 -- Functions
@@ -395,7 +420,7 @@ DECLARE
     role text;
 BEGIN
     FOREACH role IN ARRAY ARRAY['outbox_writer', 'outbox_relay', 'outbox_reader', 'outbox_operator',
-                               'outbox_payload_reader']
+                               'outbox_payload_reader', 'outbox_api', 'outbox_purger']
     LOOP
         BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
@@ -433,7 +458,15 @@ BEGIN
         ['outbox_operator', 'EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_pause, '
                             'outbox_resume'],
         -- Payloads are about customers: for the few who may see those, on top of another role.
-        ['outbox_payload_reader', 'SELECT (id, payload, metadata, headers) ON outbox']
+        ['outbox_payload_reader', 'SELECT (id, payload, metadata, headers) ON outbox'],
+        -- The REST API serves events, and adds some as a writer does.
+        ['outbox_api', 'SELECT, INSERT ON events'],
+        ['outbox_api', 'INSERT ON outbox'],
+        ['outbox_api', 'SELECT ON outbox_state'],
+        ['outbox_api', 'EXECUTE ON FUNCTION event_admitted'],
+        -- Retention removes what is old, and reads no event.
+        ['outbox_purger', 'SELECT (id, event_time), DELETE ON events'],
+        ['outbox_purger', 'SELECT ON outbox_state']
     ]
     LOOP
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = permission[1]) THEN

@@ -9,6 +9,7 @@ import psycopg
 import typer
 
 from relay.errors import RelayError
+from relay.operator.commands.api import api
 from relay.operator.commands.check import check
 from relay.operator.commands.create_topic import create_topic
 from relay.operator.commands.demo import demo
@@ -19,6 +20,7 @@ from relay.operator.commands.list_rows import list_rows
 from relay.operator.commands.live import live
 from relay.operator.commands.migrate import migrate
 from relay.operator.commands.pause import pause
+from relay.operator.commands.purge_events import purge_events
 from relay.operator.commands.requeue import requeue
 from relay.operator.commands.resume import resume
 from relay.operator.commands.run import run
@@ -96,7 +98,9 @@ _add(requeue, 'relay requeue --topic events-stream --confirm 12 --reason "the to
 _add(discard, 'relay discard 4711 --reason "test data"')
 _add(pause, 'relay pause --key 6fd3 --reason "its consumer is down"')
 _add(resume, 'relay resume --all --reason "the consumer is back"')
+_add(api, "RELAY_API_AUTHENTICATION=off relay api")
 _add(events, "relay events myservice.events --markdown > docs/event-catalogue.md")
 _add(live, "relay live")
 _add(demo, "relay demo --events 500 --json")
+_add(purge_events, "relay purge-events --older-than 90d --dry-run")
 _add(triggers, "relay triggers clusters --key id --columns name,status | psql $DATABASE_URL")

@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 from relay.service.buffer import Emitted
 from relay.service.definition import Scope
-from relay.service.events import Event, definition_of
+from relay.service.events import Event
 from relay.service.limits import Limit, RateLimits
 from relay.service.message import Message, outbox_row
 from relay.service.redaction import Redactor
-from relay.service.rendering import render
+from relay.service.rendering import UntypedEvent, render_untyped, untyped
 from relay.service.rows import Chunk, EventRow
 from relay.service.stream import Stream
 
@@ -29,7 +29,7 @@ class Composer:
 
     def compose(
         self,
-        item: Event | Message,
+        item: Event | UntypedEvent | Message,
         *,
         key: str | None,
         topic: str | None,
@@ -45,8 +45,10 @@ class Composer:
         event: EventRow | None = None
         limit: Limit | None = None
         if isinstance(item, Event):
-            event, props = render(item, uuid4(), self.redactor)
-            limit = self._limit(event, definition_of(type(item)).scope)
+            item = untyped(item, uuid4())
+        if isinstance(item, UntypedEvent):
+            event, props = render_untyped(item, self.redactor)
+            limit = self._limit(event, item.definition.scope)
             message = self.stream.event(event, props)
         else:
             message = item

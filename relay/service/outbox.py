@@ -19,6 +19,7 @@ from relay.service.guard import Guard
 from relay.service.limits import RateLimits
 from relay.service.message import Message
 from relay.service.redaction import Redactor
+from relay.service.rendering import UntypedEvent
 from relay.service.rows import write, write_psycopg, write_psycopg_async
 from relay.service.snapshots import KeyRule, Mark, Tracked, mapper_of
 from relay.service.stream import STREAMS
@@ -103,7 +104,7 @@ class Outbox:
     def emit(
         self,
         target: "Target",
-        item: Event | Message,
+        item: Event | UntypedEvent | Message,
         *,
         key: str | None = None,
         topic: str | None = None,
@@ -139,7 +140,7 @@ class Outbox:
     async def emit_async(
         self,
         target: "AsyncTarget",
-        item: Event | Message,
+        item: Event | UntypedEvent | Message,
         *,
         key: str | None = None,
         topic: str | None = None,

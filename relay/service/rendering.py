@@ -15,6 +15,18 @@ from relay.service.redaction import Redactor
 from relay.service.rows import EventRow
 
 
+class UntypedEvent(NamedTuple):
+    """An event without a class of its own, such as one that comes over REST.
+
+    *base* says what it belongs to and when it happened; *fields* are its further fields.
+    """
+
+    event_id: UUID
+    base: Event
+    definition: EventDefinition
+    fields: Mapping[str, object]
+
+
 class RenderedEvent(NamedTuple):
     """An event as it leaves: its row, and its own fields."""
 
@@ -29,11 +41,29 @@ def render(event: Event, event_id: UUID, redactor: Redactor) -> RenderedEvent:
         EventDefinitionError: the class is abstract.
         PayloadError: the event lacks what it belongs to, or a field cannot be stored.
     """
-    definition = definition_of(type(event))
+    return render_untyped(untyped(event, event_id), redactor)
+
+
+def untyped(event: Event, event_id: UUID) -> UntypedEvent:
+    """Return *event* with what its class says of it.
+
+    Raises:
+        EventDefinitionError: the class is abstract.
+    """
+    fields = event.model_dump(exclude=set(BASE_FIELDS))
+    return UntypedEvent(event_id, event, definition_of(type(event)), fields)
+
+
+def render_untyped(item: UntypedEvent, redactor: Redactor) -> RenderedEvent:
+    """Like `render`, of an event without a class.
+
+    Raises:
+        PayloadError: the event lacks what it belongs to, or a field cannot be stored.
+    """
+    event_id, event, definition, fields = item
     owners = {owner: _text_or_none(getattr(event, owner)) for owner in OWNERS}
     if owners[definition.scope.owner] is None:
         raise PayloadError(_unbound(definition))
-    fields = event.model_dump(exclude=set(BASE_FIELDS))
     props = {name: redactor.redact(value, name) for name, value in fields.items()}
     stored_props = to_json(props, definition.name)
     message = _message(definition, {**owners, **props}, event, redactor)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Computed,
+    Connection,
     DateTime,
     Identity,
     Index,
@@ -165,5 +166,26 @@ event_limit = Table(
     Column("last_at", DateTime(timezone=True), nullable=False),
 )
 
-for _owner in ("cluster", "host", "infra_env"):
-    Index(f"events_by_{_owner}", events.c[f"{_owner}_id"], events.c.event_time, events.c.id)
+for _what in ("cluster_id", "host_id", "infra_env_id", "severity", "category"):
+    _name = f"events_by_{_what.removesuffix('_id')}"
+    Index(_name, events.c[_what], events.c.event_time, events.c.id)
+Index("events_by_time", events.c.event_time, events.c.id)
+
+
+def _has_trigrams(
+    ddl: object,  # noqa: ARG001 - as SQLAlchemy calls it
+    target: object,  # noqa: ARG001
+    bind: Connection | None,
+    *_: object,
+    **__: object,
+) -> bool:
+    extension = text("SELECT FROM pg_extension WHERE extname = 'pg_trgm'")
+    return bind is not None and bind.execute(extension).first() is not None
+
+
+Index(
+    "events_by_message",
+    events.c.message,
+    postgresql_using="gin",
+    postgresql_ops={"message": "gin_trgm_ops"},
+).ddl_if(callable_=_has_trigrams)

@@ -203,3 +203,37 @@ def test_a_temporary_table_does_not_stand_in_for_ours(connect: Connect, database
         paused = owner.execute("SELECT shard FROM outbox_shard WHERE paused_at IS NOT NULL")
         assert paused.fetchall() == [(3,)]
     operator.execute("DROP TABLE pg_temp.outbox_shard")
+
+
+def test_the_api_reads_and_adds_events_and_touches_nothing_else(connect: Connect) -> None:
+    api = connect("outbox_api")
+    schema.verify(api)
+    api.execute(INSERT)
+    api.execute(
+        "INSERT INTO events (name, severity, message) VALUES ('Event', 'info', 'it happened')"
+    )
+    assert api.execute("SELECT message FROM events").fetchone() == ("it happened",)
+    refused(
+        api,
+        "SELECT id FROM outbox",
+        "UPDATE events SET message = 'it did not'",
+        "DELETE FROM events",
+        "TRUNCATE events",
+        "UPDATE outbox_state SET streaming = false",
+    )
+
+
+def test_a_purger_removes_events_and_reads_none(connect: Connect, database: Database) -> None:
+    purger = connect("outbox_purger")
+    schema.verify(purger)
+    with database.connect() as owner:
+        owner.execute("INSERT INTO events (name, severity, message) VALUES ('E', 'info', 'm')")
+    refused(
+        purger,
+        "SELECT message FROM events",
+        "SELECT id FROM outbox",
+        "DELETE FROM outbox",
+        "UPDATE events SET event_time = now()",
+        "TRUNCATE events",
+    )
+    assert purger.execute("DELETE FROM events WHERE event_time < now()").rowcount == 1

@@ -8,25 +8,28 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from relay.daemon.metrics import NAMESPACE, Metrics
 from relay.demo.ports import LOOPBACK
+from relay.service.api.metrics import NAMESPACE as API_NAMESPACE
+from relay.service.api.metrics import ApiMetrics
 from tests.support.process import ProcessUnderTest
 
 ANSWER_SECONDS = 5.0
+NAMESPACES = (NAMESPACE, API_NAMESPACE)
 
 
-def declared(metrics: Metrics) -> dict[str, str]:
+def declared(metrics: Metrics | ApiMetrics) -> dict[str, str]:
     """Name and type of every metric of ours, as a scrape sees them."""
     scraped = generate_latest(metrics.registry).decode()
     types = {m.name: m.type for m in text_string_to_metric_families(scraped)}
     return {
         f"{name}_total" if kind == "counter" else name: kind
         for name, kind in types.items()
-        if name.startswith(NAMESPACE)
+        if name.startswith(NAMESPACES)
     }
 
 
 def named(text: str) -> set[str]:
     """The metrics of ours that a query or a document names."""
-    used = re.findall(rf"\b{NAMESPACE}_\w+", text)
+    used = re.findall(rf"\b(?:{'|'.join(NAMESPACES)})_\w+", text)
     return {re.sub("_(bucket|sum|count)$", "", name) for name in used}
 
 

@@ -13,7 +13,8 @@ from relay.daemon.metrics import (
     TopicLabels,
 )
 from relay.daemon.rows import Reason
-from tests.support.metrics import declared, named
+from relay.service.api.metrics import ApiMetrics
+from tests.support.metrics import NAMESPACES, declared, named
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -31,15 +32,19 @@ def documented() -> dict[str, str]:
     """Name and type of every metric in the tables of the document."""
     row = re.compile(r"^\| `(\w+)` \| (\w+) \|", re.MULTILINE)
     types = dict(row.findall(DOCUMENT.read_text()))
-    return {name: kind for name, kind in types.items() if name.startswith(NAMESPACE)}
+    return {name: kind for name, kind in types.items() if name.startswith(NAMESPACES)}
 
 
-def test_the_document_and_the_code_name_the_same_metrics(metrics: Metrics) -> None:
-    assert documented() == declared(metrics)
+def of_all_processes() -> dict[str, str]:
+    return declared(Metrics()) | declared(ApiMetrics())
 
 
-def test_the_document_queries_only_what_there_is(metrics: Metrics) -> None:
-    assert named(DOCUMENT.read_text()) <= declared(metrics).keys()
+def test_the_document_and_the_code_name_the_same_metrics() -> None:
+    assert documented() == of_all_processes()
+
+
+def test_the_document_queries_only_what_there_is() -> None:
+    assert named(DOCUMENT.read_text()) <= of_all_processes().keys()
 
 
 def test_every_reason_of_a_failure_is_explained() -> None:
@@ -47,8 +52,8 @@ def test_every_reason_of_a_failure_is_explained() -> None:
     assert {str(reason) for reason in Reason} <= explained
 
 
-def test_names_follow_the_conventions(metrics: Metrics) -> None:
-    for name, kind in declared(metrics).items():
+def test_names_follow_the_conventions() -> None:
+    for name, kind in of_all_processes().items():
         assert re.fullmatch(r"[a-z][a-z_]*[a-z]", name)
         assert name.endswith("_total") == (kind == "counter")
 

@@ -23,6 +23,8 @@ def by_script(database: Database) -> Iterator[Engine]:
 @pytest.fixture
 def by_metadata(empty_database: Database) -> Iterator[Engine]:
     engine = create_engine(url(empty_database))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE EXTENSION pg_trgm")
     tables.metadata.create_all(engine)
     yield engine
     engine.dispose()

@@ -1,0 +1,24 @@
+# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
+
+import typer
+
+
+def api() -> None:
+    """Serve the events over REST until SIGTERM, in the foreground; the log goes to standard error.
+
+    Asks for a signed JWT: set RELAY_API_JWKS, RELAY_API_ISSUER and RELAY_API_AUDIENCE. The pages
+    are /docs (OpenAPI), /metrics, /livez and /readyz. Needs the extra: pip install
+    'outbox-relay[api]'.
+    """
+    from relay import logs
+    from relay.errors import ConfigurationError
+    from relay.settings import load
+
+    settings = load(database=True, stream=True, api=True)
+    logs.configure(settings.relay.log_level, settings.relay.log_format)
+    try:
+        from relay.service.api import server
+    except ModuleNotFoundError as error:
+        missing = f"{error.name} is not installed: pip install 'outbox-relay[api]'"
+        raise ConfigurationError([missing]) from None
+    raise typer.Exit(server.run(settings))

@@ -1,0 +1,81 @@
+"""The API's connections to PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from relay import schema
+from relay.errors import SchemaError
+from relay.settings import ApiSettings
+
+# A request that finds every connection taken waits so long; a client tries again then.
+POOL_SECONDS: Final = 5.0
+CHECK_SECONDS: Final = 2.0
+_CONNECT_SECONDS: Final = 5
+
+Connection = psycopg.Connection[Any]
+
+
+class Database:
+    """A pool of connections that works behind PgBouncer's transaction mode, too."""
+
+    def __init__(self, conninfo: str, settings: ApiSettings) -> None:
+        self._timeout = f"{settings.statement_timeout_seconds * 1000:.0f}"
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            conninfo,
+            kwargs={
+                "autocommit": True,
+                "prepare_threshold": None,
+                "application_name": "relay api",
+                "connect_timeout": _CONNECT_SECONDS,
+                "keepalives_idle": 5,
+                "tcp_user_timeout": int(settings.statement_timeout_seconds * 1000) + 5_000,
+            },
+            min_size=1,
+            max_size=settings.connections,
+            timeout=POOL_SECONDS,
+            open=False,
+            name="api",
+        )
+
+    def open(self) -> None:
+        """Connect in the background; a database that is away is tried again and again."""
+        self._pool.open(wait=False)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Yield a connection in a transaction whose statements all see the same events."""
+        with self._pool.connection() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            self._limit(connection)
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Yield a connection for transactions of the caller's own."""
+        with self._pool.connection() as connection:
+            yield connection
+
+    def fault(self) -> str | None:
+        """Return why the database cannot be used; None while it can."""
+        try:
+            with self._pool.connection(CHECK_SECONDS) as connection:
+                schema.verify(connection)
+        except SchemaError as error:
+            return str(error)
+        except (PoolTimeout, psycopg.Error):
+            return "the database does not answer"
+        return None
+
+    def _limit(self, connection: Connection) -> None:
+        connection.execute(
+            "SELECT set_config('statement_timeout', %(milliseconds)s, true)",
+            {"milliseconds": self._timeout},
+        )
