@@ -69,6 +69,7 @@ class Channel:
     def __init__(self, properties: Properties) -> None:
         self.last_error = "no broker answered"
         self.broken = False
+        self.abandoned = False
         # Why the broker takes nothing at all from this producer; empty as long as it does.
         self.refusal = ""
         self._delivered: list[Row] = []
@@ -159,7 +160,7 @@ class Channel:
 
     def abandon(self) -> None:
         """Drop what is not acknowledged. In each partition that is all of the newest messages."""
-        self.broken = True
+        self.broken = self.abandoned = True
         self._producer.purge(in_queue=True, in_flight=True, blocking=False)
         gives_up_at = time.monotonic() + _PURGE_SECONDS
         while self.open and time.monotonic() < gives_up_at:

@@ -147,9 +147,13 @@ class Publisher:
         self._watch()
 
     def finish(self) -> None:
-        """Wait until every row sent is resolved; give up what takes too long."""
+        """Wait until every row sent is resolved; give up what takes too long.
+
+        After a failure too: requests under way for other partitions are answered as ever, and what
+        is dropped before its answer may become a duplicate.
+        """
         channel = self._open_channel()
-        while channel.open and not channel.broken:
+        while channel.open and not channel.abandoned:
             channel.flush()
             self._watch()
         if channel.broken:

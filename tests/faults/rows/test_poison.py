@@ -19,6 +19,8 @@ POSITIONS = {"first": 0, "middle": ROWS // 2, "last": ROWS - 1}
 # Keys in one batch: a key of each row's own, or one for all of them.
 SCOPES: Final[dict[str, Callable[[int], str]]] = {"batch": "key-{}".format, "key": lambda _: "k"}
 
+BATCH_ROWS = {"batch": "1000", "key": "10"}
+
 SMALL_LIMIT_BYTES = 50_000
 HARMLESS = json.dumps({"a": 1})
 TOO_LARGE = json.dumps({"filler": "x" * 60_000})
@@ -88,10 +90,15 @@ def test_poison_that_kafka_refuses(
     position: str,
     scope: str,
 ) -> None:
-    # A limit that is told wrongly: only the broker finds out, and refuses the whole batch.
+    # A limit that is told wrongly: only the broker finds out, and refuses the whole batch. The
+    # batches behind it are small enough and on their way.
     set_topic_config(kafka.bootstrap, topic, "max.message.bytes", str(SMALL_LIMIT_BYTES))
     write(outbox, POSITIONS[position], scope, TOO_LARGE, "{}")
-    process = relay(RELAY_MAX_MESSAGE_BYTES="1000000", KAFKA_PROPERTY_COMPRESSION_TYPE="none")
+    process = relay(
+        RELAY_MAX_MESSAGE_BYTES="1000000",
+        KAFKA_PROPERTY_COMPRESSION_TYPE="none",
+        KAFKA_PROPERTY_BATCH_NUM_MESSAGES=BATCH_ROWS[scope],
+    )
     outbox.await_empty()
     assert_parked_alone(outbox, "Kafka refused it alone", stream())
     assert metric(process, "parked_total", reason="too_large") == 1
