@@ -139,6 +139,29 @@ def test_an_outbox_that_was_restored_is_behind_its_topic(
     assert "the topic has seq 20, and outbox_id_seq is at 5" in "\n".join(process.stderr)
 
 
+@pytest.mark.kafka
+def test_a_missing_default_topic_is_told_of_once(
+    run_relay: RunRelay, environment: dict[str, str]
+) -> None:
+    given = environment | {"KAFKA_EVENT_STREAM_TOPIC": "no-such-topic"}
+    process = run_relay("doctor", "--json", environment=given)
+    assert process.wait(60) == 0
+    assert len([line for line in process.stderr if "no-such-topic" in line]) == 1
+    assert "seq on" not in "\n".join(process.stdout)
+
+
+def test_somebody_without_a_relays_rights_is_told_all_the_same(
+    run_relay: RunRelay, environment: dict[str, str], database: Database
+) -> None:
+    with member(database, "outbox_operator") as operator:
+        given = environment | {"DATABASE_URL": operator.dsn}
+        process = run_relay("doctor", "--json", environment=given)
+        assert process.wait(60) == 2
+    found = {f["subject"]: f for f in json.loads("\n".join(process.stdout))["findings"]}
+    assert found["rights"]["outcome"] == "failed"
+    assert found["seq"]["outcome"] == "skipped"
+
+
 def test_without_the_tables_it_stops_there(run_relay: RunRelay, empty_database: Database) -> None:
     process = run_relay("doctor", environment={"DATABASE_URL": empty_database.dsn})
     assert process.wait(60) == 2

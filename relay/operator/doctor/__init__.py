@@ -26,8 +26,12 @@ def diagnose() -> Iterator[Finding]:
     settings = load(database=True, stream=True)
     from relay.operator.doctor import database  # noqa: PLC0415
 
-    yield from database.examine(settings.database)
-    if outcomes.get("broker") == "ok":
+    for finding in database.examine(settings.database):
+        outcomes[finding.subject] = finding.outcome
+        yield finding
+    if outcomes["rights"] != "ok":
+        yield from preflight.skipped("without the rights of a relay", *_STREAM)
+    elif outcomes.get("broker") == "ok":
         from relay.operator.doctor import stream  # noqa: PLC0415
 
         yield from stream.examine(settings)

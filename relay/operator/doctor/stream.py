@@ -42,20 +42,20 @@ def examine(settings: Settings) -> Iterator[Finding]:
     )
     for topic, answer in described.items():
         try:
-            yield _rights(topic, answer.result())
-            yield _limit(topic, admin, largest[topic], settings.relay.max_message_bytes)
+            description = answer.result()
         except KafkaException as error:
-            yield Finding(
-                f"topic {topic}",
-                "warning",
-                f"{error.args[0].str()}: create it, or let {_who(settings)} Write and Describe it; "
-                "its rows wait",
-            )
-    yield _sequence(default, drawn, properties)
+            if topic != default:  # of which the preflight has told
+                yield _missing(topic, error)
+            continue
+        yield _rights(topic, description)
+        yield _limit(topic, admin, largest[topic], settings.relay.max_message_bytes)
+        if topic == default:
+            yield _sequence(topic, drawn, properties)
 
 
-def _who(settings: Settings) -> str:
-    return settings.kafka.client_id or "this client"
+def _missing(topic: str, error: KafkaException) -> Finding:
+    advice = "create it, or let this client Write and Describe it; its rows wait"
+    return Finding(f"topic {topic}", "warning", f"{error.args[0].str()}: {advice}")
 
 
 def _rights(topic: str, description: TopicDescription) -> Finding:

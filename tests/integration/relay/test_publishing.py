@@ -132,7 +132,7 @@ def test_a_requeued_row_is_found_again(outbox: Outbox, relay: Start, read: Consu
     # Two refreshes of the floors later, nothing below them is looked at any more.
     outbox.emit("between")
     outbox.await_empty()
-    outbox.connection.execute("UPDATE outbox SET parked_at = NULL, attempts = 0")
+    outbox.connection.execute("SELECT outbox_requeue(ARRAY[1], 'repaired')")
     outbox.await_empty("true")
     assert len(read(count=1002)) == 1002
 
@@ -156,12 +156,9 @@ def test_a_row_that_commits_late_is_found(
 def test_a_paused_shard_waits(outbox: Outbox, relay: Start, read: Consume) -> None:
     outbox.emit("waits", key="paused")
     outbox.emit("goes", key="free")
-    outbox.connection.execute(
-        "UPDATE outbox_shard SET paused_at = now() "
-        "WHERE shard = (SELECT shard FROM outbox WHERE key = 'paused')"
-    )
+    outbox.connection.execute("SELECT outbox_pause(ARRAY[outbox_shard_of('paused')], 'to wait')")
     relay()
     assert [m.key for m in read(count=1)] == [b"free"]
     assert outbox.count("key = 'paused'") == 1
-    outbox.connection.execute("UPDATE outbox_shard SET paused_at = NULL")
+    outbox.connection.execute("SELECT outbox_resume(ARRAY[outbox_shard_of('paused')], 'to go')")
     outbox.await_empty()
