@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable
 
 from relay.demo.ports import free_port
+from tests.support.postgres import Database
 from tests.support.process import ProcessUnderTest
 
 RunRelay = Callable[..., ProcessUnderTest]
@@ -35,3 +36,16 @@ def test_it_tells_a_running_relay_from_a_frozen_and_from_none(run_relay: RunRela
     assert asked.wait() == 1
     assert "is `relay run` or `relay api` running?" in asked.output
     assert "Traceback" not in asked.output
+
+
+def test_it_asks_the_api_where_no_relay_listens(run_relay: RunRelay, database: Database) -> None:
+    given = {
+        "DATABASE_URL": database.dsn,
+        "RELAY_METRICS_PORT": str(free_port()),
+        "RELAY_API_PORT": str(free_port()),
+        "RELAY_API_AUTHENTICATION": "off",
+        "RELAY_LOG_FORMAT": "json",
+    }
+    run_relay("api", environment=given).wait_for_log("serving events")
+    asked = run_relay("live", environment=given)
+    assert (asked.wait(), asked.output) == (0, "ok")
