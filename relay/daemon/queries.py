@@ -215,17 +215,21 @@ SELECT f.shard, o.id, o.created_ms
 """
 
 # For the metrics. The counts stop at a limit, and start at the floors, so that neither a large
-# backlog nor dead rows make a sample slow. What pins dead rows: whoever has written anywhere,
-# whoever reads here, prepared transactions and slots. Activity of other users is hidden from a
-# role without pg_read_all_stats, and then does not count.
+# backlog nor dead rows make a sample slow; LATERAL, because a join read the whole index. What pins
+# dead rows: whoever has written anywhere, whoever reads here, prepared transactions and slots.
+# Activity of other users is hidden from a role without pg_read_all_stats, and then does not count.
 MEASURE: Final = """
 SELECT (SELECT count(*)
           FROM (SELECT
                   FROM unnest(%(floors)s::bigint[]) WITH ORDINALITY AS f (floor, shard)
-                  JOIN outbox AS o
-                    ON o.shard = f.shard - 1
-                   AND o.id > f.floor
-                   AND o.parked_at IS NULL
+                 CROSS JOIN LATERAL (
+                           SELECT
+                             FROM outbox AS o
+                            WHERE o.shard = f.shard - 1
+                              AND o.parked_at IS NULL
+                              AND o.id > f.floor
+                            LIMIT %(limit)s
+                       ) AS o
                  LIMIT %(limit)s) AS counted) AS pending,
        (SELECT count(*)
           FROM (SELECT FROM outbox WHERE parked_at IS NOT NULL LIMIT %(limit)s) AS counted)

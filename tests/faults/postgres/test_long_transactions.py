@@ -72,7 +72,7 @@ def test_a_transaction_held_open_for_the_whole_run(
     ).fetchone() or (0,)
     assert dead >= ROWS
     # A probe that walked over the dead rows of its shard would touch some six hundred.
-    eventually(lambda: pages_a_probe(outbox) < 1.0, timeout=30)
+    eventually(lambda: pages_a_probe(outbox) < 0.2, timeout=30)
     outbox.emit("late")
     outbox.await_empty("true")
 

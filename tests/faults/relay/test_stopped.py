@@ -17,7 +17,7 @@ from tests.support.tcp_proxy import Mode, TcpProxy
 
 pytestmark = pytest.mark.kafka
 
-ROWS = 40_000
+ROWS = 12_000
 DRAIN_SECONDS = 2
 
 
@@ -25,7 +25,7 @@ def test_sigterm_in_mid_batch_with_the_broker_up(
     outbox: Outbox, relay: Start, stream: Callable[[], Stream]
 ) -> None:
     outbox.fill(ROWS, keys=100)
-    process = relay(RELAY_LEASE_ROWS="5000")
+    process = relay(RELAY_LEASE_ROWS="1000")
     eventually(lambda: 0 < outbox.count() < ROWS, what="it is under way")
     assert process.terminate(timeout=12) == 0
     left = outbox.count()
