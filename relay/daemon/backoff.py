@@ -40,7 +40,7 @@ def patiently(waiter: Waiter, longest_seconds: float, broker: str, database: str
     return Retrying(
         sleep=waiter.wait,
         stop=lambda _: waiter.stopping,
-        wait=wait_exponential_jitter(initial=FIRST_SECONDS, max=longest_seconds, jitter=0.5),
+        wait=wait_exponential_jitter(multiplier=FIRST_SECONDS, max=longest_seconds, jitter=0.5),
         retry=retry_if_exception_type(OUTAGES),
         before_sleep=warn,
         retry_error_callback=lambda _: None,

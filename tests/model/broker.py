@@ -1,0 +1,203 @@
+"""A broker in memory, and librdkafka's producer as the relay's channel sees it.
+
+It keeps the contract that tests/contract pins on the real one: a partition takes messages in
+order, a refused batch stops what is behind it, an answer that got lost is asked for again, and what
+a purge takes back may still be on the wire.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Message
+
+from tests.model.stepping import gate
+
+PARTITIONS: Final = 2
+BATCH_MESSAGES: Final = 2
+
+OnDelivery = Callable[[KafkaError | None, Message | None], None]
+
+
+class Clock:
+    """Time that passes only where somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let *seconds* pass."""
+        self.now += seconds
+
+
+@dataclass(eq=False)
+class Sent:
+    """One message on its way."""
+
+    partition: int
+    key: str | None
+    value: bytes
+    headers: Sequence[tuple[str, str | bytes | None]]
+    on_delivery: OnDelivery
+    appended: bool = False
+
+    @property
+    def refused(self) -> bool:
+        """Whether the broker will never take it."""
+        return "poison" in json.loads(self.value)["payload"]
+
+
+@dataclass
+class Broker:
+    """Partitions that grow, and what is wrong with the broker at the moment."""
+
+    clock: Clock = field(default_factory=Clock)
+    log: list[Sent] = field(default_factory=list)
+    up: bool = True
+    answers: bool = True
+    stuck: set[int] = field(default_factory=set)
+    on_the_wire: list[list[Sent]] = field(default_factory=list)
+    purges: int = 0
+
+    def heal(self) -> None:
+        """Let everything work again."""
+        self.up = self.answers = True
+        self.stuck.clear()
+
+    def take(self, batch: Sequence[Sent]) -> bool:
+        """Append *batch* as a whole, or refuse it as a whole."""
+        if any(message.refused for message in batch):
+            return False
+        for message in batch:
+            message.appended = True
+        self.log.extend(batch)
+        return True
+
+    def let_arrive(self) -> None:
+        """Take what a producer that is gone had sent."""
+        for batch in self.on_the_wire:
+            self.take(batch)
+        self.on_the_wire.clear()
+
+    def leave_on_the_wire(self, unsent: Sequence[Sent]) -> None:
+        """Keep the oldest batch of each partition, which its producer may have sent already."""
+        for messages in _by_partition(unsent).values():
+            self.on_the_wire.append(messages[:BATCH_MESSAGES])
+
+
+class Producer:
+    """What the channel uses of confluent_kafka.Producer."""
+
+    def __init__(self, broker: Broker, properties: Mapping[str, object]) -> None:
+        self._broker = broker
+        self._gapless = bool(properties["enable.gapless.guarantee"])
+        self._waiting: list[Sent] = []
+        self._answers: list[tuple[Sent, KafkaError | None]] = []
+        self._fatal: KafkaError | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._answers)
+
+    def produce(  # noqa: PLR0913 - as the real one
+        self,
+        topic: str,
+        *,
+        value: bytes,
+        key: str | None,
+        partition: int,
+        headers: Sequence[tuple[str, str | bytes | None]],
+        timestamp: int,
+        on_delivery: OnDelivery,
+    ) -> None:
+        """Queue one message."""
+        del topic, timestamp
+        if self._fatal is not None:
+            raise KafkaException(self._fatal)
+        self._waiting.append(Sent(partition, key, value, headers, on_delivery))
+
+    def poll(self, seconds: float) -> int:
+        """Take answers in."""
+        del seconds
+        return self._answer()
+
+    def flush(self, seconds: float) -> int:
+        """Send, and take answers in; *seconds* pass where nothing moves."""
+        self._send()
+        if not self._answer():
+            self._broker.clock.advance(seconds)
+        return len(self)
+
+    def purge(self, *, in_queue: bool, in_flight: bool, blocking: bool) -> None:
+        """End every message."""
+        del in_queue, in_flight, blocking
+        if self._waiting:
+            self._broker.purges += 1
+            self.vanish()
+        purged = KafkaError(KafkaError._PURGE_INFLIGHT, "purged")
+        self._answers.extend((message, purged) for message in self._waiting)
+        self._waiting.clear()
+
+    def vanish(self) -> None:
+        """Leave what is not resolved to the network."""
+        self._broker.leave_on_the_wire([m for m in self._waiting if not m.appended])
+
+    def list_topics(self, topic: str, timeout: float) -> SimpleNamespace:
+        """Describe *topic*, which exists."""
+        if not self._broker.up:
+            self._broker.clock.advance(timeout)
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT, "no broker answered"))
+        leaders = {n: SimpleNamespace(id=n, leader=1) for n in range(PARTITIONS)}
+        return SimpleNamespace(topics={topic: SimpleNamespace(error=None, partitions=leaders)})
+
+    def _send(self) -> None:
+        if not self._broker.up:
+            return
+        sent = False
+        for partition, messages in _by_partition(self._waiting).items():
+            if partition in self._broker.stuck:
+                continue
+            new = [message for message in messages if not message.appended]
+            for start in range(0, len(new), BATCH_MESSAGES):
+                if self._fatal is not None and self._gapless:
+                    break
+                sent = True
+                batch = new[start : start + BATCH_MESSAGES]
+                if not self._broker.take(batch):
+                    self._refused(batch)
+        if sent:
+            gate("append")
+        self._acknowledge()
+
+    def _refused(self, batch: Sequence[Sent]) -> None:
+        error = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large")
+        for message in batch:
+            self._waiting.remove(message)
+            self._answers.append((message, error))
+        self._fatal = KafkaError(KafkaError._GAPLESS_GUARANTEE, "a gap", fatal=self._gapless)
+
+    def _acknowledge(self) -> None:
+        if not (self._broker.up and self._broker.answers):
+            return
+        for message in [m for m in self._waiting if m.appended]:
+            if message.partition not in self._broker.stuck:
+                self._waiting.remove(message)
+                self._answers.append((message, None))
+
+    def _answer(self) -> int:
+        answers, self._answers = self._answers, []
+        for message, error in answers:
+            message.on_delivery(error, None)
+        return len(answers)
+
+
+def _by_partition(messages: Sequence[Sent]) -> dict[int, list[Sent]]:
+    found: dict[int, list[Sent]] = defaultdict(list)
+    for message in messages:
+        found[message.partition].append(message)
+    return found

@@ -1,0 +1,87 @@
+"""The same code, each time without one of its countermeasures: the model must notice."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final
+from unittest.mock import patch
+
+from relay import kafka
+from relay.daemon import queries
+from relay.daemon.channel import Channel
+from relay.daemon.floor import Floors
+from relay.daemon.publisher import Publisher
+from relay.daemon.rows import Delivered, Outcome, Reason, Rejected, Row, Undelivered
+from relay.service.buffer import Buffer
+
+Mutant = Callable[[], Sequence[AbstractContextManager[Any]]]
+
+
+def rows_are_locked_instead_of_shards() -> Sequence[AbstractContextManager[Any]]:
+    claim = queries.CLAIM.replace("FOR UPDATE OF s SKIP LOCKED", "")
+    read = queries.READ.replace(
+        "LIMIT %(rows_per_shard)s", "LIMIT %(rows_per_shard)s FOR UPDATE OF o SKIP LOCKED"
+    )
+    return [patch.object(queries, "CLAIM", claim), patch.object(queries, "READ", read)]
+
+
+def lock_and_read_share_one_snapshot() -> Sequence[AbstractContextManager[Any]]:
+    begin = queries.BEGIN.replace("READ COMMITTED", "REPEATABLE READ")
+    return [patch.object(queries, "BEGIN", begin)]
+
+
+def rows_are_deleted_before_they_are_acknowledged() -> Sequence[AbstractContextManager[Any]]:
+    send = Channel.send
+
+    def sent(self: Channel, partition: Any, row: Row, *rest: Any) -> bool:  # noqa: ANN401
+        self._delivered.append(row)  # noqa: SLF001
+        return send(self, partition, row, *rest)
+
+    return [patch.object(Channel, "send", sent)]
+
+
+def floors_pass_writers_that_have_not_committed() -> Sequence[AbstractContextManager[Any]]:
+    def decided(self: Floors, *_: object) -> int | None:
+        return self._mark.drawn if self._mark else None  # noqa: SLF001
+
+    return [patch.object(Floors, "_decided", decided)]
+
+
+def what_is_behind_a_refused_message_goes_on() -> Sequence[AbstractContextManager[Any]]:
+    return [patch.dict(kafka.OWN, {"enable.gapless.guarantee": False})]
+
+
+def a_whole_batch_is_parked_with_its_poison() -> Sequence[AbstractContextManager[Any]]:
+    judged = Publisher._judged  # noqa: SLF001
+
+    def blamed(self: Publisher, failure: Any) -> Outcome:  # noqa: ANN401
+        outcome = judged(self, failure)
+        if isinstance(outcome, Undelivered) and outcome.reason is Reason.SUSPECT:
+            return Rejected(failure.row, Reason.REFUSED, "one of its batch was refused")
+        return outcome
+
+    return [patch.object(Publisher, "_judged", blamed)]
+
+
+def the_buffer_forgets_savepoints() -> Sequence[AbstractContextManager[Any]]:
+    return [patch.object(Buffer, "undo", Buffer.keep)]
+
+
+def delivered_rows_are_left_in_the_table() -> Sequence[AbstractContextManager[Any]]:
+    settled = Publisher.settled
+
+    def forgetful(self: Publisher) -> list[Outcome]:
+        return [outcome for outcome in settled(self) if not isinstance(outcome, Delivered)]
+
+    return [patch.object(Publisher, "settled", forgetful)]
+
+
+MUTANTS: Final[Sequence[Mutant]] = (
+    rows_are_locked_instead_of_shards,
+    lock_and_read_share_one_snapshot,
+    rows_are_deleted_before_they_are_acknowledged,
+    floors_pass_writers_that_have_not_committed,
+    what_is_behind_a_refused_message_goes_on,
+    a_whole_batch_is_parked_with_its_poison,
+    the_buffer_forgets_savepoints,
+    delivered_rows_are_left_in_the_table,
+)

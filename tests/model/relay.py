@@ -1,0 +1,164 @@
+"""The real worker, on the real database, stepped from gate to gate."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial, wraps
+from types import SimpleNamespace
+from typing import Final
+from unittest.mock import patch
+
+from pydantic import SecretStr
+
+from relay.daemon import channel, queries, waiting, worker
+from relay.daemon.backoff import OUTAGES
+from relay.daemon.connection import BoundedConnection
+from relay.daemon.metrics import Metrics
+from relay.daemon.worker import Worker
+from relay.settings import KafkaSettings, RelaySettings, Settings
+from relay.settings.database import DatabaseSettings
+from relay.settings.versions import VersionSettings
+from tests.model.broker import Broker, Producer
+from tests.model.stepping import Stepped, gate
+from tests.support.postgres import Database
+from tests.support.sabotage import POINTS, Reached
+
+LEASE_ROWS: Final = 6
+LEASE_SHARDS: Final = 4
+# A chunk is dealt out to the shards in equal parts, rounded up.
+LEASE_ROWS_MAX: Final = LEASE_ROWS + LEASE_SHARDS - 1
+_LONG_SECONDS: Final = 600.0
+
+
+def _executed(statement: str) -> Reached:
+    """Return whether the statement was *statement*, once the database has worked on it."""
+
+    def reached(cursor: object, connection: BoundedConnection, sent: str, *_: object) -> bool:
+        if sent == statement:
+            connection.execute("SELECT 1").fetchone()
+        return sent == statement
+
+    return reached
+
+
+GATES: Final[tuple[tuple[str, type, str, Reached], ...]] = (
+    ("begin", BoundedConnection, "execute", _executed(queries.LEASE_SETTINGS)),
+    ("commit", BoundedConnection, "execute", _executed(queries.COMMIT)),
+    *((point, *POINTS[point]) for point in ("claim", "produce", "ack", "delete")),
+)
+
+GATE_NAMES: Final = ("append", *(name for name, *_ in GATES))
+
+
+class SteppedRelay:
+    """One relay. Its rounds are the real ones; it stops at each gate and may die there."""
+
+    def __init__(self, number: int, database: Database, broker: Broker) -> None:
+        self._database = database
+        self._broker = broker
+        self._number = number
+        self._producers: list[Producer] = []
+        self._round: Stepped | None = None
+        self._start()
+
+    def _start(self) -> None:
+        self._worker = Worker(self._number, _settings(self._database), Metrics())
+        self._worker.publisher.holds._clock = self._broker.clock  # noqa: SLF001
+        self._worker._store.floors._clock = self._broker.clock  # noqa: SLF001
+
+    def step(self) -> None:
+        """Go on to the next gate, or to the end of the round."""
+        if self._round is None:
+            self._round = Stepped(self._one_round)
+        self._round.step()
+        if self._round.ended:
+            self._round = None
+
+    def go_to(self, gate: str) -> None:
+        """Go on to the next gate of that name, or to the end of the round."""
+        self.step()
+        while self._round is not None and self._round.at != gate:
+            self.step()
+
+    def finish(self) -> None:
+        """Go on to the end of the round; begin one if there is none."""
+        self.step()
+        while self._round is not None:
+            self.step()
+
+    def kill(self) -> None:
+        """Die here, as by kill -9; another process takes its place."""
+        self.lose_connection()
+        if self._round is not None:
+            self._round.kill()
+            self._round = None
+        self._worker._store.close()  # noqa: SLF001
+        producer = self._worker.publisher._channel  # noqa: SLF001
+        if producer is not None:
+            producer._producer.vanish()  # type: ignore[attr-defined]  # noqa: SLF001
+        self._start()
+
+    def lose_connection(self) -> None:
+        """Let PostgreSQL end the connection; the relay does not know yet."""
+        connection = self._worker._store._connection  # noqa: SLF001
+        if connection is not None and not connection.closed:
+            with self._database.connect(autocommit=True) as other:
+                other.execute(
+                    "SELECT pg_terminate_backend(%s, 10000)", (connection.info.backend_pid,)
+                )
+
+    def close(self) -> None:
+        """Be gone for good."""
+        self.kill()
+        self._worker.publisher.close()
+
+    def _one_round(self) -> None:
+        try:
+            self._worker._round()  # noqa: SLF001
+        except OUTAGES:
+            logging.getLogger(__name__).debug("an outage", exc_info=True)
+
+
+@contextmanager
+def gates(broker: Broker) -> Iterator[None]:
+    """Put gates into the relay's code, and give it the *broker* and its clock."""
+    clock = SimpleNamespace(monotonic=broker.clock, time=broker.clock)
+    with ExitStack() as patches:
+        for point, owner, method, reached in GATES:
+            gated = _gated(getattr(owner, method), point, reached)
+            patches.enter_context(patch.object(owner, method, gated))
+        patches.enter_context(patch.object(channel, "Producer", partial(Producer, broker)))
+        patches.enter_context(patch.object(channel, "time", clock))
+        patches.enter_context(patch.object(worker, "time", clock))
+        patches.enter_context(patch.object(waiting, "boot_seconds", broker.clock))
+        yield
+
+
+def _gated(
+    original: Callable[..., object], point: str, reached: Reached
+) -> Callable[..., object]:
+    @wraps(original)
+    def gated(self: object, *arguments: object, **named: object) -> object:
+        result = original(self, *arguments, **named)
+        if reached(result, self, *arguments):
+            gate(point)
+        return result
+
+    return gated
+
+
+def _settings(database: Database) -> Settings:
+    return Settings(
+        streaming=True,
+        database=DatabaseSettings(database_url=SecretStr(database.dsn)),
+        kafka=KafkaSettings(bootstrap_server="in-memory", event_stream_topic="stream"),
+        versions=VersionSettings(),
+        relay=RelaySettings(
+            lease_rows=LEASE_ROWS,
+            lease_shards=LEASE_SHARDS,
+            chunk_rows=3,
+            max_message_bytes=100_000,
+            delivery_budget_seconds=10,
+            lease_timeout_seconds=_LONG_SECONDS,
+        ),
+    )
