@@ -43,6 +43,7 @@ class Lease:
         exclusions: Exclusions,
         settings: RelaySettings,
         topic: str,
+        decided_upto: int,
     ) -> None:
         self._connection = connection
         self._socket = select.poll()
@@ -50,6 +51,7 @@ class Lease:
         self._settings = settings
         self._after = {c.shard: c.after for c in claimed}
         self._upto = NO_LIMIT
+        self._decided_upto = decided_upto
         self._parameters = {
             "topic": topic,
             "partitioner": settings.partitioner,
@@ -106,6 +108,9 @@ class Lease:
             "bytes": s.chunk_bytes,
         })  # fmt: skip
         self._connection.sync_point()
+        # From now on starts behind rows that were read, where others may still be committed: only
+        # as far as all is decided can none of their keys follow before them.
+        self._upto = min(self._upto, self._decided_upto)
         return cursor
 
     def _is_full(self) -> bool:
@@ -125,6 +130,7 @@ class Lease:
         self.rows += len(rows)
         self.bytes += size
         if size < self._settings.chunk_bytes:
+            self.full = self.full or self.rows > len(rows)
             for shard, count in read.items():
                 if count < self._per_shard:
                     del self._after[shard]

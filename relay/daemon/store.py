@@ -83,7 +83,10 @@ class Store:
             if claimed:
                 if only is None:
                     self._last = claimed[-1].shard
-                lease = Lease(connection, claimed, exclusions, self._settings, self._topic)
+                lease = Lease(
+                    connection, claimed, exclusions, self._settings, self._topic,
+                    self.floors.decided_upto,
+                )  # fmt: skip
             try:
                 yield lease
                 connection.execute(queries.COMMIT)
@@ -98,17 +101,10 @@ class Store:
     def refresh_floors(self, exclusions: Exclusions) -> dict[int, First]:
         """Raise the floors as far as is proven; return the oldest pending row of each shard."""
         connection = self._open()
-        with connection.pipeline():
-            drawn = connection.execute(queries.DRAWN)
-            writers = connection.execute(queries.WRITERS)
-            counted = drawn.fetchone()
-            holders = frozenset(row[0] for row in writers.fetchall())
-        if counted is None:
-            raise psycopg.OperationalError("the outbox has no id sequence")
-        drawn_id, requeues, now_ms = counted
-        sample = Sample(drawn_id, requeues, now_ms, holders)
-        self.now_ms = sample.now_ms
-        decided = self.floors.observe(sample)
+        decided = self._observe(connection)
+        if decided is None and not self.floors.decided_upto:
+            # The first look decides nothing, and leases are short until one does.
+            decided = self._observe(connection)
         firsts = self._firsts(connection, exclusions)
         if decided is not None:
             self.floors.raise_to(decided, firsts)
@@ -123,6 +119,18 @@ class Store:
             row = connection.execute(queries.MEASURE, parameters).fetchone()
         assert row is not None  # noqa: S101 - a SELECT without FROM has a row
         return Figures(*row)
+
+    def _observe(self, connection: BoundedConnection) -> int | None:
+        with connection.pipeline():
+            drawn = connection.execute(queries.DRAWN)
+            writers = connection.execute(queries.WRITERS)
+            counted = drawn.fetchone()
+            holders = frozenset(row[0] for row in writers.fetchall())
+        if counted is None:
+            raise psycopg.OperationalError("the outbox has no id sequence")
+        drawn_id, requeues, now_ms = counted
+        self.now_ms = now_ms
+        return self.floors.observe(Sample(drawn_id, requeues, now_ms, holders))
 
     def _firsts(self, connection: BoundedConnection, exclusions: Exclusions) -> dict[int, First]:
         statement = queries.with_exclusions(

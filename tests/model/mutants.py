@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Final
 from unittest.mock import patch
 
 from relay import kafka
 from relay.daemon import queries
 from relay.daemon.channel import Channel
-from relay.daemon.floor import Floors
+from relay.daemon.floor import Floors, Sample
 from relay.daemon.publisher import Publisher
 from relay.daemon.rows import Delivered, Outcome, Reason, Rejected, Row, Undelivered
 from relay.service.buffer import Buffer
@@ -40,10 +41,12 @@ def rows_are_deleted_before_they_are_acknowledged() -> Sequence[AbstractContextM
 
 
 def floors_pass_writers_that_have_not_committed() -> Sequence[AbstractContextManager[Any]]:
-    def decided(self: Floors, *_: object) -> int | None:
-        return self._mark.drawn if self._mark else None  # noqa: SLF001
+    observe = Floors.observe
 
-    return [patch.object(Floors, "_decided", decided)]
+    def hasty(self: Floors, sample: Sample) -> int | None:
+        return observe(self, replace(sample, writers=frozenset()))
+
+    return [patch.object(Floors, "observe", hasty)]
 
 
 def what_is_behind_a_refused_message_goes_on() -> Sequence[AbstractContextManager[Any]]:

@@ -64,7 +64,6 @@ class SteppedRelay:
     def _start(self) -> None:
         self._worker = Worker(self._number, _settings(self._database), Metrics())
         self._worker.publisher.holds._clock = self._broker.clock  # noqa: SLF001
-        self._worker._store.floors._clock = self._broker.clock  # noqa: SLF001
 
     def step(self) -> None:
         """Go on to the next gate, or to the end of the round."""
@@ -134,9 +133,7 @@ def gates(broker: Broker) -> Iterator[None]:
         yield
 
 
-def _gated(
-    original: Callable[..., object], point: str, reached: Reached
-) -> Callable[..., object]:
+def _gated(original: Callable[..., object], point: str, reached: Reached) -> Callable[..., object]:
     @wraps(original)
     def gated(self: object, *arguments: object, **named: object) -> object:
         result = original(self, *arguments, **named)

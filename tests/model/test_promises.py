@@ -22,9 +22,7 @@ EXPLORE = settings(
 )
 
 # The first find will do: nobody reads the shortest one.
-FIND = settings(
-    EXPLORE, max_examples=60, phases=[Phase.generate], report_multiple_bugs=False
-)
+FIND = settings(EXPLORE, max_examples=60, phases=[Phase.generate], report_multiple_bugs=False)
 
 
 @pytest.fixture
@@ -49,4 +47,9 @@ def test_without_a_countermeasure_a_promise_is_broken(
         for change in mutant():
             changes.enter_context(change)
         run_state_machine_as_test(machine, settings=FIND)
-    print("BROKEN", mutant.__name__, str(broken.value)[:200], "\n".join(getattr(broken.value, "__notes__", [])))
+    print(
+        "BROKEN",
+        mutant.__name__,
+        str(broken.value)[:200],
+        "\n".join(getattr(broken.value, "__notes__", [])),
+    )

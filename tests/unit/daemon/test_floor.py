@@ -1,24 +1,11 @@
 import pytest
 
-from relay.daemon.floor import PATIENCE_SECONDS, First, Floors, Sample
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from relay.daemon.floor import First, Floors, Sample
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def floors(clock: Clock) -> Floors:
-    return Floors(clock)
+def floors() -> Floors:
+    return Floors()
 
 
 def sample(drawn: int, *writers: str, requeues: int = 0) -> Sample:
@@ -78,37 +65,10 @@ def test_a_sequence_that_was_set_back_lets_everything_start_from_the_beginning(
     assert set(floors.ids) == {0}
 
 
-def test_a_writer_that_stays_open_does_not_stop_the_floors_for_ever(
-    floors: Floors, clock: Clock
-) -> None:
+def test_no_floor_passes_a_writer_that_stays_open(floors: Floors) -> None:
     floors.observe(sample(10, "slow"))
-    clock.now += PATIENCE_SECONDS + 0.1
-    assert floors.observe(sample(20, "slow")) == 10
-    floors.raise_to(10, {})
-    assert set(floors.ids) == {10}
-
-
-def test_what_an_overlooked_writer_commits_is_looked_for_from_where_all_was_proven(
-    floors: Floors, clock: Clock
-) -> None:
-    floors.observe(sample(5))
-    assert floors.observe(sample(10, "slow")) == 5
-    floors.raise_to(5, {})
-    clock.now += PATIENCE_SECONDS + 0.1
-    assert floors.observe(sample(20, "slow")) == 10
-    floors.raise_to(10, {})
-    assert floors.ids[0] == 10
-    floors.observe(sample(30))
-    assert floors.ids[0] == 5
-
-
-def test_floors_proven_while_a_writer_is_overlooked_are_not_kept(
-    floors: Floors, clock: Clock
-) -> None:
-    floors.observe(sample(10, "slow"))
-    clock.now += PATIENCE_SECONDS + 0.1
-    floors.observe(sample(20, "slow"))
-    floors.passed({1: 10})
-    assert floors.ids[1] == 10
-    floors.observe(sample(30))
-    assert floors.ids[1] == 0
+    for drawn in range(20, 100):
+        assert floors.observe(sample(drawn, "slow")) is None
+        floors.passed({5: drawn})
+    assert set(floors.ids) == {0}
+    assert floors.observe(sample(100)) == 10
