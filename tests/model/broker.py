@@ -104,7 +104,7 @@ class Producer:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._answers)
 
-    def produce(  # noqa: PLR0913 - as the real one
+    def produce(
         self,
         topic: str,
         *,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 from unittest.mock import patch
 
 from relay import kafka
@@ -11,7 +11,7 @@ from relay.daemon import queries
 from relay.daemon.channel import Channel
 from relay.daemon.floor import Floors, Sample
 from relay.daemon.publisher import Publisher
-from relay.daemon.rows import Delivered, Outcome, Reason, Rejected, Row, Undelivered
+from relay.daemon.rows import Outcome, Reason, Rejected, Row, Undelivered
 from relay.service.buffer import Buffer
 
 Mutant = Callable[[], Sequence[AbstractContextManager[Any]]]
@@ -34,7 +34,7 @@ def rows_are_deleted_before_they_are_acknowledged() -> Sequence[AbstractContextM
     send = Channel.send
 
     def sent(self: Channel, partition: Any, row: Row, *rest: Any) -> bool:  # noqa: ANN401
-        self._delivered.append(row)  # noqa: SLF001
+        self._delivered.append(row)
         return send(self, partition, row, *rest)
 
     return [patch.object(Channel, "send", sent)]
@@ -67,24 +67,3 @@ def a_whole_batch_is_parked_with_its_poison() -> Sequence[AbstractContextManager
 
 def the_buffer_forgets_savepoints() -> Sequence[AbstractContextManager[Any]]:
     return [patch.object(Buffer, "undo", Buffer.keep)]
-
-
-def delivered_rows_are_left_in_the_table() -> Sequence[AbstractContextManager[Any]]:
-    settled = Publisher.settled
-
-    def forgetful(self: Publisher) -> list[Outcome]:
-        return [outcome for outcome in settled(self) if not isinstance(outcome, Delivered)]
-
-    return [patch.object(Publisher, "settled", forgetful)]
-
-
-MUTANTS: Final[Sequence[Mutant]] = (
-    rows_are_locked_instead_of_shards,
-    lock_and_read_share_one_snapshot,
-    rows_are_deleted_before_they_are_acknowledged,
-    floors_pass_writers_that_have_not_committed,
-    what_is_behind_a_refused_message_goes_on,
-    a_whole_batch_is_parked_with_its_poison,
-    the_buffer_forgets_savepoints,
-    delivered_rows_are_left_in_the_table,
-)

@@ -33,7 +33,7 @@ _LONG_SECONDS: Final = 600.0
 def _executed(statement: str) -> Reached:
     """Return whether the statement was *statement*, once the database has worked on it."""
 
-    def reached(cursor: object, connection: BoundedConnection, sent: str, *_: object) -> bool:
+    def reached(_: object, connection: BoundedConnection, sent: str, *__: object) -> bool:
         if sent == statement:
             connection.execute("SELECT 1").fetchone()
         return sent == statement

@@ -1,8 +1,7 @@
 """Services that write through real sessions, and a book of what they meant to say."""
 
-import itertools
 from collections import defaultdict
-from collections.abc import Container, Hashable, Sequence
+from collections.abc import Container, Hashable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Final
@@ -50,7 +49,7 @@ class Book:
         self._length: defaultdict[str, int] = defaultdict(int)
 
     def commit(self, said: Said) -> None:
-        """Note a transaction that has committed: what is written at the commit begins with states."""
+        """Note a transaction that has committed: its late part begins with the states."""
         self._note_events(said.early, said.poison)
         for key, version in said.states.items():
             self._note(("state", key, version), key)
@@ -71,7 +70,7 @@ class Book:
 class Service:
     """One session at work. It speaks of an object only while it holds its lock."""
 
-    def __init__(self, engine: Engine, outbox: Outbox, book: Book, numbers: "itertools.count[int]"):
+    def __init__(self, engine: Engine, outbox: Outbox, book: Book, numbers: Iterator[int]) -> None:
         self._engine = engine
         self._outbox = outbox
         self._book = book
