@@ -458,7 +458,9 @@ BEGIN
         ['outbox_operator', 'EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_pause, '
                             'outbox_resume'],
         -- Payloads are about customers: for the few who may see those, on top of another role.
-        ['outbox_payload_reader', 'SELECT (id, payload, metadata, headers) ON outbox'],
+        ['outbox_payload_reader', 'SELECT (id, name, created_at, payload, metadata, headers) '
+                                  'ON outbox'],
+        ['outbox_payload_reader', 'SELECT ON events, outbox_state'],
         -- The REST API serves events, and adds some as a writer does.
         ['outbox_api', 'SELECT, INSERT ON events'],
         ['outbox_api', 'INSERT ON outbox'],

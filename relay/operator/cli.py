@@ -10,6 +10,7 @@ import typer
 
 from relay.errors import RelayError
 from relay.operator.commands.api import api
+from relay.operator.commands.audit import audit
 from relay.operator.commands.check import check
 from relay.operator.commands.create_topic import create_topic
 from relay.operator.commands.demo import demo
@@ -21,6 +22,7 @@ from relay.operator.commands.live import live
 from relay.operator.commands.migrate import migrate
 from relay.operator.commands.pause import pause
 from relay.operator.commands.purge_events import purge_events
+from relay.operator.commands.replay import replay
 from relay.operator.commands.requeue import requeue
 from relay.operator.commands.resume import resume
 from relay.operator.commands.run import run
@@ -104,3 +106,5 @@ _add(live, "relay live")
 _add(demo, "relay demo --events 500 --json")
 _add(purge_events, "relay purge-events --older-than 90d --dry-run")
 _add(triggers, "relay triggers clusters --key id --columns name,status | psql $DATABASE_URL")
+_add(audit, "relay audit --since 2026-01-31 --json")
+_add(replay, "relay replay --since 2026-01-31 --outbox myservice.db:outbox --dry-run")

@@ -88,7 +88,7 @@ class Outbox:
         return cls(
             streaming=loaded.streaming,
             versions=loaded.component_versions(),
-            redactor=redactor,
+            redactor=redactor or Redactor.from_environment(),
             ordered=ordered,
             preset=loaded.events.stream_preset,
             rate_limits=RateLimits(
@@ -222,16 +222,24 @@ class Outbox:
         Raises:
             EventDefinitionError: *entity* is not tracked.
         """
-        tracked = self._tracked.get(entity)
-        if tracked is None:
-            raise EventDefinitionError(f"{entity.__name__} is not tracked: call track() first")
-        session = _session_of(target)
-        if session is None:
-            raise TypeError(f"snapshot() takes a session, not {type(target).__name__}")
-        if self.streaming:
-            for identity in identities:
-                parts = identity if isinstance(identity, tuple) else (identity,)
-                buffer_of(session).add(Mark(tracked, parts))
+        self._mark(target, entity, identities)
+
+    def replay(self, target: "AnySession", entity: type, *identities: object) -> None:
+        """Publish the current rows of *entity* again, with the header `replay`.
+
+        For consumers that lost their data, and after streaming was off. Each row is locked FOR
+        SHARE just before the commit, so take some hundred in a transaction; one that is not there
+        any more is left out. `relay replay --outbox module:outbox` does it for whole tables.
+
+        Raises:
+            EventDefinitionError: *entity* is not tracked.
+        """
+        self._mark(target, entity, identities, replayed=True)
+
+    @property
+    def tracked(self) -> tuple[Tracked, ...]:
+        """What is tracked, in the order in which it was asked for."""
+        return tuple(self._tracked.values())
 
     def untracked(self) -> AbstractContextManager[None]:
         """Let statements on tracked tables pass, in this thread or task; nothing is published."""
@@ -244,6 +252,25 @@ class Outbox:
         self._trackers.clear()
         self._tracked.clear()
         self._guard.close()
+
+    def _mark(
+        self,
+        target: "AnySession",
+        entity: type,
+        identities: tuple[object, ...],
+        *,
+        replayed: bool = False,
+    ) -> None:
+        tracked = self._tracked.get(entity)
+        if tracked is None:
+            raise EventDefinitionError(f"{entity.__name__} is not tracked: call track() first")
+        session = _session_of(target)
+        if session is None:
+            raise TypeError(f"this takes a session, not {type(target).__name__}")
+        if self.streaming:
+            for identity in identities:
+                parts = identity if isinstance(identity, tuple) else (identity,)
+                buffer_of(session).add(Mark(tracked, parts, replayed=replayed))
 
 
 def _session_of(target: object) -> Session | None:

@@ -2,13 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import Self, cast
 
 from pydantic import SecretBytes, SecretStr
 
-from relay.errors import PayloadError
+from relay.errors import ConfigurationError, PayloadError
+from relay.service.encodings import BASE64, MAX_LAYERS, from_base64, from_percent
+from relay.service.encodings import HINT as ENCODED
 from relay.service.secrets import REDACTED, SHAPES, STEMS, WHOLE_NAMES, Shape
+from relay.settings.group import read
+from relay.settings.redaction import RedactionSettings
 
 MAX_DEPTH = 100
 
@@ -42,6 +47,19 @@ class Redactor:
         # Field names are few and come again and again.
         self.is_secret_name = lru_cache(maxsize=4096)(self._judge_name)
 
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Make a redactor that also knows RELAY_REDACT_NAMES, _PATTERNS and _KEEP, JSON lists.
+
+        Raises:
+            ConfigurationError: names every fault.
+        """
+        faults: list[str] = []
+        given = read(RedactionSettings, faults)
+        if faults:
+            raise ConfigurationError(faults)
+        return cls(names=given.names, patterns=given.patterns, keep=given.keep)
+
     def redact(self, value: object, name: str = "") -> object:
         """Return *value*, the value of a field *name*, without its secrets.
 
@@ -50,21 +68,40 @@ class Redactor:
         Raises:
             PayloadError: nested deeper than MAX_DEPTH.
         """
+        return self._redacted(value, name, 0)
+
+    def text(self, value: str) -> str:
+        """Return *value* without what has the shape of a secret, also inside of JSON and base64."""
+        return self._text(value, 0)
+
+    def _redacted(self, value: object, name: str, layer: int) -> object:
         texts: list[str] = []
         named = self._by_name(value, name, texts, 0)
         # One search through all texts is much cheaper than one for each, and mostly the end.
         suspicious = self._has_patterns or _is_suspicious("\n".join(("", *texts)))
-        return self._by_shape(named) if suspicious else named
+        return self._by_shape(named, layer) if suspicious else named
 
-    def text(self, value: str) -> str:
-        """Return *value* without what has the shape of a secret, inside of JSON too."""
-        if _may_be_json(value) and (inside := self._json(value)) is not None:
+    def _text(self, value: str, layer: int) -> str:
+        if _may_be_json(value) and (inside := self._json(value, layer)) is not None:
             return inside
         lowered = value.lower()
         for shape in self._shapes:
             if not shape.hints or any(hint in lowered for hint in shape.hints):
                 value = shape.pattern.sub(shape.replacement, value)
-        return value
+        return self._decoded(value, layer + 1) if layer < MAX_LAYERS else value
+
+    def _decoded(self, value: str, layer: int) -> str:
+        """Return *value* without what turns out to be a secret once it is decoded."""
+
+        def unless_secret(match: re.Match[str]) -> str:
+            inside = from_base64(match[0])
+            hides = inside is not None and self._text(inside, layer) != inside
+            return REDACTED if hides else match[0]
+
+        plain = from_percent(value)
+        if plain is not None and plain != (redacted := self._text(plain, layer)):
+            return redacted
+        return BASE64.sub(unless_secret, value)
 
     def _by_name(self, value: object, name: str, texts: list[str], depth: int) -> object:
         """Return a copy of *value* without what its names mark as secret; collect its texts."""
@@ -80,8 +117,28 @@ class Redactor:
             if isinstance(value, Mapping):
                 return self._mapping_by_name(value, texts, depth + 1)
             items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
-            return [self._by_name(inner, "", texts, depth + 1) for inner in items]
+            return self._items_by_name(items, texts, depth + 1)
         return value
+
+    def _items_by_name(self, items: Sequence[object], texts: list[str], depth: int) -> list[object]:
+        if items and all(map(_is_pair, items)):
+            # A mapping in another form: [["Authorization", …], …].
+            pairs = cast("Sequence[Sequence[object]]", items)
+            return [
+                [
+                    self._by_name(label, "", texts, depth),
+                    self._by_name(inner, str(label), texts, depth),
+                ]
+                for label, inner in pairs
+            ]
+        redacted: list[object] = []
+        option = ""
+        for inner in items:
+            redacted.append(self._by_name(inner, option, texts, depth))
+            # A command line: ["--password", …].
+            is_option = isinstance(inner, str) and inner.startswith("-") and "=" not in inner
+            option = str(inner) if is_option else ""
+        return redacted
 
     def _mapping_by_name(
         self, value: Mapping[object, object], texts: list[str], depth: int
@@ -98,23 +155,25 @@ class Redactor:
             redacted["value"] = self._by_name(value["value"], label, texts, depth)
         return redacted
 
-    def _by_shape(self, value: object) -> object:
+    def _by_shape(self, value: object, layer: int) -> object:
         if isinstance(value, str):
-            return self.text(value)
+            return self._text(value, layer)
         if isinstance(value, dict):
             return {
-                self.text(key) if isinstance(key, str) else key: self._by_shape(inner)
+                self._text(key, layer) if isinstance(key, str) else key: self._by_shape(
+                    inner, layer
+                )
                 for key, inner in value.items()
             }
         if isinstance(value, list):
-            return [self._by_shape(inner) for inner in value]
+            return [self._by_shape(inner, layer) for inner in value]
         return value
 
-    def _json(self, value: str) -> str | None:
+    def _json(self, value: str, layer: int) -> str | None:
         """Redact inside a text that is a JSON object or array; None where it is none."""
         try:
             parsed = json.loads(value)
-            redacted = self.redact(parsed)
+            redacted = self._redacted(parsed, "", layer)
         except (ValueError, RecursionError):
             return None
         # What holds no secret keeps its spelling.
@@ -130,9 +189,15 @@ class Redactor:
 def _is_suspicious(text: str) -> bool:
     """Tell whether one of the lines may hold a secret, or JSON, which may hold one."""
     lowered = text.lower()
-    return any(f"\n{opening}" in lowered for opening in _JSON_OPENINGS) or any(
-        hint in lowered for hint in _HINTS
+    return (
+        any(f"\n{opening}" in lowered for opening in _JSON_OPENINGS)
+        or any(hint in lowered for hint in _HINTS)
+        or ENCODED.search(text) is not None
     )
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[0], str)  # noqa: PLR2004
 
 
 def _may_be_json(text: str) -> bool:

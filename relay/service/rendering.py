@@ -1,7 +1,7 @@
 """From an event to what leaves of it: redacted, its message and time fixed once."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import NamedTuple
 from uuid import UUID
@@ -67,7 +67,8 @@ def render_untyped(item: UntypedEvent, redactor: Redactor) -> RenderedEvent:
     props = {name: redactor.redact(value, name) for name, value in fields.items()}
     stored_props = to_json(props, definition.name)
     message = _message(definition, {**owners, **props}, event, redactor)
-    event_time = event.event_time.isoformat(timespec="microseconds")
+    # One zone for all, so that a replay renders the same text.
+    event_time = event.event_time.astimezone(UTC).isoformat(timespec="microseconds")
     return RenderedEvent(
         EventRow(
             event_id=str(event_id),

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from relay.service.encodings import from_base64
+
 REDACTED: Final = "[redacted]"
 
 STEMS = (
@@ -23,10 +25,13 @@ STEMS = (
     "access key",
     "encryption key",
     "signing key",
+    "client key",
+    "tls key",
+    "shared key",
 )
 """A field whose name holds one of these, in whatever spelling, holds a secret."""
 
-WHOLE_NAMES = frozenset({"auth", "auths", "pwd", "pass", "bearer", "jwt"})
+WHOLE_NAMES = frozenset({"auth", "auths", "pwd", "pass", "bearer", "jwt", "psk", "otp"})
 """Too short to be looked for inside longer names."""
 
 Replacement = str | Callable[[re.Match[str]], str]
@@ -47,6 +52,12 @@ _NAME_HINTS = tuple(stem.partition(" ")[0] for stem in STEMS)
 _PRIVATE_KEY = r"[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 _LINE_OF_ONE_NAME = re.compile(r"[\s-]*[\w.\"'-]*")
 _LONGEST_NAME = 100
+
+
+def _if_credentials(match: re.Match[str]) -> str:
+    """Redact "basic dXNlcjpwYXNz", which holds a colon once decoded, not "basic installation"."""
+    inside = from_base64(match[2]) or ""
+    return f"{match[1]}{REDACTED}" if ":" in inside else match[0]
 
 
 def _unless_prose(match: re.Match[str]) -> str:
@@ -78,6 +89,7 @@ SHAPES = (
         ("authorization",),
     ),
     Shape(re.compile(r"(?i)\b(bearer\s{1,4})[a-z0-9._~+/-]{8,}=*"), rf"\1{REDACTED}", ("bearer",)),
+    Shape(re.compile(r"(?i)\b(basic\s{1,4})([a-z0-9+/]{8,}={0,2})"), _if_credentials, ("basic",)),
     # A JSON web token; its first part starts with {" in base64.
     Shape(re.compile(r"(?<![\w.-])eyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*){0,3}"), REDACTED, ("eyj",)),
     Shape(re.compile(r"(?<![A-Z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}"), REDACTED, ("akia", "asia")),
@@ -85,6 +97,27 @@ SHAPES = (
         re.compile(r"(?<!\w)(?:gh[pousr]_\w{30,}|github_pat_\w{30,})"),
         REDACTED,
         ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    ),
+    # GitLab, Slack, Google, Stripe, npm and OpenShift.
+    Shape(
+        re.compile(
+            r"(?<!\w)(?:glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,}|AIza[\w-]{30,}|ya29\.[\w-]{16,}"
+            r"|[sr]k_(?:live|test)_\w{16,}|npm_\w{30,}|sha256~[\w-]{20,})"
+        ),
+        REDACTED,
+        ("glpat-", "xox", "aiza", "ya29.", "k_live_", "k_test_", "npm_", "sha256~"),
+    ),
+    # A hash of crypt(3): good enough to guess the password from.
+    Shape(
+        re.compile(r"(?<![\w$])\$(?:1|2[abxy]|5|6|7|y|gy|argon2i?d?)\$[\w./$=,+-]{20,}"),
+        REDACTED,
+        ("$1$", "$2", "$5$", "$6$", "$7$", "y$", "$argon2"),
+    ),
+    # --password … on a command line.
+    Shape(
+        re.compile(rf"(?i)((?<![\w-])--?[\w-]{{0,40}}?{_NAMES}[\w-]{{0,40}}\s{{1,4}})[^\s-]\S*"),
+        rf"\1{REDACTED}",
+        _NAME_HINTS,
     ),
     # "password": "…" and "auth": "…" in JSON, also in JSON inside of JSON, and when it is cut off.
     Shape(

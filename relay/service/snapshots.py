@@ -21,6 +21,9 @@ KeyRule: TypeAlias = Callable[[State], str | None]
 STREAM_NAMES = {"Cluster": "ClusterState"}
 """Names on the stream that are not the name of the class."""
 
+REPLAYED = '{"replay": "true"}'
+"""The headers of a replayed row; no writer may set this one."""
+
 READ_ROWS = 1000
 """Rows of one read: far below the limit of 65,535 parameters."""
 
@@ -32,6 +35,7 @@ class Mark(NamedTuple):
     identity: Identity
     inserted: bool = False
     deleted: State | None = None
+    replayed: bool = False
 
 
 class Tracked:
@@ -72,26 +76,29 @@ class Tracked:
         self._key = self._key_rule(key)
         # A function may look at any column.
         needed = self._columns if callable(key) else {*self.fields, *self.identity, *OWNERS, key}
-        self._rows = self._statement(needed)
-        self._select = self._rows.where(self._is_one_of())
+        self.rows = self._statement(needed)
+        self._select = self.rows.where(self._is_one_of())
 
-    def read(self, connection: Connection, identities: Sequence[Identity]) -> dict[Identity, State]:
+    def read(
+        self, connection: Connection, identities: Sequence[Identity], *, share: bool = False
+    ) -> dict[Identity, State]:
         """Return the rows of *identities* as they are now, by identity; missing ones are left out.
 
         Read with plain columns: an object in memory may hold columns that another transaction has
-        changed since it was loaded.
+        changed since it was loaded. *share*: lock them FOR SHARE, so that they stay as they are.
         """
+        query = self._select.with_for_update(read=True) if share else self._select
         found: dict[Identity, State] = {}
         for start in range(0, len(identities), READ_ROWS):
             part = identities[start : start + READ_ROWS]
             ids = part if len(self.identity) > 1 else [identity[0] for identity in part]
-            for row in connection.execute(self._select, {"ids": ids}).mappings():
+            for row in connection.execute(query, {"ids": ids}).mappings():
                 found[comparable(row[name] for name in self.identity)] = dict(row)
         return found
 
     def find(self, connection: Connection, condition: ColumnElement[bool]) -> list[State]:
         """Return the rows for which *condition* holds, as they are now."""
-        return [dict(row) for row in connection.execute(self._rows.where(condition)).mappings()]
+        return [dict(row) for row in connection.execute(self.rows.where(condition)).mappings()]
 
     def identity_of(self, state: State) -> Identity:
         """Return the primary key of a row."""
@@ -171,16 +178,21 @@ def snapshots(
     identities: dict[Tracked, list[Identity]] = {}
     for (tracked, _), history in by_object.items():
         identities.setdefault(tracked, []).append(history[0].identity)
+    # What this transaction changed is locked by that; what it only replays is not.
+    shared = {mark.tracked for history in by_object.values() for mark in history if mark.replayed}
     states = {
-        tracked: tracked.read(connection_for(tracked), wanted)
+        tracked: tracked.read(connection_for(tracked), wanted, share=tracked in shared)
         for tracked, wanted in identities.items()
     }
     rows: list[OutboxRow] = []
     for (tracked, identity), history in by_object.items():
+        replayed = all(mark.replayed for mark in history)
         if (state := states[tracked].get(identity)) is not None:
-            rows.append(tracked.snapshot(state))
-        # What came and went within one transaction was never there for anyone.
-        elif not history[0].inserted:
+            row = tracked.snapshot(state)
+            rows.append(row._replace(headers=REPLAYED) if replayed else row)
+        # What came and went within one transaction was never there for anyone. And of what has
+        # gone while a replay came to it, another transaction has told.
+        elif not history[0].inserted and not replayed:
             last_known = next((mark.deleted for mark in reversed(history) if mark.deleted), None)
             rows.append(tracked.farewell(history[0].identity, last_known))
     return rows

@@ -43,5 +43,5 @@ def triggers(
         identity=listed(identity),
         topic=topic,
     )
-    tracked.check(Redactor())
+    tracked.check(Redactor.from_environment())
     typer.echo(tracked.drop() if drop else tracked.create(), nl=False)

@@ -98,7 +98,7 @@ def test_the_class_says_how_it_is_called(engine: Engine, outbox: Outbox, stored:
     )
     assert row["event_time"] == happened
     assert row["props"]["role"] == "master"
-    assert message["payload"]["event_time"] == "2026-01-02T03:04:05.000000+02:00"
+    assert message["payload"]["event_time"] == "2026-01-02T01:04:05.000000+00:00"
     assert message["payload"]["details"] == {"disks": [1, {"size": 2}]}
     assert (message["key"], message["topic"]) == ("mine", "errors")
 

@@ -1,7 +1,10 @@
 """Nothing that is a secret, by its name or by its shape, comes out of the redactor."""
 
 import json
+import re
 import time
+from base64 import b64decode, b64encode, encodebytes, urlsafe_b64encode
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,9 +13,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from relay import Redactor
-from relay.errors import PayloadError
+from relay.errors import ConfigurationError, PayloadError
 
 SECRET = "hunter2-hunter2-hunter2"
+BASE64_RUN = re.compile(r"[A-Za-z0-9+/]{16,}")
 redactor = Redactor()
 
 SECRET_NAMES = [
@@ -39,6 +43,9 @@ SECRET_NAMES = [
     "kubeconfig",
     "auth",
     "pwd",
+    "client-key-data",
+    "tls.key",
+    "pre_shared_key",
 ]
 
 SECRET_TEXTS = {
@@ -63,12 +70,27 @@ SECRET_TEXTS = {
     "YAML list": f"users:\n  - password: {SECRET}\n",
     "AWS": "AKIA" + "HUNTER2HUNTER2AB",
     "GitHub": "ghp_" + "hunter2" * 6,
+    "GitLab": "glpat-" + "hunter2" * 4,
+    "Slack": "xoxb-" + SECRET,
+    "OpenShift": "sha256~" + SECRET * 2,
+    "Stripe": "sk_live_" + "hunter2" * 4,
+    "hash": "$6$salt$" + "hunter2" * 4,
+    "command line": f"podman login --password {SECRET} quay.io",
+    "percent": f"dsn=postgresql%3A%2F%2Frelay%3A{SECRET}%40db",
+    "percent twice": f"q=password%253D{SECRET}",
 }
 
 
 def leaks(value: object) -> bool:
-    text = json.dumps(value, default=str).lower()
-    return "hunter2" in text
+    """Tell whether the secret is in there, also under base64."""
+    text = json.dumps(value, default=str)
+    while "hunter2" not in text.lower():
+        whole = [run[: len(run) // 4 * 4] for run in BASE64_RUN.findall(text)]
+        inside = [b64decode(run).decode("latin-1") for run in whole]
+        if not inside:
+            return False
+        text = "\n".join(inside)
+    return True
 
 
 @pytest.mark.parametrize("name", SECRET_NAMES)
@@ -130,6 +152,60 @@ def test_the_environment_of_a_container() -> None:
     }
 
 
+def test_pairs_and_options_are_names_too() -> None:
+    headers = [["Authorization", SECRET], ["Accept", "*/*"]]
+    assert redactor.redact({"headers": headers}) == {
+        "headers": [["Authorization", "[redacted]"], ["Accept", "*/*"]]
+    }
+    command = ("login", "--password", SECRET, "--verbose", "quay.io")
+    assert redactor.redact({"command": command}) == {
+        "command": ["login", "--password", "[redacted]", "--verbose", "quay.io"]
+    }
+    kinds = ["secret", "configmap"]
+    assert redactor.redact({"kinds": kinds}) == {"kinds": kinds}
+
+
+@pytest.mark.parametrize("text", SECRET_TEXTS.values(), ids=SECRET_TEXTS)
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode, encodebytes])
+def test_encoded(text: str, encode: Callable[[bytes], bytes]) -> None:
+    hidden = encode(f"{text}\n# \N{SNOWMAN}".encode()).decode()
+    twice = b64encode(hidden.encode()).decode()
+    for shown in (hidden, twice, f"data:text/plain;base64,{hidden}", json.dumps({"a": hidden})):
+        assert not leaks(redactor.redact({"info": shown}))
+
+
+def test_what_is_encoded_and_harmless_stays_as_it_is() -> None:
+    harmless = {
+        "certificate": b64encode(b"-----BEGIN CERTIFICATE-----\nMIIB").decode(),
+        "digest": "sha256:" + "0123456789abcdef" * 4,
+        "path": "/var/lib/containers/storage/overlay/images/layers",
+        "url": "https://example.com/a%20b?x=%7B1%7D",
+        "share": "100%25 of the basic installation",
+    }
+    assert redactor.redact(harmless) == harmless
+
+
+def test_the_environment_adds_names_and_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAY_REDACT_NAMES", '["bmc_pin"]')
+    monkeypatch.setenv("RELAY_REDACT_PATTERNS", r'["\\d{4}-\\d{4}"]')
+    monkeypatch.setenv("RELAY_REDACT_KEEP", '["token_count"]')
+    own = Redactor.from_environment()
+    assert own.redact({"bmcPin": "1", "card": "see 1234-5678", "token_count": 7}) == {
+        "bmcPin": "[redacted]",
+        "card": "see [redacted]",
+        "token_count": 7,
+    }
+
+
+def test_what_the_environment_says_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAY_REDACT_NAMES", "bmc_pin")
+    monkeypatch.setenv("RELAY_REDACT_PATTERNS", '["("]')
+    with pytest.raises(ConfigurationError) as error:
+        Redactor.from_environment()
+    assert "RELAY_REDACT_NAMES" in str(error.value)
+    assert "RELAY_REDACT_PATTERNS" in str(error.value)
+
+
 def test_pydantic_secrets() -> None:
     assert redactor.redact({"x": SecretStr(SECRET)}) == {"x": "[redacted]"}
 
@@ -174,7 +250,20 @@ def test_what_is_nested_too_deeply_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "part",
-    ["eyJ-", "password", "-----BEGIN PRIVATE KEY-----", "a://", '"auth": "', "'token'", "token: "],
+    [
+        "eyJ-",
+        "password",
+        "-----BEGIN PRIVATE KEY-----",
+        "a://",
+        '"auth": "',
+        "'token'",
+        "token: ",
+        "--token-",
+        "%25",
+        "basic ",
+        "$6$",
+        "aGVsbG8gd29y",
+    ],
 )
 def test_time_grows_with_the_length_and_not_its_square(part: str) -> None:
     def seconds(length: int) -> float:
@@ -210,15 +299,23 @@ def hidden(draw: st.DrawFn) -> dict[str, object]:
             lambda pair: {pair[0]: {"inner": pair[1], "value": SECRET}}
         )
     )
-    for wrapping in draw(st.lists(st.sampled_from(["list", "dict", "json"]), max_size=6)):
+    for wrapping in draw(
+        st.lists(st.sampled_from(["list", "dict", "pairs", "json", "base64"]), max_size=6)
+    ):
         around = draw(trees)
         match wrapping:
             case "list":
                 value = [around, value, around]
             case "dict":
                 value = {"around": around, draw(keys): value}
-            case _:
+            case "pairs":
+                value = [(draw(keys), value), ("around", around)]
+            case "json":
                 value = json.dumps([value, around])
+            case _ if isinstance(value, str) and len(value) > 18:
+                value = b64encode(value.encode()).decode()
+            case _:
+                value = {"value": value}
     return {"around": draw(trees), "value": value}
 
 

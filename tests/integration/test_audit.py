@@ -1,0 +1,76 @@
+"""`relay audit` finds secrets that got into the tables, and shows where, never what."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.postgres import Database
+from tests.support.process import ProcessUnderTest
+from tests.support.roles import member
+
+RunRelay = Callable[..., ProcessUnderTest]
+
+SECRET = "hunter2hunter2"
+
+
+@pytest.fixture
+def exposed(database: Database) -> Database:
+    """Rows that some other writer wrote without a redactor, among innocent ones."""
+    pem = f"-----BEGIN PRIVATE KEY-----\n{SECRET}"
+    with database.connect() as owner:
+        owner.execute(
+            "INSERT INTO outbox (name, payload, created_at)"
+            " SELECT 'Innocent', '{\"a\": 1}', '2026-01-01' FROM generate_series(1, 250)"
+        )
+        owner.execute(
+            "INSERT INTO outbox (name, payload, headers) VALUES ('Leaky', %s, %s)",
+            (json.dumps({"a": [{"pull_secret": SECRET}, pem], pem: None}), json.dumps({"x": pem})),
+        )
+        owner.execute(
+            "INSERT INTO events (name, severity, message, props, event_time)"
+            " VALUES ('Old', 'info', %s, %s, '2026-01-01')",
+            (f"postgresql://u:{SECRET}@db failed", json.dumps({"reason": "x"})),
+        )
+    return database
+
+
+def ended(process: ProcessUnderTest) -> tuple[int, list[str]]:
+    code = process.wait(60)
+    assert SECRET not in "\n".join((*process.stdout, *process.stderr))
+    return code, process.stdout
+
+
+def test_places_and_no_values(run_relay: RunRelay, exposed: Database) -> None:
+    with member(exposed, "outbox_payload_reader") as reader:
+        code, shown = ended(run_relay("audit", "--json", environment={"DATABASE_URL": reader.dsn}))
+    *found, summary = map(json.loads, shown)
+    assert code == 1
+    assert [(each["table"], each["id"], each["field"]) for each in found] == [
+        ("outbox", 251, "payload.a[0].pull_secret"),
+        ("outbox", 251, "payload.a[1]"),
+        ("outbox", 251, "payload (the name of a field)"),
+        ("outbox", 251, "headers.x"),
+        ("events", 1, "message"),
+    ]
+    assert summary == {"rows": 252, "found": 5}
+
+
+def test_since_and_limit(run_relay: RunRelay, exposed: Database) -> None:
+    given = {"DATABASE_URL": exposed.dsn}
+    code, shown = ended(run_relay("audit", "--since", "2026-06-01", environment=given))
+    assert code == 1
+    assert [line.split("\t")[0] for line in shown[:-1]] == ["outbox 251"] * 4
+    code, shown = ended(run_relay("audit", "--limit", "150", environment=given))
+    assert code == 1
+    assert shown[-1] == "151 rows looked at, 1 fields look like secrets."
+
+
+def test_names_of_ones_own(run_relay: RunRelay, database: Database) -> None:
+    with database.connect() as owner:
+        owner.execute("INSERT INTO outbox (name, payload) VALUES ('A', '{\"bmc_pin\": \"1\"}')")
+    given = {"DATABASE_URL": database.dsn}
+    assert ended(run_relay("audit", environment=given))[0] == 0
+    own = given | {"RELAY_REDACT_NAMES": '["bmc_pin"]'}
+    assert ended(run_relay("audit", environment=own))[0] == 1
+    assert ended(run_relay("audit", environment=given | {"RELAY_REDACT_NAMES": "x"}))[0] == 2
