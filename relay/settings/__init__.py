@@ -9,6 +9,7 @@ from relay.settings.database import DatabaseSettings
 from relay.settings.events import EventSettings
 from relay.settings.kafka import PROPERTY_PREFIX, KafkaSettings
 from relay.settings.loading import Settings, load
+from relay.settings.redaction import RedactionSettings
 from relay.settings.relay import SHARDS, RelaySettings
 from relay.settings.versions import UNKNOWN_VERSION, VersionSettings
 
@@ -20,6 +21,7 @@ __all__ = [
     "DatabaseSettings",
     "EventSettings",
     "KafkaSettings",
+    "RedactionSettings",
     "RelaySettings",
     "Settings",
     "VersionSettings",
