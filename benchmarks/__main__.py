@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from benchmarks import drain, large_backlog, latency, pinned, report
+from benchmarks import drain, large_backlog, latency, listing, pinned, report, writing
 from benchmarks.figures import Figures
 from benchmarks.progress import Progress
 from benchmarks.sizes import FULL_ROWS, Sizes
@@ -16,6 +16,8 @@ MEASUREMENTS: Final[dict[str, Callable[[Stage], Figures]]] = {
     "drain": drain.measure,
     "pinned": pinned.measure,
     "backlog": large_backlog.measure,
+    "writing": writing.measure,
+    "listing": listing.measure,
 }
 
 

@@ -48,6 +48,11 @@ class Sizes:
         return 3 if self.short else 12
 
     @property
+    def writing_seconds(self) -> float:
+        """How long the writers of one side of a comparison write."""
+        return 3 if self.short else 10
+
+    @property
     def idle_seconds(self) -> int:
         """How long an idle relay is watched, which is not scaled."""
         return 30

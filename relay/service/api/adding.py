@@ -118,7 +118,7 @@ class Adding:
     def add(
         self, connection: psycopg.Connection[Any], new: NewEvent, caller: Caller, key: str | None
     ) -> str:
-        """Store and stream *new*; return it as it was stored, as JSON.
+        """Store and stream *new* in the open transaction; return it as it was stored, as JSON.
 
         With a *key* it is added once: with the same key and content again, nothing happens.
 
@@ -133,7 +133,7 @@ class Adding:
         try:
             with connection.transaction():
                 self._outbox.emit(connection, event)
-                # In the transaction: what is not stored is not streamed either.
+                # Within the savepoint: what is not stored is not streamed either.
                 return _stored(connection, event_id)
         except psycopg.errors.UniqueViolation:
             stored = _stored(connection, event_id)

@@ -52,15 +52,16 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a connection in a transaction whose statements all see the same events."""
-        with self._pool.connection() as connection, connection.transaction():
+        with self._transaction() as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             self._limit(connection)
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Yield a connection for transactions of the caller's own."""
-        with self._pool.connection() as connection:
+        """Yield a connection in a transaction, which ends with the block."""
+        with self._transaction() as connection:
+            self._limit(connection)
             yield connection
 
     def fault(self) -> str | None:
@@ -73,6 +74,11 @@ class Database:
         except (PoolTimeout, psycopg.Error):
             return "the database does not answer"
         return None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self._pool.connection() as connection, connection.transaction():
+            yield connection
 
     def _limit(self, connection: Connection) -> None:
         connection.execute(

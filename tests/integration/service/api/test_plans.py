@@ -22,7 +22,7 @@ INSERT INTO events (name, category, severity, message, event_time, cluster_id, h
 SELECT 'host_status_updated',
        CASE WHEN mod(n, 1000) = 3 THEN 'metrics' ELSE 'user' END,
        CASE WHEN mod(n, 1000) = 5 THEN 'critical' ELSE 'info' END,
-       'Host ' || md5(n::text) || ': updated status',
+       'Host host-' || n || ': updated status',
        '2026-01-01'::timestamptz + n * interval '1 second',
        lpad(to_hex(mod(n, {CLUSTERS})), 32, '0')::uuid,
        lpad(to_hex(200000 + mod(n, {CLUSTERS})), 32, '0')::uuid,
@@ -45,7 +45,7 @@ QUERIES: dict[str, tuple[dict[str, Any], Caller, str]] = {
     "hosts": ({"host_ids": [HOST]}, EVERYBODY, "events_by_host"),
     "severity": ({"severities": ["critical"]}, EVERYBODY, "events_by_severity"),
     "category": ({"categories": ["metrics"]}, EVERYBODY, "events_by_category"),
-    "message": ({"message": "c4ca4238a0b923"}, EVERYBODY, "events_by_message"),
+    "message": ({"message": "host-31234"}, EVERYBODY, "events_by_message"),
     "own": ({}, BOUND, "events_by_cluster"),
 }  # fmt: skip
 
