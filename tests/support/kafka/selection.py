@@ -73,7 +73,7 @@ def kafka_in_docker() -> Iterator[str]:
     Raises:
         KafkaUnavailableError: no engine answers, or it cannot fetch or start the image.
     """
-    if not _docker_answers():
+    if not docker_answers():
         raise KafkaUnavailableError("no Docker engine answers")
     port = free_port()
     container = DockerContainer(IMAGE).with_bind_ports(CONTAINER_PORT, port)
@@ -97,7 +97,8 @@ def _start(container: DockerContainer, bootstrap: str) -> None:
         raise KafkaUnavailableError(f"the Docker engine cannot run {IMAGE}: {error}") from error
 
 
-def _docker_answers() -> bool:
+def docker_answers() -> bool:
+    """Whether there is an engine to start containers with."""
     # In a process of its own: the client leaves its socket open where no engine listens.
     probe = f"import docker; docker.from_env(timeout={ENGINE_SECONDS}).ping()"
     asked = subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False)
