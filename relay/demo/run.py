@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -51,10 +52,11 @@ class RelayEndedError(RelayError):
     """The relay process ended although nobody asked it to."""
 
 
-def demo(*, events: int, json: bool, seed: int | None) -> int:
+def demo(*, events: int, json: bool, seed: int | None, keep: bool = False) -> int:
     """Relay about *events* messages of a simulated installation; return 0 if all is well.
 
-    With *json* the last line of standard output is the report as one object.
+    With *json* the last line of standard output is the report as one object. *keep*: then leave the
+    servers and a relay running until SIGINT or SIGTERM.
     """
     console = Console(stderr=json)
     with EmbeddedPostgres() as postgres, MockBroker() as broker:
@@ -62,11 +64,30 @@ def demo(*, events: int, json: bool, seed: int | None) -> int:
         migrate(postgres.dsn())
         with _relay(postgres.dsn(), broker.bootstrap) as process:
             report = _relayed(console, postgres, broker, events, seed or 0, process, quiet=json)
-    if json:
-        sys.stdout.write(json_text.dumps(report.as_dict()) + "\n")
-    else:
-        console.print(_table(report))
+        if json:
+            sys.stdout.write(json_text.dumps(report.as_dict()) + "\n")
+        else:
+            console.print(_table(report))
+        if keep:
+            with _relay(postgres.dsn(), broker.bootstrap):
+                _keep(console, postgres.dsn(), broker.bootstrap)
     return 0 if report.clean else 1
+
+
+def _keep(console: Console, dsn: str, bootstrap: str) -> None:
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    for line in (
+        "Everything keeps running until Ctrl-C. In another terminal:",
+        "export ENABLE_EVENT_STREAMING=true",
+        f"export DATABASE_URL={dsn}",
+        f"export KAFKA_BOOTSTRAP_SERVER={bootstrap}",
+        f"export KAFKA_EVENT_STREAM_TOPIC={TOPIC}",
+        "relay replay --since 2026-01-01 --outbox relay.demo.tracked:outbox --dry-run",
+    ):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    ended.wait()
 
 
 def _relayed(

@@ -13,6 +13,9 @@ def demo(
     seed: Annotated[
         int | None, typer.Option(help="Repeat the same installation; else a new one each time.")
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave it all running until Ctrl-C, to try commands on.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate an installation, relay it with real processes, and count what arrived.
@@ -21,4 +24,4 @@ def demo(
     """
     from relay.demo import run
 
-    raise typer.Exit(run.demo(events=events, json=as_json, seed=seed))
+    raise typer.Exit(run.demo(events=events, json=as_json, seed=seed, keep=keep))
