@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from tests.support.kafka.topics import ConsumedMessage, first_appearances
+from relay.demo.history import judge
+from tests.support.history import reads
+from tests.support.kafka.topics import ConsumedMessage
 
 
 @dataclass(frozen=True)
@@ -26,5 +27,4 @@ class Stream:
     @property
     def inversions(self) -> int:
         """How many rows first appeared after a later one of their key."""
-        orders = first_appearances(list(self.messages)).values()
-        return sum(a > b for seqs in orders for a, b in pairwise(seqs))
+        return judge((), reads(self.messages)).inversions

@@ -1,13 +1,16 @@
 """The end of a soak: what was committed, what was read, and whether every promise was kept."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
-from relay.demo.history import Read, Verdict, Written, judge
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from relay.demo.history import Verdict, Written, judge
 from tests.soak.stage import TOPIC, Stage
-from tests.support.kafka.topics import ConsumedMessage, read_topic
+from tests.support.history import reads
+from tests.support.kafka.topics import read_topic
 
 READ_SECONDS = 120.0
 
@@ -41,26 +44,16 @@ def account(stage: Stage, injected: Counter[str]) -> Account:
             for seq, event_id, key in connection.execute("SELECT * FROM soak_written")
             if str(event_id) not in parked
         ]
-        deleted: dict[Hashable, int] = {
-            str(event_id): at_ms
-            for event_id, at_ms in connection.execute("SELECT * FROM soak_deleted")
-        }
+        deleted = _deleted(connection)
     messages = read_topic(stage.broker.admin_bootstrap, TOPIC, timeout=READ_SECONDS)
     return Account(
-        verdict=judge(written, _read(messages), deleted),
+        verdict=judge(written, reads(messages), deleted),
         poison=injected["poison_written"],
         parked=len(parked),
         innocents_parked=len(innocents),
     )
 
 
-def _read(messages: list[ConsumedMessage]) -> Iterator[Read]:
-    for message in messages:
-        content = repr((message.key, message.value, message.headers)).encode()
-        yield Read(
-            seq=int(message.header("seq") or b""),
-            event_id=(message.header("id") or b"").decode(),
-            key=None if message.key is None else message.key.decode(),
-            content=hashlib.sha256(content).digest(),
-            appended_ms=message.timestamp_ms,
-        )
+def _deleted(connection: Connection[TupleRow]) -> Mapping[Hashable, int]:
+    found = connection.execute("SELECT event_id, at_ms FROM soak_deleted")
+    return {str(event_id): at_ms for event_id, at_ms in found}

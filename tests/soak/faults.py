@@ -157,6 +157,7 @@ def faults(relays: int) -> Mapping[str, Fault]:
         "kafka_answers_lost": _outage(_network(_kafka, Mode.DROP_RESPONSES), relays),
         "postgres_cut": _outage(_network(_postgres, Mode.CUT), relays),
         "postgres_black_hole": _outage(_network(_postgres, Mode.BLACK_HOLE), relays),
+        "postgres_answers_lost": _outage(_network(_postgres, Mode.DROP_RESPONSES), relays),
         "postgres_crashed": _outage(postgres_crashed, relays),
         "backends_terminated": _outage(backends_terminated, relays),
         "table_locked": _outage(table_locked, relays),

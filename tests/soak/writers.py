@@ -96,6 +96,8 @@ class Writers:
                 with _savepoint_undone(connection):
                     _emit(connection, "phantom", key=f"slow-{number}")
                 self._ended.wait(source.uniform(*_SLOW_SECONDS))
+                # Its id is far above the first one's: a relay must not find it before that.
+                _emit(connection, "at last", key=f"slow-{number}")
                 if source.random() < 1 / 3:
                     connection.rollback()
 

@@ -116,17 +116,6 @@ def read_topic(
         consumer.close()
 
 
-def first_appearances(messages: list[ConsumedMessage]) -> dict[bytes | None, list[int]]:
-    """Return, for each key, the seq of each id in the order of first appearance."""
-    seen: set[bytes | None] = set()
-    order: dict[bytes | None, list[int]] = {}
-    for message in messages:
-        if message.header("id") not in seen:
-            seen.add(message.header("id"))
-            order.setdefault(message.key, []).append(int(message.header("seq") or b""))
-    return order
-
-
 def _beginnings_and_size(
     consumer: Consumer, topic: str, timeout: float
 ) -> tuple[list[TopicPartition], int]:
