@@ -4,8 +4,9 @@ Every promise that can be seen from outside has a count here that must be 0. The
 benchmark and the fault tests judge with it.
 """
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -41,7 +42,8 @@ class Verdict:
 
     *lost*: committed, never read. *phantoms*: read, never committed. *duplicates*: copies beyond
     the first. *inversions*: first appearances behind a later one of their key. *altered*: copies
-    unlike the first. *premature*: rows deleted before the broker had them.
+    unlike the first. *premature*: rows deleted before the broker had them. *by_crash*: how many of
+    the duplicates followed each crash, and no later one.
     """
 
     committed: int
@@ -53,6 +55,7 @@ class Verdict:
     altered: int
     premature: int
     examples: Mapping[str, tuple[Hashable, ...]] = field(default_factory=dict)
+    by_crash: tuple[int, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -64,12 +67,14 @@ def judge(
     committed: Iterable[Written],
     read: Iterable[Read],
     deleted_ms: Mapping[Hashable, int] | None = None,
+    crashes_ms: Sequence[int] = (),
 ) -> Verdict:
     """Compare what was *committed* with what was *read*.
 
-    *deleted_ms*: when rows left the outbox, where that was recorded.
+    *deleted_ms*: when rows left the outbox, where that was recorded. *crashes_ms*: when leases were
+    lost, in ascending order.
     """
-    judge = _Judge({row.event_id for row in committed}, deleted_ms or {})
+    judge = _Judge({row.event_id for row in committed}, deleted_ms or {}, crashes_ms)
     for message in read:
         judge.hear(message)
     return judge.verdict()
@@ -81,9 +86,16 @@ def bound(crashes: int, lease_rows: int) -> int:
 
 
 class _Judge:
-    def __init__(self, wanted: set[Hashable], deleted_ms: Mapping[Hashable, int]) -> None:
+    def __init__(
+        self,
+        wanted: set[Hashable],
+        deleted_ms: Mapping[Hashable, int],
+        crashes_ms: Sequence[int],
+    ) -> None:
         self._wanted = wanted
         self._deleted_ms = deleted_ms
+        self._crashes_ms = crashes_ms
+        self._by_crash = [0] * len(crashes_ms)
         self._first: dict[Hashable, Hashable] = {}
         self._highest: dict[str, int] = {}
         self._count: Counter[str] = Counter()
@@ -103,10 +115,14 @@ class _Judge:
             delivered=len(self._wanted & self._first.keys()),
             **{kind: self._count[kind] for kind in KINDS},
             examples={kind: tuple(ids) for kind, ids in self._examples.items()},
+            by_crash=tuple(self._by_crash),
         )
 
     def _hear_copy(self, message: Read) -> None:
         self._note("duplicates", message.event_id)
+        crashes_before = bisect_right(self._crashes_ms, message.appended_ms or 0)
+        if crashes_before:
+            self._by_crash[crashes_before - 1] += 1
         if message.content != self._first[message.event_id]:
             self._note("altered", message.event_id)
 

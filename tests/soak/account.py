@@ -1,7 +1,7 @@
 """The end of a soak: what was committed, what was read, and whether every promise was kept."""
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import Connection
@@ -30,7 +30,7 @@ class Account:
         return self.verdict.clean and self.innocents_parked == 0 and self.parked == self.poison
 
 
-def account(stage: Stage, injected: Counter[str]) -> Account:
+def account(stage: Stage, injected: Counter[str], crashes_ms: Sequence[int]) -> Account:
     """Read the topic from its beginning and judge."""
     with stage.connect() as connection:
         parked = {str(row[0]) for row in connection.execute(
@@ -47,7 +47,7 @@ def account(stage: Stage, injected: Counter[str]) -> Account:
         deleted = _deleted(connection)
     messages = read_topic(stage.broker.admin_bootstrap, TOPIC, timeout=READ_SECONDS)
     return Account(
-        verdict=judge(written, reads(messages), deleted),
+        verdict=judge(written, reads(messages), deleted, crashes_ms),
         poison=injected["poison_written"],
         parked=len(parked),
         innocents_parked=len(innocents),

@@ -29,6 +29,7 @@ class Soak:
         self._random = random.Random(seed)
         self._faults = faults(relays)
         self._injected: Counter[str] = Counter()
+        self._began_ms: list[int] = []
         self._recoveries: dict[str, float] = {}
         self.violations: list[str] = []
 
@@ -46,13 +47,14 @@ class Soak:
             writers.stop()
             self._drain(on)
             self._say("judging")
-            found = account(on, self._injected)
+            found = account(on, self._injected, self._began_ms)
         return self._result(found) | {"interrupted_writes": writers.interrupted}
 
     def _happen(self, on: Stage, name: str, fault: Fault) -> None:
         """Let *fault* happen, and wait until everything written before is delivered."""
         self._say(f"{name} ...")
         self._injected[name] += 1
+        self._began_ms.append(int(time.time() * 1000))
         clean_up = fault.inject(on, self._random)
         try:
             took = wait_until_gone(on, _last_id(on), fault.recovers_within_seconds)
@@ -92,6 +94,7 @@ class Soak:
             "faults": dict(sorted(self._injected.items())),
             "recovery_seconds_max": max(self._recoveries.values(), default=0.0),
             "recovery_seconds": dict(sorted(self._recoveries.items())),
+            "duplicates_of_one_fault_max": max(found.verdict.by_crash, default=0),
             "altered": found.verdict.altered,
             "premature": found.verdict.premature,
             "poison": found.poison,

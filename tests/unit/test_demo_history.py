@@ -44,6 +44,12 @@ def test_a_duplicate_is_counted_and_allowed() -> None:
     assert verdict.clean
 
 
+def test_each_copy_belongs_to_the_last_crash_before_it() -> None:
+    copies = [Read(1, "a", "k", appended_ms=at) for at in (90, 110, 150, 250)]
+    verdict = judge([WRITTEN[0]], copies, crashes_ms=[100, 200, 300])
+    assert (verdict.duplicates, verdict.by_crash) == (3, (2, 1, 0))
+
+
 def test_an_inversion_within_a_key() -> None:
     verdict = judge(WRITTEN, read((2, "b", "k"), (1, "a", "k"), (3, "c", "other")))
     assert only(verdict, "inversions") == ("a",)
