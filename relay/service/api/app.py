@@ -36,7 +36,7 @@ class Api:
     """
 
     def __init__(self, settings: Settings, redactor: Redactor | None = None) -> None:
-        redactor = redactor or Redactor()
+        redactor = redactor or Redactor.from_environment()
         self._database = Database(settings.database.conninfo(), settings.api)
         self._keys: KeySet | None = None
         tokens = None
