@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import unquote
 
 MAX_LAYERS: Final = 4
-"""How many encodings around each other are looked through."""
+"""How many encodings around each other are looked through; what is encoded deeper is a secret."""
 
 # Lines that follow each other belong together, as `base64` and mail break them.
 BASE64: Final = re.compile(r"(?<![\w+/-])[\w+/-]{24,}(?:\r?\n[\w+/-]+)*={0,2}", re.ASCII)

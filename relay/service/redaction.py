@@ -88,20 +88,23 @@ class Redactor:
         for shape in self._shapes:
             if not shape.hints or any(hint in lowered for hint in shape.hints):
                 value = shape.pattern.sub(shape.replacement, value)
-        return self._decoded(value, layer + 1) if layer < MAX_LAYERS else value
+        return self._decoded(value, layer + 1)
 
     def _decoded(self, value: str, layer: int) -> str:
         """Return *value* without what turns out to be a secret once it is decoded."""
-
-        def unless_secret(match: re.Match[str]) -> str:
-            inside = from_base64(match[0])
-            hides = inside is not None and self._text(inside, layer) != inside
-            return REDACTED if hides else match[0]
-
         plain = from_percent(value)
+        if layer > MAX_LAYERS:
+            # So deep nothing is encoded but to be hidden.
+            encoded = plain is not None or any(map(_is_base64, BASE64.finditer(value)))
+            return REDACTED if encoded else value
         if plain is not None and plain != (redacted := self._text(plain, layer)):
             return redacted
-        return BASE64.sub(unless_secret, value)
+        return BASE64.sub(lambda run: self._unless_secret(run[0], layer), value)
+
+    def _unless_secret(self, run: str, layer: int) -> str:
+        inside = from_base64(run)
+        hides = inside is not None and self._text(inside, layer) != inside
+        return REDACTED if hides else run
 
     def _by_name(self, value: object, name: str, texts: list[str], depth: int) -> object:
         """Return a copy of *value* without what its names mark as secret; collect its texts."""
@@ -184,6 +187,10 @@ class Redactor:
         if normal in self._keep:
             return False
         return normal in WHOLE_NAMES or any(stem in normal for stem in self._stems)
+
+
+def _is_base64(run: re.Match[str]) -> bool:
+    return from_base64(run[0]) is not None
 
 
 def _is_suspicious(text: str) -> bool:

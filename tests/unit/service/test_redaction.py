@@ -319,6 +319,13 @@ def hidden(draw: st.DrawFn) -> dict[str, object]:
     return {"around": draw(trees), "value": value}
 
 
+def test_what_is_encoded_again_and_again_is_taken_for_a_secret() -> None:
+    value = "password=" + SECRET
+    for _ in range(12):
+        value = b64encode(value.encode()).decode()
+        assert not leaks(redactor.redact({"value": value}))
+
+
 @given(hidden())
 def test_a_secret_at_any_depth_is_found(value: dict[str, object]) -> None:
     assert leaks(value)
