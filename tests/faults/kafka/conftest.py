@@ -1,6 +1,6 @@
 """The tests of this folder share a broker of their own, which their relays reach by a proxy."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 
@@ -28,11 +28,11 @@ def kafka(proxied: ProxiedBroker) -> SessionKafka:
 
 
 @pytest.fixture
-def environment(
-    environment: dict[str, str], proxied: ProxiedBroker, impatient: Mapping[str, str]
-) -> dict[str, str]:
-    through_proxy = {"KAFKA_BOOTSTRAP_SERVER": proxied.broker.bootstrap}
-    return environment | dict(impatient) | through_proxy
+def environment(environment: dict[str, str], proxied: ProxiedBroker) -> dict[str, str]:
+    return environment | {
+        "KAFKA_BOOTSTRAP_SERVER": proxied.broker.bootstrap,
+        "RELAY_BACKOFF_MAX_SECONDS": "1",
+    }
 
 
 @pytest.fixture

@@ -33,13 +33,13 @@ def outage(
         process = relay(RELAY_LEASE_ROWS=str(LEASE_ROWS))
         eventually(lambda: outbox.count() < ROWS, what="it is under way")
         begin()
-        warning = process.wait_for_log("cannot be used")
+        warning = process.wait_for_log("cannot be used", timeout=60)
         assert (warning["level"], "rows wait" in warning["message"]) == ("WARNING", True)
         assert metric(process, "broker_up") == 0
         assert outbox.count() > 0
         end()
-        with recovery(15.0):
-            outbox.await_empty()
+        with recovery(30.0):
+            outbox.await_empty(timeout=60)
         assert outbox.count() == metric(process, "parked_total") == 0
         assert metric(process, "broker_up") == 1
         found = stream()

@@ -45,7 +45,7 @@ def test_client_queue_full(
     )
     eventually(lambda: metric(process, "in_flight") > 0, what="the first chunk is in the queue")
     broker.resume()
-    with recovery(10.0):
+    with recovery(30.0):
         outbox.await_empty("true")
     # A full queue is waited for: it is no failure of any row, nor of the producer.
     assert metric(process, "failed_total") == metric(process, "producer_rebuilds_total") == 0

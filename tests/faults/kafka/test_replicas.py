@@ -104,7 +104,7 @@ def test_not_enough_in_sync_replicas(
     assert outbox.count("parked_at IS NULL AND attempts = 0") == ROWS
     assert metric(process, "failed_total", topic=other) > 0
     second_node.start()
-    with recovery(15.0):
+    with recovery(30.0):
         outbox.await_empty("true")
     found = Stream(consume(other))
     assert (found.rows, found.inversions) == (ROWS, 0)
@@ -135,7 +135,7 @@ def test_one_partition_without_a_leader(
     )
     assert 0 < stuck < ROWS
     second_node.start()
-    with recovery(15.0):
+    with recovery(30.0):
         outbox.await_empty("true")
     found = Stream(consume(other))
     assert (found.rows, found.duplicates, found.inversions) == (ROWS, 0, 0)

@@ -55,7 +55,7 @@ def fill(outbox: Outbox, topic: str, rows: int = ROWS) -> None:
 def found_again(outbox: Outbox, process: ProcessUnderTest, recovery: Recovery) -> Iterator[None]:
     """After what is done within, the waiting rows are delivered soon."""
     yield
-    with recovery(5.0):
+    with recovery(30.0):
         outbox.await_empty("true")
     eventually(lambda: metric(process, "holds") == 0, what="no hold is left")
 

@@ -1,6 +1,6 @@
 """The tests of this folder share a guarded broker; what they change there is set right before."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 
@@ -37,9 +37,7 @@ def guard(guarded: Guard, topic: str) -> Guard:
 
 
 @pytest.fixture
-def environment(
-    environment: dict[str, str], guard: Guard, impatient: Mapping[str, str]
-) -> dict[str, str]:
+def environment(environment: dict[str, str], guard: Guard) -> dict[str, str]:
     credential = {
         "KAFKA_BOOTSTRAP_SERVER": guard.proxied.broker.bootstrap,
         "KAFKA_CLIENT_ID": USER,
@@ -47,4 +45,4 @@ def environment(
         "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
         "KAFKA_PROPERTY_SSL_CA_PEM": ca_pem(guard.ca),
     }
-    return environment | dict(impatient) | credential
+    return environment | credential | {"RELAY_BACKOFF_MAX_SECONDS": "1"}

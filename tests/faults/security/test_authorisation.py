@@ -41,7 +41,7 @@ def test_authorisation_revoked(
     outbox.await_empty("name = 'goes on'", timeout=5)
     assert outbox.count("parked_at IS NULL AND attempts = 0") == ROWS
     guard.allow(revoked, *NEEDED)
-    with recovery(10.0):
+    with recovery(30.0):
         outbox.await_empty("true")
     found = Stream(consume(revoked))
     assert (found.rows, found.duplicates, found.inversions) == (ROWS + 1, 0, 0)
@@ -68,7 +68,7 @@ def test_fatal_producer_error(
     assert metric(process, "broker_up") == 0
     assert outbox.count("parked_at IS NULL AND attempts = 0") == ROWS
     guard.allow(topic, *NEEDED)
-    with recovery(10.0):
+    with recovery(30.0):
         outbox.await_empty("true")
     # One producer an attempt, with a pause between: not as many as the machine can make.
     assert 0 < metric(process, "producer_rebuilds_total", reason="failure") < 30
