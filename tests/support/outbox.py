@@ -30,13 +30,13 @@ class Outbox:
         """Write one row in a transaction of its own."""
         self.connection.execute("SELECT outbox_emit(%s, %s, %s, %s)", (name, payload, key, topic))
 
-    def fill(self, rows: int, keys: int) -> None:
+    def fill(self, rows: int, keys: int, topic: str | None = None) -> None:
         """Write many rows at once, spread over *keys* keys."""
         self.connection.execute(
-            "INSERT INTO outbox (key, name, payload, metadata) "
-            "SELECT 'key-' || g %% %(keys)s, 'Filled', json_build_object('number', g), "
+            "INSERT INTO outbox (topic, key, name, payload, metadata) "
+            "SELECT %(topic)s, 'key-' || g %% %(keys)s, 'Filled', json_build_object('number', g), "
             "'{\"versions\": {}}' FROM generate_series(1, %(rows)s) AS g",
-            {"rows": rows, "keys": keys},
+            {"topic": topic, "rows": rows, "keys": keys},
         )
 
     def count(self, where: str = "true") -> int:

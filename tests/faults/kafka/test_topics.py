@@ -46,11 +46,6 @@ def others_go_on(outbox: Outbox) -> Callable[..., None]:
     return check
 
 
-def fill(outbox: Outbox, topic: str, rows: int = ROWS) -> None:
-    outbox.fill(rows, keys=20)
-    outbox.connection.execute("UPDATE outbox SET topic = %s WHERE name = 'Filled'", (topic,))
-
-
 @contextmanager
 def found_again(outbox: Outbox, process: ProcessUnderTest, recovery: Recovery) -> Iterator[None]:
     """After what is done within, the waiting rows are delivered soon."""
@@ -69,7 +64,7 @@ def test_unknown_topic(
     others_go_on: Callable[..., None],
     recovery: Recovery,
 ) -> None:
-    fill(outbox, unknown)
+    outbox.fill(ROWS, keys=20, topic=unknown)
     process = relay()
     others_go_on(process, unknown, "Unknown topic")
     with found_again(outbox, process, recovery):
@@ -88,14 +83,14 @@ def test_topic_deleted_and_recreated(
     recovery: Recovery,
 ) -> None:
     other = make_topic()
-    fill(outbox, other)
+    outbox.fill(ROWS, keys=20, topic=other)
     process = relay()
     outbox.await_empty()
     delete_topic(kafka.bootstrap, other)
     # Until the broker knows, it acknowledges what goes away with the topic.
     admin = admin_client(kafka.bootstrap)
     eventually(lambda: other not in admin.list_topics(timeout=10).topics, what="it is deleted")
-    fill(outbox, other)
+    outbox.fill(ROWS, keys=20, topic=other)
     others_go_on(process, other, "")
     with found_again(outbox, process, recovery):
         create_topic(kafka.bootstrap, other)
@@ -107,7 +102,7 @@ def test_many_rows_for_a_missing_topic_ahead_of_a_good_one_are_looked_past(
     outbox: Outbox, relay: Start, unknown: str
 ) -> None:
     lease_rows = 5_000
-    fill(outbox, unknown, rows=4 * lease_rows)
+    outbox.fill(4 * lease_rows, keys=20, topic=unknown)
     process = relay(RELAY_LEASE_ROWS=str(lease_rows))
     process.wait_for_log("on hold")
     for number in range(50):
