@@ -60,8 +60,8 @@ class Accounts:
 
     def killer(self, row: int) -> None:
         """Report a row parked for killing relays."""
-        log.error("row %d was parked: relays died each time they published it", row)
         self._metrics.parked.labels("", Reason.KILLED_RELAY).inc()
+        log.error("row %d was parked: relays died each time they published it", row)
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         """Count how rows ended, and log what was parked: id and reason, never the payload."""
@@ -70,8 +70,8 @@ class Accounts:
                 case Delivered():
                     self._delivered(outcome.rows)
                 case Rejected():
-                    self._parked(outcome)
                     self._failed([outcome.row], outcome.reason)
+                    self._parked(outcome)
                 case Undelivered():
                     self._failed(outcome.rows, outcome.reason)
                 case _:
@@ -96,11 +96,11 @@ class Accounts:
 
     def _parked(self, rejected: Rejected) -> None:
         row = rejected.row
+        self._metrics.parked.labels(self._label(row), rejected.reason).inc()
         log.error(
             "row %d was parked: %s", row.id, rejected.error,
             extra={"row": row.id, "event_id": row.event_id, "reason": str(rejected.reason)},
         )  # fmt: skip
-        self._metrics.parked.labels(self._label(row), rejected.reason).inc()
 
     def _label(self, row: Row) -> str:
         return self._metrics.topic_label(row.topic or self._topic)

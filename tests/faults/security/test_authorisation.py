@@ -8,6 +8,7 @@ from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
 from tests.faults.conftest import Recovery
 from tests.faults.security.guard import NEEDED, Guard
 from tests.faults.stream import Stream
+from tests.support.eventually import eventually
 from tests.support.metrics import metric
 from tests.support.outbox import Consume, Outbox, Start
 from tests.support.process import LogEntry
@@ -36,7 +37,7 @@ def test_authorisation_revoked(
     warning = process.wait_for_log("on hold")
     assert (warning["level"], warning["topic"]) == ("WARNING", revoked)
     assert "authorization failed" in warning["message"].lower()
-    assert metric(process, "failed_total", topic=revoked, reason="held") > 0
+    eventually(lambda: metric(process, "failed_total", topic=revoked, reason="held") > 0)
     outbox.emit("goes on", topic=topic)
     outbox.await_empty("name = 'goes on'", timeout=5)
     assert outbox.count("parked_at IS NULL AND attempts = 0") == ROWS
