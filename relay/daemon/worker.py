@@ -20,6 +20,8 @@ from relay.settings import Settings
 log = logging.getLogger(__name__)
 
 FLOOR_SECONDS: Final = 1.0
+# Behind what is decided, a lease ends after its first chunk.
+BUSY_FLOOR_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ class Worker:
                 return Round(rows=0, more=only is not None)
             self._accounts.claimed(time.monotonic() - begun)
             more = self._on_probation(lease) or self._relay(lease)
+        if more:
+            self._floors_due = min(self._floors_due, time.monotonic() + BUSY_FLOOR_SECONDS)
         self._accounts.lease_ended("broken" if self.publisher.broken else "done")
         return Round(lease.rows, more)
 
