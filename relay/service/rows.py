@@ -1,8 +1,9 @@
 """Rows of the outbox and of the events table, and the statement that inserts any number of them.
 
 One statement a chunk, whatever the number of rows: the values travel as arrays, so the text is
-always the same and stays prepared. The casts are in the SELECT, because drivers differ in what
-they can send as an array. No RETURNING and no ON CONFLICT: writers may only INSERT.
+always the same and stays prepared. The arrays are written as texts, which every driver sends alike
+and at once, where psycopg builds them in Python. No RETURNING and no ON CONFLICT: writers may only
+INSERT.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -73,7 +74,9 @@ Row = TypeVar("Row", OutboxRow, EventRow)
 
 
 def _insert(table: str, columns: Sequence[str], placeholder: str) -> str:
-    arrays = (f"cast({placeholder.format(f'{table}_{name}')} as text[])" for name in columns)
+    arrays = (
+        f"cast(cast({placeholder.format(f'{table}_{name}')} as text) as text[])" for name in columns
+    )
     values = (f"cast({name} as {_CASTS[name]})" if name in _CASTS else name for name in columns)
     # Ids are drawn in the order of the sorted rows, so the order of the buffer is kept.
     return (
@@ -184,7 +187,7 @@ def _require_transaction(
         )
 
 
-def _chunks(chunk: Chunk) -> Iterator[tuple[tuple[bool, bool], Mapping[str, list[str | None]]]]:
+def _chunks(chunk: Chunk) -> Iterator[tuple[tuple[bool, bool], Mapping[str, str]]]:
     pairs = zip_longest(_cut(chunk.outbox), _cut(chunk.events), fillvalue=())
     for outbox, events in pairs:
         yield (
@@ -208,10 +211,22 @@ def _cut(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 def _arrays(
     table: str, columns: Sequence[str], rows: Sequence[Sequence[str | None]]
-) -> dict[str, list[str | None]]:
+) -> dict[str, str]:
     if not rows:
         return {}
     return {
-        f"{table}_{name}": list(values)
+        f"{table}_{name}": _array(values)
         for name, values in zip(columns, zip(*rows, strict=True), strict=True)
     }
+
+
+def _array(values: Sequence[str | None]) -> str:
+    """Return *values* as PostgreSQL reads an array of texts."""
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: str | None) -> str:
+    if value is None:
+        return "NULL"
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
