@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 
@@ -74,12 +74,12 @@ POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
 }
 
 
-def terminate_connection() -> None:
-    with psycopg.connect(os.environ["DATABASE_URL"]) as other:
-        other.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND application_name LIKE '%worker%'"
-        )
+def terminate_workers(other: psycopg.Connection[Any]) -> None:
+    """End the connections of all workers on this database, and wait until they have ended."""
+    other.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND application_name LIKE '%worker%'"
+    )
 
 
 def set_clock(ahead_seconds: float) -> None:
@@ -89,7 +89,8 @@ def set_clock(ahead_seconds: float) -> None:
 
 def harm(what: str) -> None:
     if what in {TERMINATE, TERMINATE_EACH}:
-        terminate_connection()
+        with psycopg.connect(os.environ["DATABASE_URL"]) as other:
+            terminate_workers(other)
     elif what in CLOCK_JUMP_SECONDS:
         set_clock(CLOCK_JUMP_SECONDS[what])
     else:
