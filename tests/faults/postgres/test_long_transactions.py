@@ -1,5 +1,6 @@
 """Transactions that stay open for the whole run pin dead rows, and must not slow the relay down."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from tests.support.postgres import Database, temporary_database
 pytestmark = pytest.mark.kafka
 
 ROWS = 40_000
+CHUNK_ROWS = 10
 
 
 @pytest.fixture
@@ -63,6 +65,16 @@ def pages_a_probe(outbox: Outbox) -> float:
     return (pages - pages_before) / (probes - probes_before)
 
 
+def has_read(outbox: Outbox) -> bool:
+    """Whether a relay waits within its lease, with the answer to a read."""
+    row = outbox.connection.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND state = 'idle in transaction' AND query LIKE '%bytes_before%'"
+    ).fetchone()
+    assert row is not None
+    return bool(row[0])
+
+
 @pytest.mark.parametrize("kind", ["reading", "writing"])
 def test_a_transaction_held_open_for_the_whole_run(
     outbox: Outbox,
@@ -103,3 +115,28 @@ def test_a_writer_whose_transaction_commits_late(
     found = stream()
     assert (found.rows, found.duplicates) == (rows + 1, 0)
     assert process.is_running
+
+
+def test_a_writer_commits_between_two_chunks_of_a_lease(
+    outbox: Outbox, database_connection: Outbox, sabotaged: Start, stream: Callable[[], Stream]
+) -> None:
+    # Its first row is older than what the first chunk read, and was not to be seen then. Its
+    # second row is newer than all, and must not be found by the chunk that follows.
+    writer = database_connection.connection
+    writer.execute("BEGIN")
+    database_connection.emit("first of its key", key="k")
+    outbox.connection.execute(
+        "INSERT INTO outbox (key, name, payload) SELECT neighbour, 'n', '{}' "
+        "FROM (SELECT 'key-' || g AS neighbour FROM generate_series(1, 10000) AS g) AS keys "
+        "WHERE outbox_shard_of(neighbour) = outbox_shard_of('k') LIMIT %s",
+        (3 * CHUNK_ROWS,),
+    )
+    relay = sabotaged("SIGSTOP", "read", RELAY_CHUNK_ROWS=str(CHUNK_ROWS))
+    relay.wait_until_frozen()
+    eventually(lambda: has_read(outbox), what="the first chunk was read")
+    database_connection.emit("second of its key", key="k")
+    writer.execute("COMMIT")
+    relay.send_signal(signal.SIGCONT)
+    outbox.await_empty("true")
+    found = stream()
+    assert (found.rows, found.duplicates, found.inversions) == (3 * CHUNK_ROWS + 2, 0, 0)
