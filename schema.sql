@@ -166,6 +166,9 @@ CREATE TABLE IF NOT EXISTS event_limit (
     resource uuid NOT NULL,
     -- When it happened, by its own time.
     last_at  timestamptz NOT NULL,
+    -- The longest that anybody asked for: from last_at on, so long has the row a say. Retention
+    -- knows no setting of the services, and must not remove it earlier.
+    pause    interval NOT NULL,
     PRIMARY KEY (name, resource)
 );
 
@@ -228,13 +231,19 @@ CREATE OR REPLACE FUNCTION event_admitted(
     event_name text, about uuid, happened_at timestamptz, pause interval
 ) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-    INSERT INTO event_limit AS l (name, resource, last_at)
-        VALUES (event_name, about, happened_at)
+    INSERT INTO event_limit AS l (name, resource, last_at, pause)
+        VALUES (event_name, about, happened_at, event_admitted.pause)
         ON CONFLICT (name, resource) DO UPDATE
-        SET last_at = greatest(l.last_at, EXCLUDED.last_at)
-        WHERE EXCLUDED.last_at NOT BETWEEN l.last_at - pause + interval '1 microsecond'
-                                       AND l.last_at + pause - interval '1 microsecond';
-    RETURN FOUND;
+        SET last_at = greatest(l.last_at, EXCLUDED.last_at),
+            pause = greatest(l.pause, EXCLUDED.pause)
+        WHERE EXCLUDED.last_at NOT BETWEEN l.last_at - EXCLUDED.pause + interval '1 microsecond'
+                                       AND l.last_at + EXCLUDED.pause - interval '1 microsecond';
+    IF FOUND THEN
+        RETURN true;
+    END IF;
+    UPDATE event_limit AS l SET pause = event_admitted.pause
+     WHERE l.name = event_name AND l.resource = about AND l.pause < event_admitted.pause;
+    RETURN false;
 END
 $$;
 
@@ -468,6 +477,8 @@ BEGIN
         ['outbox_api', 'EXECUTE ON FUNCTION event_admitted'],
         -- Retention removes what is old, and reads no event.
         ['outbox_purger', 'SELECT (id, event_time), DELETE ON events'],
+        -- FOR UPDATE needs UPDATE.
+        ['outbox_purger', 'SELECT, DELETE, UPDATE (last_at) ON event_limit'],
         ['outbox_purger', 'SELECT ON outbox_state']
     ]
     LOOP

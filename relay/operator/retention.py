@@ -1,7 +1,8 @@
-"""Removes old events, batch by batch."""
+"""Removes old events, and rate limits that have no say any more, batch by batch."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from relay.operator.database import Connection
 from relay.operator.queries import retention as queries
@@ -38,3 +39,26 @@ def purge(connection: Connection, before: datetime, batch_rows: int = BATCH_ROWS
         until = {"time": after[0], "id": after[1], "last_time": last[0], "last_id": last[1]}
         yield connection.execute(queries.DELETE, until).rowcount
         after = (last[0], last[1])
+
+
+def count_limits(connection: Connection, before: datetime) -> int:
+    """Count the rate limits that could refuse only events that happened before *before*."""
+    row = connection.execute(queries.COUNT_LIMITS, {"before": before}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def purge_limits(
+    connection: Connection, before: datetime, batch_rows: int = BATCH_ROWS
+) -> Iterator[int]:
+    """Delete the rate limits that could refuse only events that happened before *before*.
+
+    Yields how many, after each commit. Waits for nobody: one that is asked about is left.
+    """
+    last = ("", UUID(int=0))
+    while True:
+        after = {"name": last[0], "resource": last[1], "before": before, "rows": batch_rows}
+        deleted = connection.execute(queries.DELETE_LIMITS, after).fetchall()
+        if not deleted:
+            return
+        yield len(deleted)
+        last = deleted[-1]

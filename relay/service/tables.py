@@ -15,6 +15,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    Interval,
     MetaData,
     SmallInteger,
     Table,
@@ -164,6 +165,7 @@ event_limit = Table(
     Column("name", Text, primary_key=True),
     Column("resource", Uuid, primary_key=True),
     Column("last_at", DateTime(timezone=True), nullable=False),
+    Column("pause", Interval, nullable=False),
 )
 
 for _what in ("cluster_id", "host_id", "infra_env_id", "severity", "category"):

@@ -235,5 +235,9 @@ def test_a_purger_removes_events_and_reads_none(connect: Connect, database: Data
         "DELETE FROM outbox",
         "UPDATE events SET event_time = now()",
         "TRUNCATE events",
+        "UPDATE event_limit SET pause = interval '0'",
+        "TRUNCATE event_limit",
+        "SELECT event_admitted('Event', gen_random_uuid(), now(), '1 hour')",
     )
     assert purger.execute("DELETE FROM events WHERE event_time < now()").rowcount == 1
+    purger.execute("DELETE FROM event_limit WHERE last_at < now()")

@@ -1,7 +1,9 @@
 # ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
 
 import json
+from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -27,13 +29,10 @@ def purge_events(
 ) -> None:
     """Delete the events that happened longer ago than a duration.
 
-    Each batch is a transaction of its own: it holds nobody up, and may be stopped at any time and
-    run again. The outbox is left alone: what waits there is still published. Needs no more than
-    the role outbox_purger.
+    With them go the rate limits that could refuse only events as old. Each batch is a transaction
+    of its own: it holds nobody up, and may be stopped at any time and run again. The outbox is
+    left alone: what waits there is still published. Needs no more than the role outbox_purger.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     from relay import schema
     from relay.operator import retention
     from relay.operator.database import connected
@@ -45,22 +44,40 @@ def purge_events(
         schema.verify(connection)
         before = retention.cutoff(connection, age)
         found = retention.count(connection, before)
-        deleted = 0
+        limits_found = retention.count_limits(connection, before)
+        deleted = limits_deleted = 0
         if not dry_run:
-            batches = track(
-                retention.purge(connection, before, batch),
-                "Deleting events",
-                total=-(-found // batch),
-                console=Console(stderr=True),
-                disable=as_json,
-            )
-            deleted = sum(batches)
+            shown = partial(_shown, batch=batch, hidden=as_json)
+            deleted = shown(retention.purge(connection, before, batch), "events", found)
+            limits = retention.purge_limits(connection, before, batch)
+            limits_deleted = shown(limits, "rate limits", limits_found)
     if as_json:
         answer = {"before": before.isoformat(), "found": found, "deleted": deleted}
-        typer.echo(json.dumps(answer | {"dry_run": dry_run}))
+        limited = {"limits_found": limits_found, "limits_deleted": limits_deleted}
+        typer.echo(json.dumps(answer | limited | {"dry_run": dry_run}))
     else:
-        done = f"{found:,} would be deleted" if dry_run else f"{deleted:,} were deleted"
-        typer.echo(f"Events before {before.isoformat(sep=' ', timespec='seconds')}: {done}.")
+        verb, events, limits_count = (
+            ("would be", found, limits_found) if dry_run else ("were", deleted, limits_deleted)
+        )
+        moment = before.isoformat(sep=" ", timespec="seconds")
+        typer.echo(f"Events before {moment}: {events:,} {verb} deleted.")
+        typer.echo(f"Rate limits of none but such events: {limits_count:,} {verb} deleted.")
+
+
+def _shown(batches: Iterable[int], what: str, total: int, *, batch: int, hidden: bool) -> int:
+    """Return the sum of the batches, with their progress on standard error."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return sum(
+        track(
+            batches,
+            f"Deleting {what}",
+            total=-(-total // batch),
+            console=Console(stderr=True),
+            disable=hidden,
+        )
+    )
 
 
 def _age(text: str) -> timedelta:

@@ -24,3 +24,25 @@ DELETE FROM events
  WHERE (event_time, id) > (%(time)s::timestamptz, %(id)s)
    AND (event_time, id) <= (%(last_time)s, %(last_id)s)
 """
+
+COUNT_LIMITS: Final = "SELECT count(*) FROM event_limit WHERE last_at + pause <= %(before)s"
+
+# Rows that a service asks about at this moment are left: waiting for several could be a deadlock.
+DELETE_LIMITS: Final = """
+WITH silent AS MATERIALIZED (
+    SELECT name, resource
+      FROM event_limit
+     WHERE last_at + pause <= %(before)s
+       AND (name, resource) > (%(name)s, %(resource)s)
+     ORDER BY name, resource
+     LIMIT %(rows)s
+       FOR UPDATE SKIP LOCKED
+), deleted AS (
+    DELETE FROM event_limit AS l
+     USING silent
+     WHERE l.name = silent.name
+       AND l.resource = silent.resource
+    RETURNING l.name, l.resource
+)
+SELECT name, resource FROM deleted ORDER BY name, resource
+"""
