@@ -1,38 +1,19 @@
-"""What a claim promises: fair, from a snapshot of its own, and by the index."""
+"""What a claim promises: fair, and from a snapshot of its own."""
 
 import random
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from relay.daemon import queries
 from relay.daemon.holds import Exclusions
 from relay.daemon.partitioner import partition
 from relay.daemon.store import Store
-from relay.settings import SHARDS, RelaySettings
+from relay.settings import SHARDS
+from tests.integration.relay.conftest import LEASE_SHARDS
 from tests.support.outbox import Outbox
 from tests.support.postgres import Database
 
 NOTHING_HELD = Exclusions()
-LEASE_SHARDS = 16
-ROWS = 100_000
-
-
-@pytest.fixture
-def make_store(database: Database) -> Iterator[Callable[[], Store]]:
-    """Connect a worker's view of the outbox, as it is configured now."""
-    stores: list[Store] = []
-
-    def make() -> Store:
-        settings = RelaySettings(lease_shards=LEASE_SHARDS)
-        stores.append(Store(database.dsn, "test", settings, "topic"))
-        stores[-1].connect()
-        return stores[-1]
-
-    yield make
-    for store in stores:
-        store.close()
 
 
 def test_every_shard_gets_its_turn(outbox: Outbox, make_store: Callable[[], Store]) -> None:
@@ -64,71 +45,6 @@ def test_rows_are_read_as_they_are_after_the_claim(
         outbox.emit("new", key="k")
         read = [row.name for rows in lease.chunks() for row in rows]
     assert read == ["stays", "new"]
-
-
-@pytest.fixture
-def explain(outbox: Outbox) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
-    """Run a statement as a lease does, with the statistics of an empty table; return its plan."""
-    connection = outbox.connection
-    connection.execute("ALTER TABLE outbox SET (autovacuum_enabled = off)")
-    connection.execute("ANALYZE outbox")
-    outbox.fill(ROWS, keys=2_000)
-
-    def run(statement: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        settings = {"timeout_ms": "20000", "application_name": "test"}
-        with connection.transaction():
-            connection.execute(queries.LEASE_SETTINGS, settings)
-            filled = queries.with_exclusions(statement)
-            explained = connection.execute(
-                f"EXPLAIN (ANALYZE, FORMAT JSON) {filled}".encode(),
-                {"topic": "topic", "partitioner": "murmur2", **parameters},
-            ).fetchone()
-        assert explained is not None
-        plan: dict[str, Any] = explained[0][0]
-        return plan
-
-    return run
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for below in plan.get("Plans", ()):
-        yield from nodes(below)
-
-
-def rows_visited(explained: dict[str, Any]) -> int:
-    """The rows of the outbox that a plan visited; it must do so by the index of pending rows."""
-    assert "JIT" not in explained
-    visits = [n for n in nodes(explained["Plan"]) if n.get("Relation Name") == "outbox"]
-    assert {n["Node Type"] for n in visits} <= {"Index Scan", "Index Only Scan"}
-    assert {n["Index Name"] for n in visits} == {"outbox_pending"}
-    return sum(round(n["Actual Rows"] * n["Actual Loops"]) for n in visits)
-
-
-def test_the_claim_looks_at_one_row_of_each_shard(
-    explain: Callable[[str, dict[str, Any]], dict[str, Any]],
-) -> None:
-    explained = explain(
-        queries.CLAIM,
-        {"floors": [0] * SHARDS, "only": None, "requeues": 0, "last": 0, "shards": LEASE_SHARDS},
-    )
-    assert rows_visited(explained) <= SHARDS
-
-
-def test_the_read_looks_at_the_rows_that_it_returns(
-    explain: Callable[[str, dict[str, Any]], dict[str, Any]],
-) -> None:
-    explained = explain(
-        queries.READ,
-        {
-            "shards": list(range(LEASE_SHARDS)),
-            "after": [0] * LEASE_SHARDS,
-            "upto": 2**63 - 1,
-            "rows_per_shard": 100,
-            "bytes": 4 << 20,
-        },
-    )
-    assert rows_visited(explained) == 100 * LEASE_SHARDS
 
 
 @pytest.mark.parametrize("partitioner", ["murmur2", "fnv1a"])
