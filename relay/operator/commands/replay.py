@@ -55,6 +55,8 @@ def replay(
     for name, count in counts.items():
         typer.echo(f"{count:>10,}  {name}")
     typer.echo(f"{total:,} messages {'would be' if dry_run else 'were'} put on the stream again.")
+    if since and (snapshots or both):
+        typer.echo("--since chose among the events alone: states have no time.")
 
 
 def _replayed(

@@ -111,6 +111,25 @@ def test_states_of_tables_with_a_trigger(
     assert many["replayed"] == {"ClusterState": 2, "Host": 6}
 
 
+@pytest.mark.usefixtures("clusters")
+def test_that_states_go_out_whatever_since_says_is_told(
+    run_relay: RunRelay, service_database: Database
+) -> None:
+    table = TrackedTable("clusters", "ClusterState", key=("id",), columns=("name",))
+    with service_database.connect(autocommit=True) as owner:
+        owner.execute(table.create().encode())
+    given = {"DATABASE_URL": service_database.dsn}
+    replay = ("replay", "--since", "2099-01-01", "--dry-run")
+    told = "--since chose among the events alone: states have no time."
+    for chosen, lines in (
+        ((), ["         2  ClusterState", "2 messages would be put on the stream again.", told]),
+        (("--events",), ["0 messages would be put on the stream again."]),
+    ):
+        process = run_relay(*replay, *chosen, environment=given)
+        assert process.wait(60) == 0, process.output
+        assert process.stdout == lines
+
+
 def test_states_of_the_classes_that_an_outbox_tracks(
     run_relay: RunRelay,
     service_database: Database,
