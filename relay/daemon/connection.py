@@ -3,12 +3,38 @@
 from typing import Any, Final
 
 import psycopg
+from psycopg._queries import PostgresQuery
 from psycopg.abc import RV, PQGen
+from psycopg.rows import Row
 
 from relay.errors import DatabaseUnavailableError
 
 CONNECT_SECONDS: Final = 5
 _TICK_SECONDS: Final = 0.5
+
+
+class PunctuatedCursor(psycopg.Cursor[Row]):
+    """Within a pipeline, sends each statement and a sync point as one.
+
+    PostgreSQL takes a client to be busy until the sync point comes. In between no timeout of its
+    runs, and a relay that is frozen there would keep its lease for ever.
+    """
+
+    def _maybe_prepare_gen(
+        self, pgq: PostgresQuery, *, prepare: bool | None = None, binary: bool | None = None
+    ) -> PQGen[None]:
+        yield from super()._maybe_prepare_gen(pgq, prepare=prepare, binary=binary)
+        # psycopg's own sync() is a message of its own, and waits for every result.
+        pipeline = self._conn._pipeline  # noqa: SLF001
+        if pipeline is not None:
+            send = pipeline.command_queue.pop()
+
+            def send_and_sync() -> None:
+                send()
+                self._pgconn.pipeline_sync()
+
+            pipeline.command_queue.append(send_and_sync)
+            pipeline.result_queue.append(None)
 
 
 class BoundedConnection(psycopg.Connection[Any]):
@@ -38,19 +64,6 @@ class BoundedConnection(psycopg.Connection[Any]):
                 f"no answer from the database for {patience:g} s"
             ) from None
 
-    def sync_point(self) -> None:
-        """End the statements sent so far, within a pipeline; does not wait for their results.
-
-        PostgreSQL takes a client to be busy until it says so. In between no timeout of its runs,
-        and a relay that is frozen there would keep its lease for ever.
-        """
-        pipeline = self._pipeline
-        if pipeline is not None:
-            with self.lock:
-                # sync() does the same and then waits for every result.
-                pipeline._enqueue_sync()  # noqa: SLF001
-                self.wait(pipeline._communicate_gen())  # noqa: SLF001
-
 
 def connect(conninfo: str, name: str, patience_seconds: float) -> BoundedConnection:
     """Open a connection in autocommit mode that works behind PgBouncer's transaction mode.
@@ -62,6 +75,7 @@ def connect(conninfo: str, name: str, patience_seconds: float) -> BoundedConnect
         connection = BoundedConnection.connect(
             conninfo,
             autocommit=True,
+            cursor_factory=PunctuatedCursor,
             prepare_threshold=None,
             application_name=name,
             connect_timeout=CONNECT_SECONDS,

@@ -107,7 +107,6 @@ class Lease:
             "rows_per_shard": self._per_shard,
             "bytes": s.chunk_bytes,
         })  # fmt: skip
-        self._connection.sync_point()
         # From now on starts behind rows that were read, where others may still be committed: only
         # as far as all is decided can none of their keys follow before them.
         self._upto = min(self._upto, self._decided_upto)
@@ -161,7 +160,6 @@ class Lease:
                 "ids": [r.row.id for r in rejected],
                 "errors": [r.error for r in rejected],
             })  # fmt: skip
-        self._connection.sync_point()
 
     def commit(self) -> None:
         """End the lease; the locks go with it."""

@@ -164,7 +164,6 @@ class Store:
             "topic": self._topic,
             "partitioner": self._settings.partitioner,
         })  # fmt: skip
-        connection.sync_point()
         found = asked.fetchall()
         if found and found[0][3] != self.floors.requeues:
             self.floors.reset()

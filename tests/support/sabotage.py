@@ -63,8 +63,16 @@ def commit_sent(
     return sent
 
 
+def sends(part: str) -> Reached:
+    """Reached when a statement with this *part* has left, and nothing else was done yet."""
+    return lambda _result, _cursor, statement, *_: part in str(statement)
+
+
 POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
     "claim": (Store, "_claim", claimed),
+    "claim_sent": (psycopg.Cursor, "execute", sends("SKIP LOCKED")),
+    "read_sent": (psycopg.Cursor, "execute", sends("bytes_before")),
+    "delete_sent": (psycopg.Cursor, "execute", sends("DELETE FROM outbox")),
     "read": (Lease, "_ask", always),
     "produce": (Channel, "send", always),
     "killer": (Channel, "send", killer_sent),

@@ -111,6 +111,22 @@ def test_frozen_with_messages_queued_for_less_than_the_lease(
     assert metric(frozen, "failed_total") == metric(frozen, "leases_total", outcome="lost") == 0
 
 
+@pytest.mark.parametrize("point", ["claim_sent", "read_sent", "delete_sent"])
+def test_frozen_when_a_statement_has_just_left(
+    outbox: Outbox,
+    sabotaged: Start,
+    impatient: Mapping[str, str],
+    taken_over: TakenOver,
+    stream: Callable[[], Stream],
+    point: str,
+) -> None:
+    # No timeout of PostgreSQL's runs before the sync point that ends a statement has come.
+    outbox.fill(ROWS, keys=64)
+    taken_over(sabotaged("SIGSTOP", point, **impatient, **ALL_SHARDS))
+    found = stream()
+    assert (found.rows, found.inversions) == (ROWS, 0)
+
+
 def test_frozen_while_a_batch_is_being_read(
     outbox: Outbox,
     sabotaged: Start,
