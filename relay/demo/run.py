@@ -2,12 +2,13 @@
 
 import json as json_text
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
@@ -32,6 +33,7 @@ TOPIC: Final = "events-stream"
 CLUSTERS: Final = 6
 DELIVERY_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
+_REPLAY: Final = "relay replay --since 2026-01-01 --outbox relay.demo.tracked:outbox --dry-run"
 
 # What each transaction wrote to the outbox, kept by that transaction itself: the truth to compare
 # with, however it ends.
@@ -55,36 +57,56 @@ class RelayEndedError(RelayError):
 def demo(*, events: int, json: bool, seed: int | None, keep: bool = False) -> int:
     """Relay about *events* messages of a simulated installation; return 0 if all is well.
 
+    The same *seed* repeats an installation; without one it is drawn, and shown with the report.
     With *json* the last line of standard output is the report as one object. *keep*: then leave the
     servers and a relay running until SIGINT or SIGTERM.
     """
     console = Console(stderr=json)
+    seed = random.randrange(1_000_000) if seed is None else seed  # noqa: S311 - a simulation
     with EmbeddedPostgres() as postgres, MockBroker() as broker:
         broker.create(TOPIC)
         migrate(postgres.dsn())
-        with _relay(postgres.dsn(), broker.bootstrap) as process:
-            report = _relayed(console, postgres, broker, events, seed or 0, process, quiet=json)
+        environment = _environment(postgres, broker)
+        with _relay(environment) as process:
+            report = _relayed(console, postgres, broker, events, seed, process, quiet=json)
         if json:
             sys.stdout.write(json_text.dumps(report.as_dict()) + "\n")
         else:
-            console.print(_table(report))
+            console.print(_table(report, seed))
         if keep:
-            with _relay(postgres.dsn(), broker.bootstrap):
-                _keep(console, postgres.dsn(), broker.bootstrap)
+            with _relay(environment):
+                _keep(console, "Everything", environment, _REPLAY)
     return 0 if report.clean else 1
 
 
-def _keep(console: Console, dsn: str, bootstrap: str) -> None:
+def servers() -> None:
+    """Leave an empty PostgreSQL and a broker running until SIGINT or SIGTERM; print where."""
+    with EmbeddedPostgres() as postgres, MockBroker() as broker:
+        broker.create(TOPIC)
+        _keep(Console(), "An empty PostgreSQL and a broker", _environment(postgres, broker))
+
+
+def _environment(postgres: EmbeddedPostgres, broker: MockBroker) -> dict[str, str]:
+    """Return what leads a relay to the two servers."""
+    return {
+        "DATABASE_URL": postgres.dsn(),
+        "KAFKA_BOOTSTRAP_SERVER": broker.bootstrap,
+        # The mock broker knows no DescribeConfigs.
+        "RELAY_MAX_MESSAGE_BYTES": "1000000",
+        "ENABLE_EVENT_STREAMING": "true",
+        "KAFKA_EVENT_STREAM_TOPIC": TOPIC,
+    }
+
+
+def _keep(console: Console, what: str, environment: Mapping[str, str], *examples: str) -> None:
+    """Say how to reach *what*, in lines that a shell can read, and wait for the end."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     for line in (
-        "Everything keeps running until Ctrl-C. In another terminal:",
-        "export ENABLE_EVENT_STREAMING=true",
-        f"export DATABASE_URL={dsn}",
-        f"export KAFKA_BOOTSTRAP_SERVER={bootstrap}",
-        f"export KAFKA_EVENT_STREAM_TOPIC={TOPIC}",
-        "relay replay --since 2026-01-01 --outbox relay.demo.tracked:outbox --dry-run",
+        f"# {what}, running until Ctrl-C. In each other terminal:",
+        *(f"export {name}={value}" for name, value in environment.items()),
+        *examples,
     ):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     ended.wait()
@@ -158,14 +180,10 @@ def _install(
 
 
 @contextmanager
-def _relay(dsn: str, bootstrap: str) -> Iterator[subprocess.Popen[bytes]]:
-    environment = os.environ | {
-        "ENABLE_EVENT_STREAMING": "true",
-        "DATABASE_URL": dsn,
-        "KAFKA_BOOTSTRAP_SERVER": bootstrap,
-        "KAFKA_EVENT_STREAM_TOPIC": TOPIC,
-        # The mock broker knows no DescribeConfigs.
-        "RELAY_MAX_MESSAGE_BYTES": "1000000",
+def _relay(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {
+        **os.environ,
+        **environment,
         "RELAY_METRICS_HOST": "127.0.0.1",
         "RELAY_METRICS_PORT": "0",
         "RELAY_LOG_LEVEL": "warning",
@@ -196,8 +214,8 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def _table(report: Report) -> Table:
-    table = Table(title="What was committed, and what a consumer read")
+def _table(report: Report, seed: int) -> Table:
+    table = Table(title=f"What was committed, and what a consumer read (seed {seed})")
     for name in report.as_dict():
         table.add_column(name.replace("_", " "), justify="right")
     table.add_row(*(str(count) for count in report.as_dict().values()))

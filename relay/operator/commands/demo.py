@@ -16,12 +16,24 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave it all running until Ctrl-C, to try commands on.")
     ] = False,
+    servers: Annotated[
+        bool,
+        typer.Option(
+            "--servers", help="Only start an empty PostgreSQL and a broker; until Ctrl-C."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate an installation, relay it with real processes, and count what arrived.
 
-    Needs no server: PostgreSQL and a broker are started for it, and removed afterwards.
+    Needs no server: PostgreSQL and a broker are started for it, and removed afterwards. With
+    --servers nothing else is, to be used by your own service; where they are is printed as a shell
+    reads it.
     """
     from relay.demo import run
 
-    raise typer.Exit(run.demo(events=events, json=as_json, seed=seed, keep=keep))
+    if not servers:
+        raise typer.Exit(run.demo(events=events, json=as_json, seed=seed, keep=keep))
+    if keep or as_json:
+        raise typer.BadParameter("--servers simulates nothing: leave --keep and --json out")
+    run.servers()
