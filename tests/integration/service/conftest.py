@@ -1,4 +1,5 @@
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -93,6 +94,31 @@ def tracking(outbox: Outbox) -> Outbox:
     for entity in (Cluster, InfraEnv, Host):
         outbox.track(entity)
     return outbox
+
+
+@pytest.fixture
+def cluster(service_database: Database) -> uuid.UUID:
+    """A cluster that nobody tracked when it came."""
+    return inserted(
+        service_database, "INSERT INTO clusters (id, name, status) VALUES (%s, 'c', '')"
+    )
+
+
+@pytest.fixture
+def host(service_database: Database, cluster: uuid.UUID) -> uuid.UUID:
+    return inserted(
+        service_database,
+        "INSERT INTO hosts (id, cluster_id, name, status, inventory)"
+        " VALUES (%s, %s, 'host', 'discovering', '{}')",
+        cluster,
+    )
+
+
+def inserted(database: Database, statement: str, *values: uuid.UUID) -> uuid.UUID:
+    identity = uuid.uuid4()
+    with database.connect() as connection:
+        connection.execute(statement.encode(), (identity, *values))
+    return identity
 
 
 def url(database: Database, driver: str = "psycopg") -> URL:
