@@ -20,11 +20,10 @@ from relay.operator.commands.events import events
 from relay.operator.commands.list_rows import list_rows
 from relay.operator.commands.live import live
 from relay.operator.commands.migrate import migrate
-from relay.operator.commands.pause import pause
+from relay.operator.commands.pausing import pause, resume
 from relay.operator.commands.purge_events import purge_events
 from relay.operator.commands.replay import replay
 from relay.operator.commands.requeue import requeue
-from relay.operator.commands.resume import resume
 from relay.operator.commands.run import run
 from relay.operator.commands.show import show
 from relay.operator.commands.status import status

@@ -17,8 +17,10 @@ from relay.service.api.representation import LIST_HEADERS, StoredEvent, count_he
 
 PATH: Final = "/api/assisted-install/v2/events"
 
+Responses = dict[int | str, dict[str, Any]]
+
 _PROBLEM_SCHEMA: Final = ProblemDetails.model_json_schema()
-_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+_PROBLEMS: Final[Responses] = {
     status: {
         "description": description,
         "content": {MEDIA_TYPE: {"schema": _PROBLEM_SCHEMA}},
@@ -34,17 +36,23 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     }.items()
 }
 
+_LISTED: Final[Responses] = {200: {"model": list[StoredEvent], "headers": LIST_HEADERS}}
+_ADDED: Final[Responses] = {
+    201: {"model": StoredEvent, "description": "The event as it was stored"},
+    409: {**_PROBLEMS[404], "description": "Another event was added with this key"},
+}
+
+IdempotencyKey = Annotated[
+    str | None, Header(min_length=1, max_length=200, description="adds the event once")
+]
+
 
 def events_router(database: Database, adding: Adding, tokens: Tokens | None) -> APIRouter:
     """Return the routes; without *tokens* everybody may do everything."""
     router = APIRouter(route_class=ProblemRoute, tags=["events"], responses=_PROBLEMS)
     caller = _caller(tokens)
 
-    @router.get(
-        PATH,
-        responses={200: {"model": list[StoredEvent], "headers": LIST_HEADERS}},
-        summary="List events",
-    )
+    @router.get(PATH, responses=_LISTED, summary="List events")
     def list_events(
         wanted: Annotated[EventFilter, Query()], who: Annotated[Caller, Depends(caller)]
     ) -> Response:
@@ -65,21 +73,11 @@ def events_router(database: Database, adding: Adding, tokens: Tokens | None) -> 
             headers["Next-Cursor"] = str(page.next)
         return _json(f"[{','.join(page.events)}]", HTTPStatus.OK, headers)
 
-    @router.post(
-        PATH,
-        status_code=HTTPStatus.CREATED,
-        responses={
-            201: {"model": StoredEvent, "description": "The event as it was stored"},
-            409: {**_PROBLEMS[404], "description": "Another event was added with this key"},
-        },
-        summary="Add an event",
-    )
+    @router.post(PATH, status_code=HTTPStatus.CREATED, responses=_ADDED, summary="Add an event")
     def add_event(
         new: Annotated[NewEvent, Body()],
         who: Annotated[Caller, Depends(caller)],
-        idempotency_key: Annotated[
-            str | None, Header(min_length=1, max_length=200, description="adds the event once")
-        ] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Add an event: it is stored and streamed in one transaction, like those of the service.
 
