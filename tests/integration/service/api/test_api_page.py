@@ -72,9 +72,15 @@ def test_the_list_of_a_cluster(shell: Shell, store: Store, cluster_id: uuid.UUID
     assert headers["severity-count-critical"] == "1"
 
 
-def test_the_walk_through_a_long_list(shell: Shell, store: Store, cluster_id: uuid.UUID) -> None:
-    for number in range(501):
-        store(message=f"event {number}", cluster_id=cluster_id)
+def test_the_walk_through_a_long_list(
+    shell: Shell, database: Database, cluster_id: uuid.UUID
+) -> None:
+    with database.connect() as owner:
+        owner.execute(
+            "INSERT INTO events (name, severity, message, cluster_id)"
+            " SELECT 'Event', 'info', 'event ' || n, %s FROM generate_series(0, 500) AS n",
+            (cluster_id,),
+        )
     pages = list(_documents(shell(WALK)))
     assert [len(page) for page in pages] == [500, 1]
     assert [event["message"] for page in pages for event in page] == [
