@@ -5,6 +5,7 @@ from typing import Any, Final
 import psycopg
 from psycopg._queries import PostgresQuery
 from psycopg.abc import RV, PQGen
+from psycopg.generators import send
 from psycopg.rows import Row
 
 from relay.errors import DatabaseUnavailableError
@@ -14,10 +15,10 @@ _TICK_SECONDS: Final = 0.5
 
 
 class PunctuatedCursor(psycopg.Cursor[Row]):
-    """Within a pipeline, sends each statement and a sync point as one.
+    """Within a pipeline, sends each statement and a sync point as one, and nothing else.
 
-    PostgreSQL takes a client to be busy until the sync point comes. In between no timeout of its
-    runs, and a relay that is frozen there would keep its lease for ever.
+    PostgreSQL takes a client to be busy from any message on until a sync point comes. In between
+    no timeout of its runs, and a relay that is frozen there would keep its lease for ever.
     """
 
     def _maybe_prepare_gen(
@@ -27,14 +28,22 @@ class PunctuatedCursor(psycopg.Cursor[Row]):
         # psycopg's own sync() is a message of its own, and waits for every result.
         pipeline = self._conn._pipeline  # noqa: SLF001
         if pipeline is not None:
-            send = pipeline.command_queue.pop()
+            send_statement = pipeline.command_queue.pop()
 
-            def send_and_sync() -> None:
-                send()
+            def send_both() -> None:
+                send_statement()
                 self._pgconn.pipeline_sync()
 
-            pipeline.command_queue.append(send_and_sync)
+            pipeline.command_queue.append(send_both)
             pipeline.result_queue.append(None)
+
+    def _fetch_pipeline(self) -> None:
+        # psycopg's own asks for a flush, which is such a message; the sync point flushes as well.
+        pipeline = self._conn._pipeline  # noqa: SLF001
+        if pipeline is not None and not self.pgresult:
+            with self._conn.lock:
+                self._conn.wait(send(pipeline.pgconn))
+                self._conn.wait(pipeline._fetch_gen(flush=False))  # noqa: SLF001
 
 
 class BoundedConnection(psycopg.Connection[Any]):

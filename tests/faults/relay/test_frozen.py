@@ -111,6 +111,19 @@ def test_frozen_with_messages_queued_for_less_than_the_lease(
     assert metric(frozen, "failed_total") == metric(frozen, "leases_total", outcome="lost") == 0
 
 
+def test_frozen_with_the_only_row_in_hand(
+    outbox: Outbox,
+    sabotaged: Start,
+    impatient: Mapping[str, str],
+    taken_over: TakenOver,
+    stream: Callable[[], Stream],
+) -> None:
+    # Nothing more is asked of the database after this row's chunk until the row is settled.
+    outbox.fill(1, keys=1)
+    taken_over(sabotaged("SIGSTOP", "produce", **impatient))
+    assert stream().rows == 1
+
+
 @pytest.mark.parametrize("point", ["claim_sent", "read_sent", "delete_sent"])
 def test_frozen_when_a_statement_has_just_left(
     outbox: Outbox,
