@@ -1,11 +1,14 @@
-"""The same contract for the mock broker that the demo uses, and for the real one."""
+"""One contract for three brokers: the model's, the mock that the demo uses, and the real one."""
 
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from unittest.mock import patch
 
 import pytest
 
+from relay.daemon import channel
 from relay.daemon.metrics import Metrics
 from relay.daemon.publisher import Publisher
 from relay.daemon.rows import Delivered, Outcome, Rejected, Row, Undelivered
@@ -14,31 +17,59 @@ from relay.demo.broker import MockBroker
 from relay.settings import KafkaSettings, RelaySettings, Settings
 from relay.settings.database import DatabaseSettings
 from relay.settings.versions import VersionSettings
+from tests.model import broker as model
+from tests.support.kafka.topics import ConsumedMessage, read_topic
 
 LEASE_SECONDS = 20.0
+PARTITIONS = 4
 
 
 @dataclass(frozen=True)
 class Broker:
-    """Where to publish; *make_topic* makes a topic of four partitions."""
+    """Where to publish; *make_topic* makes a topic of four partitions, *read* reads it."""
 
     bootstrap: str
     make_topic: Callable[[], str]
+    read: Callable[..., list[ConsumedMessage]]
 
 
-@pytest.fixture(params=["mock", pytest.param("real", marks=pytest.mark.kafka)])
+@pytest.fixture(params=["model", "mock", pytest.param("real", marks=pytest.mark.kafka)])
 def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     if request.param == "real":
         bootstrap = request.getfixturevalue("kafka").bootstrap
-        yield Broker(bootstrap, request.getfixturevalue("make_topic"))
-        return
-    with MockBroker() as mock:
+        make_topic = request.getfixturevalue("make_topic")
+        yield Broker(bootstrap, make_topic, partial(read_topic, bootstrap))
+    elif request.param == "mock":
+        with MockBroker() as mock:
 
-        def make() -> str:
-            mock.create(name := f"contract-{uuid.uuid4().hex[:12]}")
-            return name
+            def make() -> str:
+                mock.create(name := f"contract-{uuid.uuid4().hex[:12]}")
+                return name
 
-        yield Broker(mock.bootstrap, make)
+            yield Broker(mock.bootstrap, make, partial(read_topic, mock.bootstrap))
+    else:
+        memory = model.Broker(partitions=PARTITIONS)
+        with patch.object(channel, "Producer", partial(model.Producer, memory)):
+            yield Broker("in-memory", lambda: "contract", partial(read_memory, memory))
+
+
+def read_memory(memory: model.Broker, topic: str, **_: object) -> list[ConsumedMessage]:
+    """All that the model's broker took, what is still on the wire included."""
+    del topic
+    memory.let_arrive()
+    return [
+        ConsumedMessage(
+            sent.partition,
+            offset,
+            None if sent.key is None else sent.key.encode(),
+            sent.value,
+            [
+                (name, text.encode() if isinstance(text, str) else text)
+                for name, text in sent.headers
+            ],
+        )
+        for offset, sent in enumerate(memory.log)
+    ]
 
 
 class Publishing:

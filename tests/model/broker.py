@@ -1,8 +1,8 @@
 """A broker in memory, and librdkafka's producer as the relay's channel sees it.
 
-It keeps the contract that tests/contract pins on the real one: a partition takes messages in
-order, a refused batch stops what is behind it, an answer that got lost is asked for again, and what
-a purge takes back may still be on the wire.
+The contract of tests/contract is this one's too: a partition takes messages in order, a refused
+batch stops what is behind it and ends the producer, and what a purge takes back may still be on the
+wire. Beyond that, an answer that got lost is asked for again.
 """
 
 import json
@@ -58,6 +58,7 @@ class Broker:
     """Partitions that grow, and what is wrong with the broker at the moment."""
 
     clock: Clock = field(default_factory=Clock)
+    partitions: int = PARTITIONS
     log: list[Sent] = field(default_factory=list)
     up: bool = True
     answers: bool = True
@@ -100,6 +101,7 @@ class Producer:
         self._waiting: list[Sent] = []
         self._answers: list[tuple[Sent, KafkaError | None]] = []
         self._fatal: KafkaError | None = None
+        self._told = False
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._answers)
@@ -152,7 +154,7 @@ class Producer:
         if not self._broker.up:
             self._broker.clock.advance(timeout)
             raise KafkaException(KafkaError(KafkaError._TRANSPORT, "no broker answered"))
-        leaders = {n: SimpleNamespace(id=n, leader=1) for n in range(PARTITIONS)}
+        leaders = {n: SimpleNamespace(id=n, leader=1) for n in range(self._broker.partitions)}
         return SimpleNamespace(topics={topic: SimpleNamespace(error=None, partitions=leaders)})
 
     def _send(self) -> None:
@@ -164,7 +166,7 @@ class Producer:
                 continue
             new = [message for message in messages if not message.appended]
             for start in range(0, len(new), BATCH_MESSAGES):
-                if self._fatal is not None and self._gapless:
+                if self._fatal is not None:
                     break
                 sent = True
                 batch = new[start : start + BATCH_MESSAGES]
@@ -179,7 +181,8 @@ class Producer:
         for message in batch:
             self._waiting.remove(message)
             self._answers.append((message, error))
-        self._fatal = KafkaError(KafkaError._GAPLESS_GUARANTEE, "a gap", fatal=self._gapless)
+        if self._gapless:
+            self._fatal = KafkaError(KafkaError._GAPLESS_GUARANTEE, "a gap", fatal=True)
 
     def _acknowledge(self) -> None:
         if not (self._broker.up and self._broker.answers):
@@ -190,6 +193,9 @@ class Producer:
                 self._answers.append((message, None))
 
     def _answer(self) -> int:
+        if self._fatal is not None and not self._told:
+            self._told = True
+            raise KafkaException(self._fatal)
         answers, self._answers = self._answers, []
         for message, error in answers:
             message.on_delivery(error, None)
