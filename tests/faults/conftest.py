@@ -1,3 +1,4 @@
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -5,14 +6,17 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 import pytest
 
 from tests.faults.stream import Stream
-from tests.support.outbox import Consume
+from tests.support.outbox import Consume, Start
 from tests.support.process import ProcessUnderTest
 from tests.support.sabotage import sabotaged_relay
 
 # Of the settings in `impatient`.
 LEASE_TIMEOUT_SECONDS = 3.0
-# Beyond that, on a machine that does other things as well: a new relay starts, and drains.
-MARGIN_SECONDS = 15.0
+# What is promised of a lease whose relay died, and of one whose relay froze or vanished.
+AFTER_A_KILL_SECONDS = 5.0
+AFTER_A_FREEZE_SECONDS = LEASE_TIMEOUT_SECONDS + 5.0
+# The clients of database and broker have to notice that it is over.
+AFTER_AN_OUTAGE_SECONDS = 10.0
 
 Recovery = Callable[[float], AbstractContextManager[None]]
 
@@ -49,6 +53,20 @@ def sabotaged(environment: dict[str, str]) -> Iterator[Callable[..., ProcessUnde
             return processes.enter_context(process)
 
         yield start
+
+
+@pytest.fixture
+def successor(relay: Start) -> Start:
+    """Start a relay that is up, and stands still until it is sent SIGCONT."""
+
+    def start(**changes: str) -> ProcessUnderTest:
+        process = relay(**changes)
+        process.wait_for_log("relaying to")
+        process.send_signal(signal.SIGSTOP)
+        process.wait_until_frozen()
+        return process
+
+    return start
 
 
 @pytest.fixture

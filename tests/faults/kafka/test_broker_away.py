@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.conftest import Recovery
+from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
 from tests.support.kafka.broker import KafkaBroker
@@ -38,7 +38,7 @@ def outage(
         assert metric(process, "broker_up") == 0
         assert outbox.count() > 0
         end()
-        with recovery(30.0):
+        with recovery(AFTER_AN_OUTAGE_SECONDS):
             outbox.await_empty(timeout=60)
         assert outbox.count() == metric(process, "parked_total") == 0
         assert metric(process, "broker_up") == 1

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.conftest import Recovery
+from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
 from tests.support.kafka.broker import KafkaBroker
@@ -45,7 +45,7 @@ def test_client_queue_full(
     )
     eventually(lambda: metric(process, "in_flight") > 0, what="the first chunk is in the queue")
     broker.resume()
-    with recovery(30.0):
+    with recovery(AFTER_AN_OUTAGE_SECONDS):
         outbox.await_empty("true")
     # A full queue is waited for: it is no failure of any row, nor of the producer.
     assert metric(process, "failed_total") == metric(process, "producer_rebuilds_total") == 0

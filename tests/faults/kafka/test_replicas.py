@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from confluent_kafka.cimpl import NewTopic
 
-from tests.faults.conftest import Recovery
+from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
 from tests.support.kafka.broker import KafkaBroker
@@ -104,7 +104,7 @@ def test_not_enough_in_sync_replicas(
     assert outbox.count("parked_at IS NULL AND attempts = 0") == ROWS
     assert metric(process, "failed_total", topic=other) > 0
     second_node.start()
-    with recovery(30.0):
+    with recovery(AFTER_AN_OUTAGE_SECONDS):
         outbox.await_empty("true")
     found = Stream(consume(other))
     assert (found.rows, found.inversions) == (ROWS, 0)
@@ -135,7 +135,7 @@ def test_one_partition_without_a_leader(
     )
     assert 0 < stuck < ROWS
     second_node.start()
-    with recovery(30.0):
+    with recovery(AFTER_AN_OUTAGE_SECONDS):
         outbox.await_empty("true")
     found = Stream(consume(other))
     assert (found.rows, found.duplicates, found.inversions) == (ROWS, 0, 0)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.faults.conftest import Recovery
+from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
 from tests.support.kafka.selection import SessionKafka
@@ -50,7 +50,7 @@ def others_go_on(outbox: Outbox) -> Callable[..., None]:
 def found_again(outbox: Outbox, process: ProcessUnderTest, recovery: Recovery) -> Iterator[None]:
     """After what is done within, the waiting rows are delivered soon."""
     yield
-    with recovery(30.0):
+    with recovery(AFTER_AN_OUTAGE_SECONDS):
         outbox.await_empty("true")
     eventually(lambda: metric(process, "holds") == 0, what="no hold is left")
 

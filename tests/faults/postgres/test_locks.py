@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from tests.faults.conftest import MARGIN_SECONDS, Recovery
+from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
 from tests.support.metrics import metric
@@ -56,7 +56,7 @@ def test_lock_on_the_table_by_ddl(
     process.wait_for_log("no answer from the database for 2 s")
     assert most_backends_over(outbox, 4, process) <= 6
     ddl.execute("ROLLBACK")
-    with recovery(MARGIN_SECONDS):
+    with recovery(AFTER_AN_OUTAGE_SECONDS):
         outbox.await_empty("true")
     assert metric(process, "parked_total") == 0
     found = stream()
@@ -81,7 +81,7 @@ def test_statement_timeout(
     eventually(lambda: backends(outbox, "query_start < now() - interval '8 s'") == 0)
     assert outbox.count("parked_at IS NOT NULL") == 0
     other.execute("ROLLBACK")
-    with recovery(MARGIN_SECONDS):
+    with recovery(AFTER_AN_OUTAGE_SECONDS):
         outbox.await_empty("true")
     assert metric(process, "parked_total") == 0
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from tests.faults.conftest import LEASE_TIMEOUT_SECONDS, MARGIN_SECONDS, Recovery
+from tests.faults.conftest import AFTER_A_FREEZE_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.metrics import get, metric
 from tests.support.outbox import Outbox, Start
@@ -21,11 +21,12 @@ def test_black_holed_connection(
     database: Database,
     outbox: Outbox,
     sabotaged: Start,
-    relay: Start,
+    successor: Start,
     impatient: Mapping[str, str],
     stream: Callable[[], Stream],
     recovery: Recovery,
 ) -> None:
+    other = successor(**impatient)
     outbox.fill(ROWS, keys=64)
     with TcpProxy(database.address) as proxy:
         behind = {"DATABASE_URL": database.via(proxy.address).dsn, "RELAY_LEASE_SHARDS": "64"}
@@ -34,8 +35,8 @@ def test_black_holed_connection(
         cut_off.wait_until_frozen()
         proxy.mode = Mode.BLACK_HOLE
         cut_off.send_signal(signal.SIGCONT)
-        with recovery(LEASE_TIMEOUT_SECONDS + MARGIN_SECONDS):
-            relay(**impatient)
+        with recovery(AFTER_A_FREEZE_SECONDS):
+            other.send_signal(signal.SIGCONT)
             outbox.await_empty("true")
         cut_off.wait_for_log("no answer from the database")
         assert get(cut_off, "/livez")[0] == 200

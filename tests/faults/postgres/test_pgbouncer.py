@@ -1,10 +1,11 @@
 """PgBouncer in transaction mode between relay and database: nothing rests on the session."""
 
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.faults.conftest import LEASE_TIMEOUT_SECONDS, MARGIN_SECONDS, Recovery
+from tests.faults.conftest import AFTER_A_FREEZE_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.metrics import metric
 from tests.support.outbox import Outbox, Start
@@ -49,18 +50,19 @@ def test_pgbouncer_between_relay_and_database(
 def test_a_relay_behind_pgbouncer_freezes(
     pooled: Database,
     outbox: Outbox,
-    relay: Start,
+    successor: Start,
     sabotaged: Start,
     impatient: dict[str, str],
     stream: Callable[[], Stream],
     recovery: Recovery,
 ) -> None:
-    outbox.fill(4_000, keys=64)
     behind = impatient | {"DATABASE_URL": pooled.dsn}
+    other = successor(**behind)
+    outbox.fill(4_000, keys=64)
     frozen = sabotaged("SIGSTOP", "ack", **behind, RELAY_LEASE_SHARDS="64")
     frozen.wait_until_frozen()
-    with recovery(LEASE_TIMEOUT_SECONDS + MARGIN_SECONDS):
-        other = relay(**behind)
+    with recovery(AFTER_A_FREEZE_SECONDS):
+        other.send_signal(signal.SIGCONT)
         outbox.await_empty("true")
     assert metric(other, "published_total") == 4_000
     found = stream()

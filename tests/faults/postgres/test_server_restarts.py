@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from relay.demo.postgres import EmbeddedPostgres
-from tests.faults.conftest import MARGIN_SECONDS, Recovery
+from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
 from tests.support.metrics import get, metric
@@ -59,7 +59,7 @@ def test_immediate_restart(
     process.wait_for_log("PostgreSQL at")
     assert get(process, "/livez")[0] == 200
     server.start()
-    with recovery(MARGIN_SECONDS):
+    with recovery(AFTER_AN_OUTAGE_SECONDS):
         eventually(lambda: left(database) == 0, timeout=60)
     assert metric(process, "parked_total") == 0
     found = stream()
@@ -87,7 +87,7 @@ def test_failover_to_a_replica_that_is_read_only_at_first(
         assert left(replica) > 0
         with replica.connect(autocommit=True) as connection:
             connection.execute("SELECT pg_promote()")
-        with recovery(MARGIN_SECONDS):
+        with recovery(AFTER_AN_OUTAGE_SECONDS):
             eventually(lambda: left(replica) == 0, timeout=60)
         assert metric(process, "parked_total") == 0
     found = stream()

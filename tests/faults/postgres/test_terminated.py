@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from tests.faults.conftest import MARGIN_SECONDS, Recovery
+from tests.faults.conftest import AFTER_A_KILL_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.metrics import metric
 from tests.support.outbox import Outbox, Start
@@ -20,7 +20,7 @@ def test_pg_terminate_backend_on_a_worker_in_mid_batch(
     outbox.fill(4_000, keys=64)
     relay = sabotaged("TERMINATE", "delete", 1, RELAY_LEASE_ROWS=str(LEASE_ROWS))
     warning = relay.wait_for_log("PostgreSQL at")
-    with recovery(MARGIN_SECONDS):
+    with recovery(AFTER_A_KILL_SECONDS):
         outbox.await_empty("true")
     assert warning["level"] == "WARNING"
     assert "rows wait" in warning["message"]

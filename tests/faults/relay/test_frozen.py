@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from tests.faults.conftest import LEASE_TIMEOUT_SECONDS, MARGIN_SECONDS, Recovery
+from tests.faults.conftest import AFTER_A_FREEZE_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
 from tests.support.metrics import metric
@@ -25,14 +25,15 @@ TakenOver = Callable[[ProcessUnderTest], ProcessUnderTest]
 
 @pytest.fixture
 def taken_over(
-    outbox: Outbox, relay: Start, impatient: Mapping[str, str], recovery: Recovery
+    outbox: Outbox, successor: Start, impatient: Mapping[str, str], recovery: Recovery
 ) -> TakenOver:
     """Wait until the relay has frozen, let another one take over, thaw it; return the other."""
+    other = successor(**impatient)
 
     def take_over(frozen: ProcessUnderTest) -> ProcessUnderTest:
         frozen.wait_until_frozen()
-        with recovery(LEASE_TIMEOUT_SECONDS + MARGIN_SECONDS):
-            other = relay(**impatient)
+        with recovery(AFTER_A_FREEZE_SECONDS):
+            other.send_signal(signal.SIGCONT)
             outbox.await_empty("true")
         frozen.send_signal(signal.SIGCONT)
         frozen.wait_for_log("PostgreSQL at")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.faults.conftest import MARGIN_SECONDS, Recovery
+from tests.faults.conftest import AFTER_A_KILL_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.outbox import Outbox, Start
 
@@ -30,11 +30,12 @@ class Aftermath:
 def killed(
     outbox: Outbox,
     sabotaged: Start,
-    relay: Start,
+    successor: Start,
     stream: Callable[[], Stream],
     recovery: Recovery,
 ) -> Callable[[str, int], Aftermath]:
     """Kill a relay at a point, let another one finish, and check what holds after every kill."""
+    other = successor(**SMALL_LEASES)
 
     def kill(point: str, countdown: int) -> Aftermath:
         outbox.fill(ROWS, keys=60)
@@ -42,8 +43,8 @@ def killed(
         assert victim.wait() == -signal.SIGKILL
         # A lease ends when it has less than one row for each of its shards left.
         leases = round((ROWS - outbox.count()) / LEASE_ROWS)
-        with recovery(MARGIN_SECONDS):
-            relay(**SMALL_LEASES)
+        with recovery(AFTER_A_KILL_SECONDS):
+            other.send_signal(signal.SIGCONT)
             outbox.await_empty("true")
         aftermath = Aftermath(leases, stream())
         assert aftermath.stream.rows == ROWS

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.conftest import MARGIN_SECONDS, Recovery
+from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
 from tests.support.kafka.broker import KafkaBroker
@@ -79,7 +79,7 @@ def test_start_with_the_database_down(
         assert get(process, "/livez")[0] == 200
         assert get(process, "/readyz")[0] == 503
         proxy.mode = Mode.PASS
-        with recovery(MARGIN_SECONDS):
+        with recovery(AFTER_AN_OUTAGE_SECONDS):
             outbox.await_empty("true")
         assert get(process, "/readyz")[0] == 200
         assert metric(process, "published_total") == 1

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
 
-from tests.faults.conftest import Recovery
+from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.security.guard import NEEDED, Guard
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
@@ -42,7 +42,7 @@ def test_authorisation_revoked(
     outbox.await_empty("name = 'goes on'", timeout=5)
     assert outbox.count("parked_at IS NULL AND attempts = 0") == ROWS
     guard.allow(revoked, *NEEDED)
-    with recovery(30.0):
+    with recovery(AFTER_AN_OUTAGE_SECONDS):
         outbox.await_empty("true")
     found = Stream(consume(revoked))
     assert (found.rows, found.duplicates, found.inversions) == (ROWS + 1, 0, 0)
@@ -69,7 +69,7 @@ def test_fatal_producer_error(
     assert metric(process, "broker_up") == 0
     assert outbox.count("parked_at IS NULL AND attempts = 0") == ROWS
     guard.allow(topic, *NEEDED)
-    with recovery(30.0):
+    with recovery(AFTER_AN_OUTAGE_SECONDS):
         outbox.await_empty("true")
     # One producer an attempt, with a pause between: not as many as the machine can make.
     assert 0 < metric(process, "producer_rebuilds_total", reason="failure") < 30

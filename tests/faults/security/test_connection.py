@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import trustme
 
-from tests.faults.conftest import Recovery
+from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.security.certificates import broker_certificate, ca_pem
 from tests.faults.security.guard import PASSWORD, Guard
 from tests.faults.stream import Stream
@@ -42,7 +42,7 @@ def assert_delivered(
     outbox: Outbox, stream: Callable[[], Stream], recovery: Recovery
 ) -> Callable[[], None]:
     def check() -> None:
-        with recovery(30.0):
+        with recovery(AFTER_AN_OUTAGE_SECONDS):
             outbox.await_empty("true")
         found = stream()
         assert (found.rows, found.duplicates, found.inversions) == (ROWS, 0, 0)
@@ -80,7 +80,7 @@ def test_credential_revoked(
     outbox.fill(ROWS, keys=5)
     assert_refused(process, "authentication failed", "Authentication failed")
     guard.set_password()
-    with recovery(30.0):
+    with recovery(AFTER_AN_OUTAGE_SECONDS):
         outbox.await_empty("true")
     assert (stream().rows, stream().inversions) == (ROWS + 1, 0)
 
