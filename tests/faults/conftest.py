@@ -16,7 +16,7 @@ LEASE_TIMEOUT_SECONDS = 3.0
 AFTER_A_KILL_SECONDS = 5.0
 AFTER_A_FREEZE_SECONDS = LEASE_TIMEOUT_SECONDS + 5.0
 # The clients of database and broker have to notice that it is over.
-AFTER_AN_OUTAGE_SECONDS = 10.0
+AFTER_AN_OUTAGE_SECONDS = 5.0
 
 Recovery = Callable[[float], AbstractContextManager[None]]
 
