@@ -20,9 +20,10 @@ OWN: Final[Mapping[str, str | int | float | bool]] = {
     "allow.auto.create.topics": False,
 }
 _RESERVED: Final = frozenset(OWN) | {
+    # Kept below the smallest limit of the topics.
+    "batch.size",
     "bootstrap.servers",
     "delivery.timeout.ms",
-    "enable.gapless.guarantee",
     "max.in.flight",
     "max.in.flight.requests.per.connection",
     "message.max.bytes",

@@ -9,6 +9,7 @@ from relay.settings import KafkaSettings
     ("name", "value"),
     [
         ("acks", "1"),
+        ("batch.size", "5000000"),
         ("enable.idempotence", "false"),
         ("enable.gapless.guarantee", "false"),
         ("message.timeout.ms", "3000"),
