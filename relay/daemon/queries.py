@@ -1,6 +1,10 @@
 """Every statement of the relay, with its reason.
 
 The fragments in braces are filled in by ``with_exclusions``; values go in as parameters.
+
+Pending rows of a shard are found by comparing (shard, id) as a row, which no other index than
+outbox_pending can serve. With an equal shard and a range of ids, statistics taken while few rows
+lived made PostgreSQL walk along the primary key, through the rows of all other shards.
 """
 
 from typing import Final
@@ -13,13 +17,14 @@ ROLLBACK: Final = "ROLLBACK"
 
 # One transaction's settings, so that they work through a pooler. The two timeouts take the lease
 # from a relay that vanished: a backend that still writes to a frozen reader is not idle, and only
-# the second one ends it. Statistics of an empty table would make the claim a sequential scan, and
-# forbidding that alone would set off the JIT compiler.
+# the second one ends it. Statistics of an empty table would make the claim a sequential scan, or a
+# bitmap of all that waits, and forbidding these alone would set off the JIT compiler.
 LEASE_SETTINGS: Final = """
 SELECT set_config('idle_in_transaction_session_timeout', %(timeout_ms)s, true),
        set_config('tcp_user_timeout', %(timeout_ms)s, true),
        set_config('statement_timeout', %(timeout_ms)s, true),
        set_config('enable_seqscan', 'off', true),
+       set_config('enable_bitmapscan', 'off', true),
        set_config('jit', 'off', true),
        set_config('application_name', %(application_name)s, true)
 """
@@ -40,15 +45,15 @@ WITH locked AS MATERIALIZED (
        AND (
                SELECT o.id
                  FROM outbox AS o
-                WHERE o.shard = s.shard
-                  AND o.parked_at IS NULL
-                  AND o.id > CASE
+                WHERE o.parked_at IS NULL
+                  AND (o.shard, o.id) > (s.shard, CASE
                           WHEN (SELECT requeues FROM outbox_state) = %(requeues)s
                           THEN (%(floors)s::bigint[])[s.shard + 1]
                           ELSE 0
-                      END
+                      END)
+                  AND (o.shard, o.id) <= (s.shard, 9223372036854775807)
                   {exclusions}
-                ORDER BY o.id
+                ORDER BY o.shard, o.id
                 LIMIT 1
            ) IS NOT NULL
      ORDER BY (s.shard - %(last)s + 63) %% 64
@@ -86,13 +91,12 @@ SELECT id, event_id, shard, topic, key, name, payload, metadata, headers, create
          CROSS JOIN LATERAL (
                    SELECT *
                      FROM outbox AS o
-                    WHERE o.shard = claimed.shard
-                      AND o.parked_at IS NULL
-                      AND o.id > claimed.after
-                      AND o.id <= %(upto)s
+                    WHERE o.parked_at IS NULL
+                      AND (o.shard, o.id) > (claimed.shard, claimed.after)
+                      AND (o.shard, o.id) <= (claimed.shard, %(upto)s::bigint)
                       {exclusions}
                       {blocked}
-                    ORDER BY o.id
+                    ORDER BY o.shard, o.id
                     LIMIT %(rows_per_shard)s
                ) AS o) AS r
  WHERE bytes_before < %(bytes)s
@@ -116,12 +120,11 @@ UPDATE outbox AS o
 HEAD: Final = """
 SELECT o.id, o.attempts
   FROM outbox AS o
- WHERE o.shard = %(shard)s
-   AND o.parked_at IS NULL
-   AND o.id > %(after)s
-   AND o.id <= %(upto)s
+ WHERE o.parked_at IS NULL
+   AND (o.shard, o.id) > (%(shard)s::smallint, %(after)s::bigint)
+   AND (o.shard, o.id) <= (%(shard)s::smallint, %(upto)s::bigint)
    {exclusions}
- ORDER BY o.id
+ ORDER BY o.shard, o.id
  LIMIT %(rows)s
 """
 
@@ -132,9 +135,10 @@ UPDATE outbox_shard AS s
            SELECT max(id)
              FROM (SELECT o.id
                      FROM outbox AS o
-                    WHERE o.shard = s.shard
-                      AND o.parked_at IS NULL
-                    ORDER BY o.id
+                    WHERE o.parked_at IS NULL
+                      AND (o.shard, o.id) > (s.shard, 0)
+                      AND (o.shard, o.id) <= (s.shard, 9223372036854775807)
+                    ORDER BY o.shard, o.id
                     LIMIT %(rows)s) AS held
        )
  WHERE s.shard = ANY(%(shards)s::smallint[])
@@ -205,11 +209,11 @@ SELECT f.shard, o.id, o.created_ms
  CROSS JOIN LATERAL (
            SELECT o.id, (date_part('epoch', o.created_at) * 1000)::bigint AS created_ms
              FROM outbox AS o
-            WHERE o.shard = f.shard - 1
-              AND o.parked_at IS NULL
-              AND o.id > f.floor
+            WHERE o.parked_at IS NULL
+              AND (o.shard, o.id) > ((f.shard - 1)::smallint, f.floor)
+              AND (o.shard, o.id) <= ((f.shard - 1)::smallint, 9223372036854775807)
               {exclusions}
-            ORDER BY o.id
+            ORDER BY o.shard, o.id
             LIMIT 1
        ) AS o
 """
@@ -225,9 +229,10 @@ SELECT (SELECT count(*)
                  CROSS JOIN LATERAL (
                            SELECT
                              FROM outbox AS o
-                            WHERE o.shard = f.shard - 1
-                              AND o.parked_at IS NULL
-                              AND o.id > f.floor
+                            WHERE o.parked_at IS NULL
+                              AND (o.shard, o.id) > ((f.shard - 1)::smallint, f.floor)
+                              AND (o.shard, o.id)
+                                  <= ((f.shard - 1)::smallint, 9223372036854775807)
                             LIMIT %(limit)s
                        ) AS o
                  LIMIT %(limit)s) AS counted) AS pending,

@@ -110,6 +110,27 @@ def test_a_statement_goes_by_its_index_and_is_not_compiled(database: Database, n
     assert jit == "off"
 
 
+@pytest.fixture(params=["DELETE FROM outbox", "DELETE FROM outbox WHERE shard <> 5"])
+def misled(outbox: Outbox, request: pytest.FixtureRequest) -> None:
+    """Many rows, with the statistics of a moment when nearly all rows were dead."""
+    outbox.connection.execute("ALTER TABLE outbox SET (autovacuum_enabled = off)")
+    outbox.fill(ROWS, keys=2_000)
+    outbox.connection.execute(request.param)
+    outbox.connection.execute("ANALYZE outbox")
+    outbox.fill(ROWS, keys=2_000)
+
+
+@pytest.mark.usefixtures("misled")
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_walks_through_the_rows_of_other_shards(database: Database, name: str) -> None:
+    statement, parameters, _, rows = STATEMENTS[name]
+    plan, _ = explained(database, statement, parameters)
+    visits = [node for node in nodes(plan) if node.get("Relation Name") == "outbox"]
+    assert {node["Index Name"] for node in visits} <= {"outbox_pending", "outbox_parked"}
+    assert sum(node.get("Rows Removed by Filter", 0) for node in visits) == 0
+    assert sum(round(node["Actual Rows"] * node["Actual Loops"]) for node in visits) <= rows
+
+
 def scans(outbox: Outbox) -> tuple[int, int]:
     """How often the outbox was read as a whole, and how often its claim index was used."""
     row = outbox.connection.execute(
