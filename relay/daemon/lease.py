@@ -34,7 +34,7 @@ class Claimed:
 
 
 class Lease:
-    """Reads and settles the rows of the claimed shards; ends with commit() or on exit."""
+    """Reads and settles the rows of the claimed shards; the store begins and ends it."""
 
     def __init__(
         self,
@@ -160,10 +160,6 @@ class Lease:
                 "ids": [r.row.id for r in rejected],
                 "errors": [r.error for r in rejected],
             })  # fmt: skip
-
-    def commit(self) -> None:
-        """End the lease; the locks go with it."""
-        self._connection.execute(queries.COMMIT)
 
     # -- probation ----------------------------------------------------------------------------
 

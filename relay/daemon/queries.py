@@ -13,7 +13,6 @@ from typing import Final
 # between the claim and itself.
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 COMMIT: Final = "COMMIT"
-ROLLBACK: Final = "ROLLBACK"
 
 # One transaction's settings, so that they work through a pooler. The two timeouts take the lease
 # from a relay that vanished: a backend that still writes to a frozen reader is not idle, and only

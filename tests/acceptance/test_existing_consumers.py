@@ -120,10 +120,12 @@ def fnv1a_partition(key: bytes, partitions: int) -> int:
     return (digest & 0x7FFFFFFF) % partitions
 
 
-def test_a_consumer_reads_what_it_always_did(
-    engine: Engine, outbox: Outbox, updated: type[Event], relay: Start, read: Consume
-) -> None:
-    cluster, host, infra_env = (uuid.uuid4() for _ in range(3))
+@pytest.fixture
+def installing(
+    engine: Engine, outbox: Outbox, updated: type[Event]
+) -> tuple[uuid.UUID, uuid.UUID, uuid.UUID]:
+    """One transaction's cluster, host and infra-env, and events of each of the two scopes."""
+    cluster, host, infra_env = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
     with Session(engine) as session, session.begin():
         # Emitted first: the states come before it all the same.
         for _ in range(2):
@@ -136,6 +138,13 @@ def test_a_consumer_reads_what_it_always_did(
         session.add(Host(id=host, cluster_id=cluster, status="known"))
         session.add(InfraEnv(id=infra_env, cluster_id=cluster))
         outbox.emit(session, ImageBuilt(infra_env_id=infra_env))
+    return cluster, host, infra_env
+
+
+def test_a_consumer_reads_what_it_always_did(
+    installing: tuple[uuid.UUID, uuid.UUID, uuid.UUID], relay: Start, read: Consume
+) -> None:
+    cluster, host, infra_env = installing
     relay()
     messages = read(count=6)
     consumer = consumed(messages)

@@ -94,18 +94,25 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(below)
 
 
+def visits(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """The nodes that look at rows of the outbox."""
+    return [node for node in nodes(plan) if node.get("Relation Name") == "outbox"]
+
+
+def rows_visited(plan: dict[str, Any]) -> int:
+    return sum(round(node["Actual Rows"] * node["Actual Loops"]) for node in visits(plan))
+
+
 @pytest.mark.usefixtures("ill_advised")
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_goes_by_its_index_and_is_not_compiled(database: Database, name: str) -> None:
     statement, parameters, indexes, rows = STATEMENTS[name]
     plan, jit = explained(database, statement, parameters)
-    visits = [node for node in nodes(plan) if node.get("Relation Name") == "outbox"]
     used = {node["Index Name"] for node in nodes(plan) if "Index Name" in node}
-    assert "Seq Scan" not in {node["Node Type"] for node in visits}
+    assert "Seq Scan" not in {node["Node Type"] for node in visits(plan)}
     assert indexes <= used
     assert "outbox_pkey" not in used
-    visited = sum(round(node["Actual Rows"] * node["Actual Loops"]) for node in visits)
-    assert 0 < visited <= rows
+    assert 0 < rows_visited(plan) <= rows
     # Not every server has the compiler, so that its absence from the plan would prove nothing.
     assert jit == "off"
 
@@ -125,10 +132,9 @@ def misled(outbox: Outbox, request: pytest.FixtureRequest) -> None:
 def test_no_statement_walks_through_the_rows_of_other_shards(database: Database, name: str) -> None:
     statement, parameters, _, rows = STATEMENTS[name]
     plan, _ = explained(database, statement, parameters)
-    visits = [node for node in nodes(plan) if node.get("Relation Name") == "outbox"]
-    assert {node["Index Name"] for node in visits} <= {"outbox_pending", "outbox_parked"}
-    assert sum(node.get("Rows Removed by Filter", 0) for node in visits) == 0
-    assert sum(round(node["Actual Rows"] * node["Actual Loops"]) for node in visits) <= rows
+    assert {node["Index Name"] for node in visits(plan)} <= {"outbox_pending", "outbox_parked"}
+    assert sum(node.get("Rows Removed by Filter", 0) for node in visits(plan)) == 0
+    assert 0 < rows_visited(plan) <= rows
 
 
 def scans(outbox: Outbox) -> tuple[int, int]:
