@@ -8,7 +8,8 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from tests.support.kafka.topics import admin_client
 
-_POLL_SECONDS: Final = 0.02
+# Of a few seconds; more often, and the broker's answers are felt in what is measured.
+_POLL_SECONDS: Final = 0.05
 _ANSWER_SECONDS: Final = 10.0
 STALL_SECONDS: Final = 60.0
 

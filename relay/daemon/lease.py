@@ -1,9 +1,11 @@
 """A lease: one open transaction, the shards it locks, and the rows read under it."""
 
 import select
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any, assert_never
 
 import psycopg
@@ -16,6 +18,11 @@ from relay.daemon.waiting import Deadline
 from relay.settings import RelaySettings
 
 NO_LIMIT = 2**63 - 1
+
+_ID = attrgetter("id")
+_SHARD = attrgetter("shard")
+_SIZE = attrgetter("size")
+_POSITION = attrgetter("shard", "id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,7 @@ class Lease:
             "upto": self._upto,
             "rows_per_shard": self._per_shard,
             "bytes": s.chunk_bytes,
-        })  # fmt: skip
+        }, binary=True)  # fmt: skip
         # From now on starts behind rows that were read, where others may still be committed: only
         # as far as all is decided can none of their keys follow before them.
         self._upto = min(self._upto, self._decided_upto)
@@ -119,19 +126,18 @@ class Lease:
         return rows_full or self.bytes >= s.lease_bytes or self._reading_ends.passed()
 
     def _note(self, rows: Sequence[Row]) -> None:
-        read = dict.fromkeys(self._after, 0)
-        size = 0
-        for row in rows:
-            read[row.shard] += 1
-            self._after[row.shard] = row.id
-            size += row.size
-        self.read_upto.update((shard, self._after[shard]) for shard in read if read[shard])
+        # In id order: the last row of each shard stays.
+        latest = dict(map(_POSITION, rows))
+        size = sum(map(_SIZE, rows))
+        self._after.update(latest)
+        self.read_upto.update(latest)
         self.rows += len(rows)
         self.bytes += size
         if size < self._settings.chunk_bytes:
             self.full = self.full or self.rows > len(rows)
-            for shard, count in read.items():
-                if count < self._per_shard:
+            read = Counter(map(_SHARD, rows))
+            for shard in list(self._after):
+                if read[shard] < self._per_shard:
                     del self._after[shard]
 
     # -- settling -----------------------------------------------------------------------------
@@ -143,7 +149,7 @@ class Lease:
         for outcome in outcomes:
             match outcome:
                 case Delivered():
-                    delivered.extend(row.id for row in outcome.rows)
+                    delivered.extend(map(_ID, outcome.rows))
                 case Rejected():
                     rejected.append(outcome)
                 case Undelivered():

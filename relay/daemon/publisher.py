@@ -192,7 +192,7 @@ class Publisher:
             fault = _completed(headers, row, value, partition)
         if fault is not None:
             return self._reject(row, *fault)
-        if row.id in self._suspects:
+        if self._suspects and row.id in self._suspects:
             return self._sent_alone(partition, row, value, headers, timestamp_ms)
         while not channel.send(partition, row, value, headers, timestamp_ms):
             channel.flush()

@@ -27,7 +27,7 @@ class Routing:
             client_properties(settings.kafka), relay.max_message_bytes, relay.queue_bytes
         )
         self.holds = Holds(relay.backoff_max_seconds)
-        self._remembered: dict[tuple[str | None, str], Partition] = {}
+        self._remembered: dict[tuple[str | None, str | None], Partition] = {}
 
     def begin(self) -> None:
         """Start a lease: what was found for the last one may have changed."""
@@ -39,10 +39,9 @@ class Routing:
         Raises:
             KafkaException: the broker does not answer a question about the topic.
         """
-        if row.key is not None:
-            known = self._remembered.get((row.topic, row.key))
-            if known is not None:
-                return known
+        known = self._remembered.get((row.topic, row.key))
+        if known is not None:
+            return known
         name = row.topic or self.default_topic
         topic = self.topics.find(name, channel)
         if isinstance(topic, Missing):

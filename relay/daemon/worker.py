@@ -52,7 +52,8 @@ class Worker:
             settings.database.address(),
         )
         self._deadline = Deadline(0.0)
-        self._floors_due = 0.0
+        self._floors_at = float("-inf")
+        self._floors_last_seconds = FLOOR_SECONDS
         self._holds_lifted = 0
         self._only: int | None = None
 
@@ -99,10 +100,11 @@ class Worker:
         if holds.lifted_total != self._holds_lifted:
             self._holds_lifted = holds.lifted_total
             self._store.floors.reset()
-        if time.monotonic() >= self._floors_due:
+        if time.monotonic() >= self._floors_at + self._floors_last_seconds:
             self._store.refresh_floors(holds.exclusions())
             self.publisher.clock.set(self._store.now_ms)
-            self._floors_due = time.monotonic() + FLOOR_SECONDS
+            self._floors_at = time.monotonic()
+            self._floors_last_seconds = FLOOR_SECONDS
 
     def _lease(self) -> Round:
         begun = time.monotonic()
@@ -113,7 +115,7 @@ class Worker:
             self._accounts.claimed(time.monotonic() - begun)
             more = self._on_probation(lease) or self._relay(lease)
         if more:
-            self._floors_due = min(self._floors_due, time.monotonic() + BUSY_FLOOR_SECONDS)
+            self._floors_last_seconds = BUSY_FLOOR_SECONDS
         self._accounts.lease_ended("broken" if self.publisher.broken else "done")
         return Round(lease.rows, more)
 

@@ -109,13 +109,13 @@ class Producer:
     def produce(
         self,
         topic: str,
-        *,
         value: bytes,
         key: str | None,
         partition: int,
-        headers: Sequence[tuple[str, str | bytes | None]],
-        timestamp: int,
         on_delivery: OnDelivery,
+        _: None = None,
+        timestamp: int = 0,
+        headers: Sequence[tuple[str, str | bytes | None]] = (),
     ) -> None:
         """Queue one message."""
         del topic, timestamp
