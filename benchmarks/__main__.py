@@ -5,7 +5,16 @@ from typing import Annotated, Final
 
 import typer
 
-from benchmarks import drain, large_backlog, latency, listing, pinned, report, writing
+from benchmarks import (
+    drain,
+    large_backlog,
+    latency,
+    listing,
+    missing_topic,
+    pinned,
+    report,
+    writing,
+)
 from benchmarks.figures import Figures
 from benchmarks.progress import Progress
 from benchmarks.sizes import FULL_ROWS, Sizes
@@ -16,6 +25,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Stage], Figures]]] = {
     "drain": drain.measure,
     "pinned": pinned.measure,
     "backlog": large_backlog.measure,
+    "missing": missing_topic.measure,
     "writing": writing.measure,
     "listing": listing.measure,
 }

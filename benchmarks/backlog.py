@@ -15,8 +15,8 @@ KEYS: Final = 1_000
 EMPTY_SECONDS: Final = 300.0
 
 _FILL: Final = """
-INSERT INTO outbox (key, name, payload, metadata)
-SELECT 'cluster-' || g %% %(keys)s, 'Host', s.payload, '{"versions": {"service": "1.0"}}'
+INSERT INTO outbox (topic, key, name, payload, metadata)
+SELECT %(topic)s, 'cluster-' || g %% %(keys)s, 'Host', s.payload, '{"versions": {"service": "1.0"}}'
   FROM generate_series(1, %(rows)s) AS g
   JOIN samples AS s ON s.number = g %% %(samples)s
  ORDER BY g
@@ -41,10 +41,12 @@ class Backlog:
         """A connection in autocommit mode."""
         return self._connection
 
-    def fill(self, rows: int) -> range:
+    def fill(self, rows: int, topic: str | None = None) -> range:
         """Write *rows* rows in one transaction; return their ids."""
         first = self._last_id() + 1
-        self._connection.execute(_FILL, {"keys": KEYS, "rows": rows, "samples": self._samples})
+        self._connection.execute(
+            _FILL, {"topic": topic, "keys": KEYS, "rows": rows, "samples": self._samples}
+        )
         return range(first, self._last_id() + 1)
 
     def leave_dead(self, rows: int) -> None:
@@ -63,7 +65,7 @@ class Backlog:
         self._connection.execute("UPDATE outbox_shard SET paused_at = NULL")
 
     def await_empty(self) -> None:
-        """Wait until every row was deleted."""
+        """Wait until every row for the relay's own topic was deleted."""
         eventually(self._is_empty, timeout=EMPTY_SECONDS, what="the outbox is empty")
 
     def close(self) -> None:
@@ -78,4 +80,5 @@ class Backlog:
         return int(row[0])
 
     def _is_empty(self) -> bool:
-        return self._connection.execute("SELECT FROM outbox LIMIT 1").fetchone() is None
+        pending = "SELECT FROM outbox WHERE topic IS NULL LIMIT 1"
+        return self._connection.execute(pending).fetchone() is None

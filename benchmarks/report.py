@@ -34,6 +34,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "four_relays_ratio": Target(least=0.9),
     "pinned_xmin_ratio": Target(least=0.9),
     "backlog_ratio": Target(least=0.9),
+    "missing_topic_ratio": Target(least=0.9),
     "writer_ratio": Target(least=0.8),
     "events_list_p99_ms": Target(most=50),
     "latency_p50_ms": Target(most=10),

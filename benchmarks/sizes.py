@@ -33,6 +33,11 @@ class Sizes:
         return self.rows // 2
 
     @property
+    def misdirected(self) -> int:
+        """Rows for a topic that does not exist."""
+        return self.rows // 10
+
+    @property
     def repeats(self) -> int:
         """How often the sides of a ratio are measured in turn."""
         return 3

@@ -1,0 +1,34 @@
+"""Draining beside rows for a topic that does not exist."""
+
+from functools import partial
+from statistics import median
+
+from benchmarks.figures import Figures, in_turn
+from benchmarks.rate import TopicSize
+from benchmarks.stage import PARTITIONS, Stage
+
+
+def measure(stage: Stage) -> Figures:
+    """Return the rate beside rows for a missing topic ÷ the rate without them."""
+    rates = in_turn(
+        stage,
+        {
+            "alone": partial(_drain, stage, 0),
+            "beside a missing topic": partial(_drain, stage, stage.sizes.misdirected),
+        },
+    )
+    alone, beside = (median(rates[name]) for name in rates)
+    return {"missing_topic_ratio": beside / alone}
+
+
+def _drain(stage: Stage, misdirected: int) -> float:
+    rows = stage.sizes.drain
+    with stage.backlog() as backlog, stage.topic() as topic, stage.relays(backlog, topic):
+        with backlog.held_back():
+            backlog.fill(misdirected, topic=f"{topic}-missing")
+            ids = backlog.fill(rows)
+            size = TopicSize(stage.kafka.bootstrap, topic, PARTITIONS)
+        rate = size.rate_until(rows)
+        backlog.await_empty()
+        stage.account.check(stage.kafka.bootstrap, topic, ids)
+    return rate
