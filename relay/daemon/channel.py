@@ -115,7 +115,7 @@ class Channel:
                 row.key,
                 partition.number,
                 partial(self._resolved, row, partition),
-                None,  # the same by its other name
+                None,  # the callback again, by its other name
                 timestamp_ms,
                 headers,
             )

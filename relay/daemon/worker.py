@@ -52,8 +52,8 @@ class Worker:
             settings.database.address(),
         )
         self._deadline = Deadline(0.0)
-        self._floors_at = float("-inf")
-        self._floors_last_seconds = FLOOR_SECONDS
+        self._floors_refreshed_at = float("-inf")
+        self._floors_every = FLOOR_SECONDS
         self._holds_lifted = 0
         self._only: int | None = None
 
@@ -100,11 +100,11 @@ class Worker:
         if holds.lifted_total != self._holds_lifted:
             self._holds_lifted = holds.lifted_total
             self._store.floors.reset()
-        if time.monotonic() >= self._floors_at + self._floors_last_seconds:
+        if time.monotonic() >= self._floors_refreshed_at + self._floors_every:
             self._store.refresh_floors(holds.exclusions())
             self.publisher.clock.set(self._store.now_ms)
-            self._floors_at = time.monotonic()
-            self._floors_last_seconds = FLOOR_SECONDS
+            self._floors_refreshed_at = time.monotonic()
+            self._floors_every = FLOOR_SECONDS
 
     def _lease(self) -> Round:
         begun = time.monotonic()
@@ -115,7 +115,7 @@ class Worker:
             self._accounts.claimed(time.monotonic() - begun)
             more = self._on_probation(lease) or self._relay(lease)
         if more:
-            self._floors_last_seconds = BUSY_FLOOR_SECONDS
+            self._floors_every = BUSY_FLOOR_SECONDS
         self._accounts.lease_ended("broken" if self.publisher.broken else "done")
         return Round(lease.rows, more)
 
