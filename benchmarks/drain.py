@@ -4,6 +4,7 @@ from functools import partial
 from statistics import median
 from typing import Final
 
+from benchmarks.backlog import Backlog
 from benchmarks.figures import Figures, in_turn
 from benchmarks.halves import claim_and_delete, raw_produce
 from benchmarks.rate import TopicSize
@@ -38,15 +39,27 @@ def measure(stage: Stage) -> Figures:
 
 def drain(stage: Stage, *, relays: int) -> float:
     """Let *relays* relays publish a waiting backlog; return rows a second."""
+    with (
+        stage.backlog() as backlog,
+        stage.topic() as topic,
+        stage.relays(backlog, topic, count=relays),
+    ):
+        return published(stage, backlog, topic)
+
+
+def published(stage: Stage, backlog: Backlog, topic: str, *, misdirected: int = 0) -> float:
+    """Let the relays that run here publish rows that were held back; return rows a second.
+
+    *misdirected* rows for a topic that does not exist come before them.
+    """
     rows = stage.sizes.drain
-    with stage.backlog() as backlog, stage.topic() as topic:
-        with stage.relays(backlog, topic, count=relays):
-            with backlog.held_back():
-                ids = backlog.fill(rows)
-                size = TopicSize(stage.kafka.bootstrap, topic, PARTITIONS)
-            rate = size.rate_until(rows)
-            backlog.await_empty()
-        stage.account.check(stage.kafka.bootstrap, topic, ids)
+    with backlog.held_back():
+        backlog.fill(misdirected, topic=f"{topic}-missing")
+        ids = backlog.fill(rows)
+        size = TopicSize(stage.kafka.bootstrap, topic, PARTITIONS)
+    rate = size.rate_until(rows)
+    backlog.await_empty()
+    stage.account.check(stage.kafka.bootstrap, topic, ids)
     return rate
 
 

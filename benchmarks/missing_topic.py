@@ -3,9 +3,9 @@
 from functools import partial
 from statistics import median
 
+from benchmarks.drain import published
 from benchmarks.figures import Figures, in_turn
-from benchmarks.rate import TopicSize
-from benchmarks.stage import PARTITIONS, Stage
+from benchmarks.stage import Stage
 
 
 def measure(stage: Stage) -> Figures:
@@ -22,13 +22,5 @@ def measure(stage: Stage) -> Figures:
 
 
 def _drain(stage: Stage, misdirected: int) -> float:
-    rows = stage.sizes.drain
     with stage.backlog() as backlog, stage.topic() as topic, stage.relays(backlog, topic):
-        with backlog.held_back():
-            backlog.fill(misdirected, topic=f"{topic}-missing")
-            ids = backlog.fill(rows)
-            size = TopicSize(stage.kafka.bootstrap, topic, PARTITIONS)
-        rate = size.rate_until(rows)
-        backlog.await_empty()
-        stage.account.check(stage.kafka.bootstrap, topic, ids)
-    return rate
+        return published(stage, backlog, topic, misdirected=misdirected)

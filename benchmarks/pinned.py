@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from statistics import median
 
+from benchmarks.drain import published
 from benchmarks.figures import Figures, in_turn
-from benchmarks.rate import TopicSize
-from benchmarks.stage import PARTITIONS, Stage
+from benchmarks.stage import Stage
 from tests.support.postgres import Database
 
 Pin = Callable[[Stage, Database], AbstractContextManager[None]]
@@ -28,17 +28,14 @@ def measure(stage: Stage) -> Figures:
 
 
 def _drain(stage: Stage, pin: Pin) -> float:
-    rows = stage.sizes.drain
-    with stage.backlog() as backlog, stage.topic() as topic, pin(stage, backlog.database):
-        with stage.relays(backlog, topic):
-            backlog.leave_dead(stage.sizes.dead)
-            with backlog.held_back():
-                ids = backlog.fill(rows)
-                size = TopicSize(stage.kafka.bootstrap, topic, PARTITIONS)
-            rate = size.rate_until(rows)
-            backlog.await_empty()
-        stage.account.check(stage.kafka.bootstrap, topic, ids)
-    return rate
+    with (
+        stage.backlog() as backlog,
+        stage.topic() as topic,
+        pin(stage, backlog.database),
+        stage.relays(backlog, topic),
+    ):
+        backlog.leave_dead(stage.sizes.dead)
+        return published(stage, backlog, topic)
 
 
 @contextmanager
