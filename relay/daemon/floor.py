@@ -22,6 +22,10 @@ class Sample:
     now_ms: int
     writers: frozenset[str]
 
+    def reached(self, later: "Sample") -> bool:
+        """Return whether all of these writers have ended by the *later* sample."""
+        return self.writers.isdisjoint(later.writers)
+
 
 @dataclass(frozen=True, slots=True)
 class First:
@@ -57,12 +61,14 @@ class Floors:
         if sample.requeues != self.requeues or sample.drawn < self._drawn:
             self.reset()
         self.requeues, self._drawn = sample.requeues, sample.drawn
-        if self._mark is not None and self._mark.writers & sample.writers:
+        mark = self._mark
+        # The mark moves on when it was reached, and where nobody new keeps the sample undecided.
+        if mark is None or mark.reached(sample) or sample.writers <= mark.writers:
+            self._mark = sample
+        if mark is None or not mark.reached(sample):
             return None
-        decided = self._mark.drawn if self._mark else None
-        self.decided_upto = decided or self.decided_upto
-        self._mark = sample
-        return decided
+        self.decided_upto = mark.drawn
+        return mark.drawn
 
     def raise_to(self, decided: int, firsts: Mapping[int, First]) -> None:
         """Move the floors up to *decided*, but below the first pending row of each shard."""

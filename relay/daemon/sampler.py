@@ -66,7 +66,8 @@ class Sampler:
         """
         if not self._store.connected:
             self._store.connect()
-        firsts = self._store.refresh_floors(Exclusions())
+        self._store.refresh_floors(Exclusions())
+        firsts = self._store.firsts(Exclusions())
         oldest_ms = min((first.created_ms for first in firsts.values()), default=None)
         lag_ms = 0 if oldest_ms is None else max(0, self._store.now_ms - oldest_ms)
         figures = self._store.measure(COUNT_LIMIT)

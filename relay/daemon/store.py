@@ -98,17 +98,31 @@ class Store:
         if lease and lease.settled_rows == lease.rows and not self._settings.block_keys:
             self.floors.passed(lease.read_upto)
 
-    def refresh_floors(self, exclusions: Exclusions) -> dict[int, First]:
-        """Raise the floors as far as is proven; return the oldest pending row of each shard."""
+    def refresh_floors(self, exclusions: Exclusions) -> None:
+        """Raise the floors as far as is proven."""
         connection = self._open()
         decided = self._observe(connection)
         if decided is None and not self.floors.decided_upto:
             # The first look decides nothing, and leases are short until one does.
             decided = self._observe(connection)
-        firsts = self._firsts(connection, exclusions)
         if decided is not None:
-            self.floors.raise_to(decided, firsts)
-        return firsts
+            self.floors.raise_to(decided, self.firsts(exclusions))
+
+    def firsts(self, exclusions: Exclusions) -> dict[int, First]:
+        """Return the oldest pending row of each shard that has one."""
+        connection = self._open()
+        statement = queries.with_exclusions(
+            queries.FIRSTS, topics=bool(exclusions.topics), partitions=bool(exclusions.partitions)
+        )
+        with connection.transaction():
+            connection.execute(queries.LEASE_SETTINGS, self._lease_settings())
+            found = connection.execute(statement, {
+                **exclusions.parameters,
+                "floors": self.floors.ids,
+                "topic": self._topic,
+                "partitioner": self._settings.partitioner,
+            })  # fmt: skip
+            return {shard - 1: First(id_, created) for shard, id_, created in found}
 
     def measure(self, limit: int) -> Figures:
         """Return the counts, none above *limit*."""
@@ -131,20 +145,6 @@ class Store:
         drawn_id, requeues, now_ms = counted
         self.now_ms = now_ms
         return self.floors.observe(Sample(drawn_id, requeues, now_ms, holders))
-
-    def _firsts(self, connection: BoundedConnection, exclusions: Exclusions) -> dict[int, First]:
-        statement = queries.with_exclusions(
-            queries.FIRSTS, topics=bool(exclusions.topics), partitions=bool(exclusions.partitions)
-        )
-        with connection.transaction():
-            connection.execute(queries.LEASE_SETTINGS, self._lease_settings())
-            found = connection.execute(statement, {
-                **exclusions.parameters,
-                "floors": self.floors.ids,
-                "topic": self._topic,
-                "partitioner": self._settings.partitioner,
-            })  # fmt: skip
-            return {shard - 1: First(id_, created) for shard, id_, created in found}
 
     def _claim(
         self, connection: BoundedConnection, exclusions: Exclusions, only: int | None

@@ -20,11 +20,19 @@ def test_what_was_drawn_is_decided_when_the_writers_of_that_moment_have_ended(
     floors: Floors,
 ) -> None:
     floors.observe(sample(10, "a", "b"))
-    assert floors.observe(sample(20, "b")) is None
+    assert floors.observe(sample(20, "b", "c")) is None
+    # "c" may hold what was drawn from 11 to 20.
     assert floors.observe(sample(30, "c")) == 10
-    # The mark moves on only when it was reached: "c" may hold what was drawn up to 30.
-    assert floors.observe(sample(40, "c")) is None
-    assert floors.observe(sample(50)) == 30
+    assert floors.observe(sample(40, "d")) == 30
+
+
+def test_what_a_long_writer_lets_others_draw_is_decided_with_it_unless_they_are_still_open(
+    floors: Floors,
+) -> None:
+    floors.observe(sample(10, "long"))
+    assert floors.observe(sample(20, "long")) is None
+    assert floors.observe(sample(30, "long", "late")) is None
+    assert floors.observe(sample(40, "late")) == 20
 
 
 def test_a_floor_stays_below_the_oldest_pending_row_of_its_shard(floors: Floors) -> None:
@@ -71,4 +79,4 @@ def test_no_floor_passes_a_writer_that_stays_open(floors: Floors) -> None:
         assert floors.observe(sample(drawn, "slow")) is None
         floors.passed({5: drawn})
     assert set(floors.ids) == {0}
-    assert floors.observe(sample(100)) == 10
+    assert floors.observe(sample(100)) == 99
