@@ -189,14 +189,15 @@ SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END AS drawn,
   FROM outbox_id_seq
 """
 
-# ... and who may still commit one of them: an insert locks the table before it draws an id.
-WRITERS: Final = """
-SELECT DISTINCT virtualtransaction
+# ... and who may still commit one of them: an insert locks the table before it draws an id. Beside
+# them the other relays that hold a lease, by their locks on shards.
+LOCKS: Final = """
+SELECT DISTINCT virtualtransaction, mode = 'RowShareLock' AS is_lease
   FROM pg_locks
  WHERE locktype = 'relation'
-   AND relation = 'outbox'::regclass
+   AND (relation, mode) IN (('outbox'::regclass, 'RowExclusiveLock'),
+                            ('outbox_shard'::regclass, 'RowShareLock'))
    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-   AND mode = 'RowExclusiveLock'
    AND granted
    AND pid IS DISTINCT FROM pg_backend_pid()
 """

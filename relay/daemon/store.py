@@ -41,6 +41,8 @@ class Store:
         self._last = -1
         # The shards of leases that ended without a commit, by transaction.
         self._lost: dict[int, list[int]] = {}
+        # Of other relays, when the floors were refreshed.
+        self._other_leases = 0
         self.floors = Floors()
         self.now_ms = 0
 
@@ -137,14 +139,16 @@ class Store:
     def _observe(self, connection: BoundedConnection) -> int | None:
         with connection.pipeline():
             drawn = connection.execute(queries.DRAWN)
-            writers = connection.execute(queries.WRITERS)
+            locks = connection.execute(queries.LOCKS)
             counted = drawn.fetchone()
-            holders = frozenset(row[0] for row in writers.fetchall())
+            holders = locks.fetchall()
         if counted is None:
             raise psycopg.OperationalError("the outbox has no id sequence")
         drawn_id, requeues, now_ms = counted
         self.now_ms = now_ms
-        return self.floors.observe(Sample(drawn_id, requeues, now_ms, holders))
+        writers = frozenset(holder for holder, is_lease in holders if not is_lease)
+        self._other_leases = len(holders) - len(writers)
+        return self.floors.observe(Sample(drawn_id, requeues, now_ms, writers))
 
     def _claim(
         self, connection: BoundedConnection, exclusions: Exclusions, only: int | None
@@ -160,7 +164,7 @@ class Store:
             "requeues": self.floors.requeues,
             "floors": self.floors.ids,
             "last": self._last % SHARDS,
-            "shards": self._settings.lease_shards,
+            "shards": self._share(),
             "topic": self._topic,
             "partitioner": self._settings.partitioner,
         })  # fmt: skip
@@ -171,6 +175,12 @@ class Store:
             Claimed(shard, self.floors.ids[shard], probation, died, holder, transaction)
             for shard, probation, died, _, holder, transaction in found
         ]
+
+    def _share(self) -> int:
+        """Return how many shards to lock: relays share them, and leave room for one more."""
+        if not self._other_leases:
+            return self._settings.lease_shards
+        return min(self._settings.lease_shards, SHARDS // (self._other_leases + 2))
 
     def _survive(self, connection: BoundedConnection) -> None:
         """Take the marks of a death from the leases that were lost: this relay lives."""

@@ -20,7 +20,9 @@ class RelaySettings(SettingsGroup):
     workers: int = Field(
         1, ge=1, le=16, description="threads, each with a connection and a producer"
     )
-    lease_shards: int = Field(16, ge=1, le=SHARDS, description="shards locked at a time, of 64")
+    lease_shards: int = Field(
+        32, ge=1, le=SHARDS, description="shards locked at a time, of 64; busy relays share them"
+    )
     lease_rows: int = Field(20_000, ge=1, description="rows of one lease; repeated after a crash")
     lease_bytes: int = Field(64 << 20, ge=1, description="payload bytes of one lease")
     lease_seconds: float = Field(2.0, gt=0, description="no new chunk is read after this time")

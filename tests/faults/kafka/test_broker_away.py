@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from relay.settings import RelaySettings
 from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
@@ -16,8 +17,8 @@ pytestmark = pytest.mark.kafka
 
 ROWS = 6_000
 LEASE_ROWS = 500
-# The lease is cut at whole rows of each of its 16 shards.
-LEASE_ROWS_MAX = LEASE_ROWS + 15
+# A lease ends at a whole row of each of the shards that it reads from.
+LEASE_ROWS_MAX = LEASE_ROWS + RelaySettings().lease_shards - 1
 
 Outage = Callable[[Callable[[], object], Callable[[], object]], Stream]
 

@@ -1,7 +1,7 @@
 """What a claim promises: fair, and from a snapshot of its own."""
 
 import random
-from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -9,18 +9,18 @@ from relay.daemon.holds import Exclusions
 from relay.daemon.partitioner import partition
 from relay.daemon.store import Store
 from relay.settings import SHARDS
-from tests.integration.relay.conftest import LEASE_SHARDS
+from tests.integration.relay.conftest import MakeStore
 from tests.support.outbox import Outbox
 from tests.support.postgres import Database
 
 NOTHING_HELD = Exclusions()
 
 
-def test_every_shard_gets_its_turn(outbox: Outbox, make_store: Callable[[], Store]) -> None:
+def test_every_shard_gets_its_turn(outbox: Outbox, make_store: MakeStore) -> None:
     outbox.fill(2_000, keys=2_000)
-    store = make_store()
+    store = make_store(lease_shards=16)
     served: list[int] = []
-    for _ in range(SHARDS // LEASE_SHARDS):
+    for _ in range(4):
         # Nothing is published: all of them still have rows when the next lease is claimed.
         with store.lease(NOTHING_HELD) as lease:
             assert lease is not None
@@ -28,9 +28,49 @@ def test_every_shard_gets_its_turn(outbox: Outbox, make_store: Callable[[], Stor
     assert sorted(served) == list(range(SHARDS))
 
 
+def test_relays_share_the_shards_and_leave_room_for_one_more(
+    outbox: Outbox, make_store: MakeStore
+) -> None:
+    outbox.fill(2_000, keys=2_000)
+    with ExitStack() as leases:
+
+        def share(store: Store) -> int:
+            store.refresh_floors(NOTHING_HELD)
+            lease = leases.enter_context(store.lease(NOTHING_HELD))
+            assert lease is not None
+            return len(lease.claimed)
+
+        first, second = make_store(), make_store()
+        with first.lease(NOTHING_HELD) as alone:
+            assert alone is not None
+            assert len(alone.claimed) == 32
+            assert share(second) == 21
+        assert share(first) == 21
+        assert share(make_store()) == 16
+
+
+def test_old_rows_are_read_before_new_ones_although_some_shards_have_more(
+    outbox: Outbox, make_store: MakeStore
+) -> None:
+    # Of ten rows nine are of one key.
+    outbox.connection.execute(
+        "INSERT INTO outbox (key, name, payload) "
+        "SELECT CASE WHEN g % 10 = 0 THEN 'rare' ELSE 'frequent' END, 'Filled', '{}' "
+        "FROM generate_series(1, 2000) AS g"
+    )
+    store = make_store(chunk_rows=20, lease_rows=1_000)
+    store.refresh_floors(NOTHING_HELD)
+    with store.lease(NOTHING_HELD) as lease:
+        assert lease is not None
+        read = [row.id for rows in lease.chunks() for row in rows]
+    assert len(read) == 1_000
+    # One chunk of the rare ones is 200 ids ahead; in equal parts all 200 of them would be read.
+    assert max(read) <= 1_000 + 200
+
+
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
 def test_rows_are_read_as_they_are_after_the_claim(
-    outbox: Outbox, database: Database, make_store: Callable[[], Store], isolation: str
+    outbox: Outbox, database: Database, make_store: MakeStore, isolation: str
 ) -> None:
     # Whatever the database's default is: what the last holder of the shard deleted before it let
     # go of it must not be read again.

@@ -1,6 +1,6 @@
 """How PostgreSQL finds the relay's rows when all that it goes by speaks for the wrong plan."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -8,9 +8,8 @@ import pytest
 from relay.daemon import queries
 from relay.daemon.holds import Exclusions
 from relay.daemon.rows import Delivered
-from relay.daemon.store import Store
 from relay.settings import SHARDS
-from tests.integration.relay.conftest import LEASE_SHARDS
+from tests.integration.relay.conftest import LEASE_SHARDS, MakeStore
 from tests.support.eventually import eventually
 from tests.support.outbox import Outbox
 from tests.support.postgres import Database
@@ -148,7 +147,7 @@ def scans(outbox: Outbox) -> tuple[int, int]:
 
 
 def test_no_step_of_the_relay_reads_the_whole_outbox(
-    ill_advised: Outbox, make_store: Callable[[], Store]
+    ill_advised: Outbox, make_store: MakeStore
 ) -> None:
     store = make_store()
     wholes, probes = scans(ill_advised)
