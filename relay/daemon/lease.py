@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 import psycopg
 
@@ -18,6 +18,8 @@ from relay.daemon.waiting import Deadline
 from relay.settings import RelaySettings
 
 NO_LIMIT = 2**63 - 1
+# The first chunk is a fourth of the others: until it is there, nothing is published.
+_FIRST_CHUNK_PARTS: Final = 4
 
 _ID = attrgetter("id")
 _SHARD = attrgetter("shard")
@@ -78,6 +80,8 @@ class Lease:
         self.rows = 0
         self.bytes = 0
         self.full = False
+        # A shard has no more rows among those that are decided, but may have others.
+        self.cut_short = False
         # The last row read of each shard, and how many of all rows read are out of the way.
         self.read_upto: dict[int, int] = {}
         self.settled_rows = 0
@@ -105,7 +109,8 @@ class Lease:
             self.full = True
             return None
         self._asked = self._behind()
-        wanted = min(s.chunk_rows, s.lease_rows - self.rows)
+        chunk_rows = s.chunk_rows if self.rows else s.chunk_rows // _FIRST_CHUNK_PARTS
+        wanted = min(chunk_rows, s.lease_rows - self.rows)
         self._per_shard = max(1, wanted // len(self._asked))
         cursor = self._connection.cursor(row_factory=_row_factory)
         cursor.execute(self._read, {
@@ -150,6 +155,7 @@ class Lease:
             for shard in self._asked:
                 if read[shard] < self._per_shard:
                     del self._after[shard]
+                    self.cut_short = self.full
 
     # -- settling -----------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from relay.settings import Settings
 log = logging.getLogger(__name__)
 
 FLOOR_SECONDS: Final = 1.0
-# Behind what is decided, a lease ends after its first chunk.
+# Where a lease was cut short by what is not decided yet, the next one would be as well.
 BUSY_FLOOR_SECONDS: Final = 0.1
 
 
@@ -114,7 +114,7 @@ class Worker:
                 return Round(rows=0, more=only is not None)
             self._accounts.claimed(time.monotonic() - begun)
             more = self._on_probation(lease) or self._relay(lease)
-        if more:
+        if lease.cut_short:
             self._floors_every = BUSY_FLOOR_SECONDS
         self._accounts.lease_ended("broken" if self.publisher.broken else "done")
         return Round(lease.rows, more)

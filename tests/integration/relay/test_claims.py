@@ -7,6 +7,7 @@ import pytest
 
 from relay.daemon.holds import Exclusions
 from relay.daemon.partitioner import partition
+from relay.daemon.rows import Delivered
 from relay.daemon.store import Store
 from relay.settings import SHARDS
 from tests.integration.relay.conftest import MakeStore
@@ -66,6 +67,25 @@ def test_old_rows_are_read_before_new_ones_although_some_shards_have_more(
     assert len(read) == 1_000
     # One chunk of the rare ones is 200 ids ahead; in equal parts all 200 of them would be read.
     assert max(read) <= 1_000 + 200
+
+
+def test_a_lease_goes_as_far_as_all_is_decided_and_says_so(
+    outbox: Outbox, make_store: MakeStore
+) -> None:
+    outbox.fill(100, keys=1)
+    store = make_store(chunk_rows=20, lease_rows=150)
+    store.refresh_floors(NOTHING_HELD)
+    outbox.fill(200, keys=1)
+    read = []
+    for _ in range(2):
+        with store.lease(NOTHING_HELD) as lease:
+            assert lease is not None
+            rows = [row for chunk in lease.chunks() for row in chunk]
+            lease.settle([Delivered(rows)])
+        read.append((len(rows), lease.full, lease.cut_short))
+        store.refresh_floors(NOTHING_HELD)
+        store.refresh_floors(NOTHING_HELD)
+    assert read == [(100, True, True), (150, True, False)]
 
 
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
