@@ -44,6 +44,7 @@ def main(
     chosen = {name: MEASUREMENTS[name] for name in only or MEASUREMENTS}
     figures: Figures = {}
     with Progress(len(chosen)) as progress, stage(sizes, progress) as on:
+        drain.warm_up(on)
         for measure in chosen.values():
             figures |= measure(on)
             progress.step()

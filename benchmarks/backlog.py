@@ -1,5 +1,6 @@
 """The outbox of one measurement: filled, held back and let go with plain SQL."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,11 +43,13 @@ class Backlog:
         return self._connection
 
     def fill(self, rows: int, topic: str | None = None) -> range:
-        """Write *rows* rows in one transaction; return their ids."""
+        """Write *rows* rows in one transaction, down to the disk; return their ids."""
         first = self._last_id() + 1
         self._connection.execute(
             _FILL, {"topic": topic, "keys": KEYS, "rows": rows, "samples": self._samples}
         )
+        # Or the disk writes them out during what is measured: the more, the more there are.
+        os.sync()
         return range(first, self._last_id() + 1)
 
     def leave_dead(self, rows: int) -> None:

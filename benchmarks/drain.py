@@ -15,7 +15,6 @@ _WARM_UPS: Final = 3
 
 def measure(stage: Stage) -> Figures:
     """Return the rates of the halves, of one relay, and the ratios."""
-    warm_up(stage)
     rates = in_turn(
         stage,
         {

@@ -40,7 +40,7 @@ class Sizes:
     @property
     def repeats(self) -> int:
         """How often the sides of a ratio are measured in turn."""
-        return 3
+        return 3 if self.short else 5
 
     @property
     def latency_seconds(self) -> int:
