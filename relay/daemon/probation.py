@@ -10,6 +10,7 @@ A relay that only lost its connection leaves the same mark. It takes it back as 
 connected again: see Store.connect.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Final
@@ -42,8 +43,10 @@ def note_deaths(lease: Lease, lease_rows: int) -> bool:
     new = [claimed.shard for claimed in died if claimed.probation_until is None]
     if new:
         lease.execute(queries.START_PROBATION, {"shards": new, "rows": lease_rows})
+    shards_of = Counter(claimed.holder for claimed in died)
     for claimed in died:
-        if claimed.probation_until is not None:
+        # A step is taken with its shard alone: a lease of several was lost before it published.
+        if claimed.probation_until is not None and shards_of[claimed.holder] == 1:
             blamed = step(lease.head(claimed, STEP_ROWS))
             lease.execute(queries.BLAME, {"ids": blamed, "holder": str(claimed.holder)})
     return bool(died)
