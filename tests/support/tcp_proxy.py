@@ -129,7 +129,8 @@ class TcpProxy:
         self._connections.add(connection)
         try:
             await self._relay(connection, reader)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
+            # Closing cancels it, which Python 3.11 would report as an error of its own.
             connection.reset()
         finally:
             connection.close()
