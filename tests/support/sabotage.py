@@ -71,7 +71,7 @@ def sends(part: str) -> Reached:
 POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
     "claim": (Store, "_claim", claimed),
     "claim_sent": (psycopg.Cursor, "execute", sends("SKIP LOCKED")),
-    "read_sent": (psycopg.Cursor, "execute", sends("bytes_before")),
+    "read_sent": (psycopg.Cursor, "execute", sends("AS inline")),
     "delete_sent": (psycopg.Cursor, "execute", sends("DELETE FROM outbox")),
     "read": (Lease, "_ask", always),
     "produce": (Channel, "send", always),

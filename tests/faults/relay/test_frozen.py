@@ -150,14 +150,18 @@ def test_frozen_while_a_batch_is_being_read(
 ) -> None:
     # More than the sockets hold, so that PostgreSQL is stuck in writing to the frozen relay: it is
     # not idle then, and only tcp_user_timeout ends that.
-    rows, size = 60, 900_000
+    rows, size = 6_000, 8_000
     outbox.connection.execute(
         "INSERT INTO outbox (key, name, payload) "
         "SELECT 'k' || g, 'Large', json_build_object('filler', repeat('x', %s)) "
         "FROM generate_series(1, %s) AS g",
         (size, rows),
     )
-    large = {"RELAY_CHUNK_BYTES": str(60 << 20), "RELAY_QUEUE_BYTES": str(64 << 20)}
+    large = {
+        "RELAY_CHUNK_ROWS": str(4 * rows),
+        "RELAY_CHUNK_BYTES": str(60 << 20),
+        "RELAY_QUEUE_BYTES": str(64 << 20),
+    }
     frozen = sabotaged("SIGSTOP", "read", **impatient, **ALL_SHARDS, **large)
     eventually(
         lambda: outbox.connection.execute(

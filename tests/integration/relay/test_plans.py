@@ -36,7 +36,7 @@ STATEMENTS: Final[dict[str, tuple[str, dict[str, Any], set[str], int]]] = {
             "after": [0] * LEASE_SHARDS,
             "upto": 2**63 - 1,
             "rows_per_shard": 100,
-            "bytes": 4 << 20,
+            "inline_bytes": 8192,
         },
         {"outbox_pending"},
         100 * LEASE_SHARDS,
