@@ -4,16 +4,15 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
 from typing import assert_never
 
 from relay.daemon.metrics import Metrics
-from relay.daemon.rows import Delivered, Outcome, Reason, Rejected, Row, Undelivered
+from relay.daemon.rows import Delivered, Outcome, Reason, Rejected, Row, Undelivered, column
 from relay.daemon.waiting import DatabaseClock
 
 log = logging.getLogger(__name__)
 
-_TOPIC = attrgetter("topic")
+_TOPIC = column("topic")
 
 
 class Accounts:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
-from operator import attrgetter
 from typing import Any, Final, assert_never
 
 import psycopg
@@ -15,7 +14,7 @@ import psycopg
 from relay.daemon import queries
 from relay.daemon.connection import BoundedConnection
 from relay.daemon.holds import Exclusions
-from relay.daemon.rows import Delivered, Outcome, Rejected, Row, Undelivered
+from relay.daemon.rows import Delivered, Outcome, Rejected, Row, Undelivered, column
 from relay.daemon.waiting import Deadline
 from relay.settings import RelaySettings
 
@@ -25,10 +24,10 @@ _FIRST_CHUNK_PARTS: Final = 4
 # Payloads up to this size come with their rows.
 _INLINE_BYTES: Final = 8_192
 
-_ID = attrgetter("id")
-_SHARD = attrgetter("shard")
-_SIZE = attrgetter("size")
-_POSITION = attrgetter("shard", "id")
+_ID = column("id")
+_SHARD = column("shard")
+_SIZE = column("size")
+_POSITION = column("shard", "id")
 
 
 @dataclass(frozen=True, slots=True)

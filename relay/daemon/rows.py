@@ -1,9 +1,10 @@
 """Rows of the outbox, and how their delivery ended."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 
 class Row(NamedTuple):
@@ -20,6 +21,11 @@ class Row(NamedTuple):
     headers: str | None
     created_ms: int
     size: int
+
+
+def column(*names: str) -> Callable[[Row], Any]:
+    """Return what reads these columns of a row. By place: by name takes twice the time."""
+    return itemgetter(*map(Row._fields.index, names))
 
 
 class Reason(StrEnum):
