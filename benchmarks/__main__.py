@@ -18,7 +18,7 @@ from benchmarks import (
 from benchmarks.figures import Figures
 from benchmarks.progress import Progress
 from benchmarks.sizes import FULL_ROWS, Sizes
-from benchmarks.stage import Stage, stage
+from benchmarks.stage import SHARED_BUFFERS_MIB, Stage, stage
 
 MEASUREMENTS: Final[dict[str, Callable[[Stage], Figures]]] = {
     "latency": latency.measure,
@@ -38,12 +38,16 @@ def main(
     only: Annotated[
         list[str] | None, typer.Option(help=f"One of {', '.join(MEASUREMENTS)}; may be repeated.")
     ] = None,
+    shared_buffers_mib: Annotated[
+        int, typer.Option(min=1, help="PostgreSQL's; a quarter of the memory, at most 4 GiB.")
+    ] = SHARED_BUFFERS_MIB,
 ) -> None:
     """Measure, print a table, and write benchmarks/latest.json."""
     sizes = Sizes(rows)
+    conditions = {"rows": rows, "short": sizes.short, "shared_buffers_mib": shared_buffers_mib}
     chosen = {name: MEASUREMENTS[name] for name in only or MEASUREMENTS}
     figures: Figures = {}
-    with Progress(len(chosen)) as progress, stage(sizes, progress) as on:
+    with Progress(len(chosen)) as progress, stage(sizes, progress, shared_buffers_mib) as on:
         drain.warm_up(on)
         for measure in chosen.values():
             figures |= measure(on)
@@ -54,8 +58,8 @@ def main(
             "inversions": on.account.inversions,
         }
     figures = {name: round(value, 3) for name, value in figures.items()}
-    report.write(figures, rows=rows, short=sizes.short)
-    report.show(figures, rows=rows, short=sizes.short)
+    report.write(figures, conditions)
+    report.show(figures, conditions)
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -48,15 +48,17 @@ TARGETS: Final[Mapping[str, Target]] = {
 }
 
 
-def write(figures: Mapping[str, float], *, rows: int, short: bool) -> None:
-    """Keep *figures* in `latest.json`, beside how large the run was."""
-    LATEST.write_text(json.dumps({"rows": rows, "short": short, **figures}, indent=2) + "\n")
+def write(figures: Mapping[str, float], conditions: Mapping[str, int]) -> None:
+    """Keep *figures* in `latest.json`, beside the conditions of the run."""
+    LATEST.write_text(json.dumps({**conditions, **figures}, indent=2) + "\n")
 
 
-def show(figures: Mapping[str, float], *, rows: int, short: bool) -> None:
+def show(figures: Mapping[str, float], conditions: Mapping[str, int]) -> None:
     """Print the table."""
-    scaled = " (a short run: the large figures are scaled down)" if short else ""
-    table = Table(title=f"Backlog of {rows:,} rows{scaled}", title_justify="left")
+    scaled = "a short run: the large figures are scaled down; " if conditions["short"] else ""
+    memory = f"{scaled}{conditions['shared_buffers_mib']:,} MiB of shared_buffers"
+    title = f"Backlog of {conditions['rows']:,} rows ({memory})"
+    table = Table(title=title, title_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")
     table.add_column("target", justify="right")

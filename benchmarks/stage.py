@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+import psutil
+
 from benchmarks.account import Account
 from benchmarks.backlog import Backlog
 from benchmarks.payloads import payloads
@@ -18,7 +20,8 @@ from tests.support.process import ProcessUnderTest, relay_command
 
 SAMPLES = 4_000
 PARTITIONS = 8
-_LIKE_PRODUCTION = {"shared_buffers": "512MB", "max_wal_size": "4GB"}
+# A quarter of the memory, as PostgreSQL's manual has it; more than that no backlog here needs.
+SHARED_BUFFERS_MIB = min(psutil.virtual_memory().total // 4, 4 << 30) >> 20
 
 
 @dataclass
@@ -80,13 +83,16 @@ class Stage:
 
 
 @contextmanager
-def stage(sizes: Sizes, progress: Progress) -> Iterator[Stage]:
+def stage(
+    sizes: Sizes, progress: Progress, shared_buffers_mib: int = SHARED_BUFFERS_MIB
+) -> Iterator[Stage]:
     """Start the servers.
 
     Raises:
         SystemExit: no real Kafka is to be had; its mock would measure nothing.
     """
-    with EmbeddedPostgres(_LIKE_PRODUCTION) as server, session_kafka() as kafka:
+    like_production = {"shared_buffers": f"{shared_buffers_mib}MB", "max_wal_size": "4GB"}
+    with EmbeddedPostgres(like_production) as server, session_kafka() as kafka:
         if not kafka.is_real:
             raise SystemExit(f"make bench needs a real Kafka: {kafka.absent}")
         yield Stage(Database(server.dsn()), kafka, sizes, progress)

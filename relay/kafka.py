@@ -58,8 +58,8 @@ def producer_properties(kafka: KafkaSettings, queue_bytes: int) -> Properties:
     """Return the whole configuration of a producer whose buffer holds *queue_bytes*."""
     return {
         "compression.type": "lz4",
-        # Large batches cost the broker a third of the CPU of those of 5 ms; those of 100 ms have left
-        # the processor's cache when they are compressed, and when they are acknowledged. Nothing
+        # Large batches cost the broker a third of the CPU of those of 5 ms. Those of 100 ms have
+        # left the processor's cache by the time they are compressed, and acknowledged. Nothing
         # waits for it: flush() at the end of a lease sends at once.
         "linger.ms": 30,
         "queue.buffering.max.kbytes": max(1, queue_bytes // 1024),
