@@ -98,7 +98,7 @@ class Lease:
         """
         asked = self._ask()
         while asked is not None:
-            # Sorted here: in PostgreSQL it would cost four times as much, see queries.READ.
+            # Not by PostgreSQL: see queries.READ.
             rows = self._whole(self._fitting(sorted(asked.fetchall(), key=_ID)))
             self._note(rows)
             asked = self._ask()

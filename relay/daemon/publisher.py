@@ -176,23 +176,25 @@ class Publisher:
 
     def _sent(self, row: Row, channel: Channel, timestamp_ms: int) -> bool:
         """Return False if nothing more can be sent under this lease."""
+        # By name, one after the other, they would cost a fiftieth of the throughput.
+        id_, event_id, _, _, key, name, payload, metadata, own_headers, _, _ = row
         partition = self._routing.route(row, channel)
         if partition is None:
             self._settled.append(Undelivered([row], Reason.HELD))
             return True
-        if self._blocked and row.key in self._blocked:
+        if self._blocked and key in self._blocked:
             self._settled.append(Undelivered([row], Reason.BLOCKED))
             return True
-        value = envelope.wrap(row.name, row.payload, row.metadata or self._metadata)
-        headers: Headers = [("id", row.event_id), ("seq", str(row.id))]
+        value = envelope.wrap(name, payload, metadata or self._metadata)
+        headers: Headers = [("id", event_id), ("seq", str(id_))]
         fault = None
-        if self._names is not None and row.name not in self._names:
+        if self._names is not None and name not in self._names:
             fault = Reason.UNKNOWN_NAME, "existing consumers would stop at a message of this name"
-        elif row.headers is not None or len(value) + _AMPLE_BYTES > partition.max_bytes:
+        elif own_headers is not None or len(value) + _AMPLE_BYTES > partition.max_bytes:
             fault = _completed(headers, row, value, partition)
         if fault is not None:
             return self._reject(row, *fault)
-        if self._suspects and row.id in self._suspects:
+        if self._suspects and id_ in self._suspects:
             return self._sent_alone(partition, row, value, headers, timestamp_ms)
         while not channel.send(partition, row, value, headers, timestamp_ms):
             channel.flush()

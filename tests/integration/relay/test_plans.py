@@ -116,6 +116,15 @@ def test_a_statement_goes_by_its_index_and_is_not_compiled(database: Database, n
     assert jit == "off"
 
 
+@pytest.mark.usefixtures("ill_advised")
+def test_payloads_are_not_copied_into_a_sort_or_a_window(database: Database) -> None:
+    statement, parameters, _, _ = STATEMENTS["read"]
+    plan, _ = explained(database, statement, parameters)
+    assert {node["Node Type"] for node in nodes(plan)} == {
+        "Nested Loop", "Function Scan", "Limit", "Index Scan",
+    }  # fmt: skip
+
+
 @pytest.fixture(params=["DELETE FROM outbox", "DELETE FROM outbox WHERE shard <> 5"])
 def misled(outbox: Outbox, request: pytest.FixtureRequest) -> None:
     """Many rows, with the statistics of a moment when nearly all rows were dead."""
