@@ -1,5 +1,6 @@
 """``python -m benchmarks``: measure on a real PostgreSQL and a real Kafka on this machine."""
 
+import signal
 from collections.abc import Callable
 from typing import Annotated, Final
 
@@ -43,6 +44,8 @@ def main(
     ] = SHARED_BUFFERS_MIB,
 ) -> None:
     """Measure, print a table, and write benchmarks/latest.json."""
+    # As Ctrl-C does: the servers are stopped on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sizes = Sizes(rows)
     conditions = {"rows": rows, "short": sizes.short, "shared_buffers_mib": shared_buffers_mib}
     chosen = {name: MEASUREMENTS[name] for name in only or MEASUREMENTS}
