@@ -92,7 +92,7 @@ class Lease:
     # -- reading ------------------------------------------------------------------------------
 
     def chunks(self) -> Iterator[Sequence[Row]]:
-        """Yield the rows in id order; the database reads a chunk while the last one is published.
+        """Yield chunks, each in id order; the database reads one while the last is published.
 
         Ends when no claimed shard has a row left, or when the lease is full.
         """

@@ -1,4 +1,4 @@
-"""How a lease reads: in id order, a bounded number of bytes at a time, each payload whole."""
+"""How a lease reads: chunks in id order and of a bounded size, each payload whole."""
 
 import json
 from collections.abc import Sequence

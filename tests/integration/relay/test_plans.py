@@ -120,9 +120,9 @@ def test_a_statement_goes_by_its_index_and_is_not_compiled(database: Database, n
 def test_payloads_are_not_copied_into_a_sort_or_a_window(database: Database) -> None:
     statement, parameters, _, _ = STATEMENTS["read"]
     plan, _ = explained(database, statement, parameters)
-    assert {node["Node Type"] for node in nodes(plan)} == {
-        "Nested Loop", "Function Scan", "Limit", "Index Scan",
-    }  # fmt: skip
+    kinds = {node["Node Type"] for node in nodes(plan)}
+    assert "Index Scan" in kinds
+    assert not kinds & {"Sort", "Incremental Sort", "WindowAgg"}
 
 
 @pytest.fixture(params=["DELETE FROM outbox", "DELETE FROM outbox WHERE shard <> 5"])
