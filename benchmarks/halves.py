@@ -7,7 +7,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, Message, Producer
 
 from benchmarks.stage import Stage
-from relay.kafka import producer_properties
+from relay.daemon.kafka.properties import producer_properties
 from relay.settings import KafkaSettings, RelaySettings
 
 OnDelivery = Callable[[KafkaError | None, Message], None]

@@ -1,3 +1,3 @@
-from relay.operator.cli import main
+from relay.cli.app import main
 
 main()

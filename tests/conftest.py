@@ -19,6 +19,8 @@ from tests.support.outbox import Consume, Outbox, Start
 from tests.support.postgres import Database, apply_schema, postgres_server, temporary_database
 from tests.support.process import ProcessUnderTest, relay_command
 
+pytest_plugins = ["tests.support.service"]
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Database]:

@@ -6,9 +6,9 @@ from typing import Final
 import psycopg
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
-from relay.daemon.connection import explain
-from relay.daemon.publisher import BrokerUnavailableError
-from relay.daemon.waiting import Waiter
+from relay.daemon.kafka.delivery import BrokerUnavailableError
+from relay.daemon.timing import Waiter
+from relay.database.connection import explain
 from relay.errors import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)

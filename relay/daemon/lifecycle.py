@@ -13,15 +13,15 @@ from typing import Final
 
 import psycopg
 
-from relay import schema
-from relay.daemon.connection import CONNECT_SECONDS, connect, explain
 from relay.daemon.health import HealthServer
-from relay.daemon.metrics import Metrics
+from relay.daemon.kafka.properties import check_properties
 from relay.daemon.sampler import Sampler
-from relay.daemon.waiting import Deadline, Waiter
+from relay.daemon.telemetry.metrics import Metrics
+from relay.daemon.timing import Deadline, Waiter
 from relay.daemon.worker import Worker
+from relay.database import schema
+from relay.database.connection import CONNECT_SECONDS, connect, explain
 from relay.errors import DatabaseUnavailableError, SchemaError
-from relay.kafka import check_properties
 from relay.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from typing import Final
 import psycopg
 
 from relay.daemon.backoff import OUTAGES
-from relay.daemon.connection import explain
-from relay.daemon.holds import Exclusions
-from relay.daemon.metrics import Metrics
-from relay.daemon.store import Store
-from relay.daemon.waiting import Waiter
+from relay.daemon.exclusions import Exclusions
+from relay.daemon.postgres.store import Store
+from relay.daemon.telemetry.metrics import Metrics
+from relay.daemon.timing import Waiter
+from relay.database.connection import explain
 from relay.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Sampler:
         """
         if not self._store.connected:
             self._store.connect()
-        self._store.refresh_floors(Exclusions())
+        self._store.refresh_watermarks(Exclusions())
         firsts = self._store.firsts(Exclusions())
         oldest_ms = min((first.created_ms for first in firsts.values()), default=None)
         lag_ms = 0 if oldest_ms is None else max(0, self._store.now_ms - oldest_ms)

@@ -6,22 +6,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from relay.daemon import probation
-from relay.daemon.accounts import Accounts
 from relay.daemon.backoff import OUTAGES, patiently
-from relay.daemon.lease import Lease
-from relay.daemon.metrics import Metrics
-from relay.daemon.publisher import BrokerUnavailableError, Publisher
-from relay.daemon.store import Store
-from relay.daemon.waiting import Deadline, Pace, Waiter
+from relay.daemon.kafka.delivery import BrokerUnavailableError, Publisher
+from relay.daemon.postgres import crash_isolation
+from relay.daemon.postgres.lease import Lease
+from relay.daemon.postgres.store import Store
+from relay.daemon.telemetry.instrumentation import Instrumentation
+from relay.daemon.telemetry.metrics import Metrics
+from relay.daemon.timing import Deadline, Pace, Waiter
 from relay.errors import DatabaseUnavailableError
 from relay.settings import Settings
 
 log = logging.getLogger(__name__)
 
-FLOOR_SECONDS: Final = 1.0
+WATERMARK_SECONDS: Final = 1.0
 # Where a lease was cut short by what is not decided yet, the next one would be as well.
-BUSY_FLOOR_SECONDS: Final = 0.1
+BUSY_WATERMARK_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Worker:
         topic = settings.kafka.event_stream_topic or ""
         self._store = Store(settings.database.conninfo(), f"outbox-relay {self.name}", relay, topic)
         self._settings = relay
-        self._accounts = Accounts(metrics, self.name, topic, self.publisher.clock)
+        self._instrumentation = Instrumentation(metrics, self.name, topic, self.publisher.clock)
         self._pace = Pace(relay.poll_min_seconds, relay.poll_max_seconds)
         self._patiently = patiently(
             self.waiter,
@@ -52,8 +52,8 @@ class Worker:
             settings.database.address(),
         )
         self._deadline = Deadline(0.0)
-        self._floors_refreshed_at = float("-inf")
-        self._floors_every = FLOOR_SECONDS
+        self._watermarks_refreshed_at = float("-inf")
+        self._watermarks_every = WATERMARK_SECONDS
         self._holds_lifted = 0
         self._only: int | None = None
 
@@ -69,7 +69,7 @@ class Worker:
     @property
     def heard_at(self) -> float:
         """The monotonic time of the loop's last sign of life."""
-        return self._accounts.heard_at
+        return self._instrumentation.heard_at
 
     def stop(self, budget_seconds: float) -> None:
         """Claim nothing more; finish or give up the lease within *budget_seconds*."""
@@ -79,7 +79,7 @@ class Worker:
     # -- one round ----------------------------------------------------------------------------
 
     def _round(self) -> Round:
-        self._accounts.beat()
+        self._instrumentation.beat()
         try:
             self._prepare()
             round_ = self._lease()
@@ -88,23 +88,23 @@ class Worker:
             self._let_go(error)
             raise
         finally:
-            self._accounts.in_flight(self.publisher.in_flight)
+            self._instrumentation.in_flight(self.publisher.in_flight)
         return round_
 
     def _prepare(self) -> None:
         if not self._store.connected:
             self._store.connect()
         self.publisher.ready()
-        self._accounts.broker(up=True)
+        self._instrumentation.broker(up=True)
         holds = self.publisher.holds
         if holds.lifted_total != self._holds_lifted:
             self._holds_lifted = holds.lifted_total
-            self._store.floors.reset()
-        if time.monotonic() >= self._floors_refreshed_at + self._floors_every:
-            self._store.refresh_floors(holds.exclusions())
+            self._store.watermarks.reset()
+        if time.monotonic() >= self._watermarks_refreshed_at + self._watermarks_every:
+            self._store.refresh_watermarks(holds.exclusions())
             self.publisher.clock.set(self._store.now_ms)
-            self._floors_refreshed_at = time.monotonic()
-            self._floors_every = FLOOR_SECONDS
+            self._watermarks_refreshed_at = time.monotonic()
+            self._watermarks_every = WATERMARK_SECONDS
 
     def _lease(self) -> Round:
         begun = time.monotonic()
@@ -112,16 +112,16 @@ class Worker:
         with self._store.lease(self.publisher.holds.exclusions(), only) as lease:
             if lease is None:
                 return Round(rows=0, more=only is not None)
-            self._accounts.claimed(time.monotonic() - begun)
+            self._instrumentation.claimed(time.monotonic() - begun)
             more = self._on_probation(lease) or self._relay(lease)
         if lease.cut_short:
-            self._floors_every = BUSY_FLOOR_SECONDS
-        self._accounts.lease_ended("broken" if self.publisher.broken else "done")
+            self._watermarks_every = BUSY_WATERMARK_SECONDS
+        self._instrumentation.lease_ended("broken" if self.publisher.broken else "done")
         return Round(lease.rows, more)
 
     def _on_probation(self, lease: Lease) -> bool:
         """Return whether the lease was spent on finding a row that kills the relay."""
-        if probation.note_deaths(lease, self._settings.lease_rows):
+        if crash_isolation.note_deaths(lease, self._settings.lease_rows):
             shards = sorted(claimed.shard for claimed in lease.claimed if claimed.died)
             log.warning(
                 "a relay died, or lost its connection, on shards %s: they go on in small steps",
@@ -134,8 +134,8 @@ class Worker:
         if len(lease.claimed) > 1:
             self._only = suspected.shard
             return True
-        if killer := probation.narrow(lease, suspected):
-            self._accounts.killer(killer)
+        if killer := crash_isolation.narrow(lease, suspected):
+            self._instrumentation.killer(killer)
         return False
 
     def _relay(self, lease: Lease) -> bool:
@@ -147,27 +147,27 @@ class Worker:
         for rows in lease.chunks():
             self.publisher.send(rows)
             self._settle(lease)
-            self._accounts.chunk(len(rows), self.publisher.in_flight)
+            self._instrumentation.chunk(len(rows), self.publisher.in_flight)
             if self.publisher.broken or self.waiter.stopping:
                 break
         self.publisher.finish()
         self._settle(lease)
-        self._accounts.published(time.monotonic() - begun)
+        self._instrumentation.published(time.monotonic() - begun)
         return lease.full
 
     def _settle(self, lease: Lease) -> None:
         outcomes = self.publisher.settled()
         lease.settle(outcomes)
-        self._accounts.settled(outcomes)
+        self._instrumentation.settled(outcomes)
 
     def _let_go(self, error: BaseException) -> None:
         """Drop what belongs to a lease that is lost, or cannot begin."""
         if isinstance(error, BrokerUnavailableError):
-            self._accounts.broker(up=False)
+            self._instrumentation.broker(up=False)
             return
         self.publisher.close()
         self._store.close()
-        self._accounts.lease_ended("lost")
+        self._instrumentation.lease_ended("lost")
         if not isinstance(error, DatabaseUnavailableError):
             # Without the pause of the next attempt: before another relay takes this one for dead.
             with suppress(*OUTAGES):

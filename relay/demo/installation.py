@@ -7,9 +7,9 @@ from typing import Final
 from sqlalchemy import Engine, ForeignKey, MetaData
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from relay.service.events import Event
+from relay.service.events.event import Event
+from relay.service.events.severity import Severity
 from relay.service.outbox import Outbox
-from relay.service.severity import Severity
 
 STAGES: Final = (
     "Starting installation",

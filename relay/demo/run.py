@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sqlalchemy import create_engine
 
+from relay.database.migration import migrate
 from relay.demo.broker import MockBroker
 from relay.demo.consumer import RunningConsumer
 from relay.demo.history import Written, judge
@@ -26,7 +27,6 @@ from relay.demo.installation import Base, Installation, track
 from relay.demo.postgres import EmbeddedPostgres
 from relay.demo.report import Report
 from relay.errors import RelayError
-from relay.operator.schema import migrate
 from relay.service.outbox import Outbox
 
 TOPIC: Final = "events-stream"

@@ -4,24 +4,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from relay.service.catalogue import load_catalogue
-    from relay.service.definition import Scope
-    from relay.service.events import Event
+    from relay.service.events.catalogue import load_catalogue
+    from relay.service.events.definition import Scope
+    from relay.service.events.event import Event
+    from relay.service.events.severity import Severity
     from relay.service.message import Message
     from relay.service.outbox import Outbox
-    from relay.service.redaction import Redactor
-    from relay.service.severity import Severity
+    from relay.service.redaction.redactor import Redactor
 
 __all__ = ["Event", "Message", "Outbox", "Redactor", "Scope", "Severity", "load_catalogue"]
 
 _HOMES = {
-    "Event": "events",
+    "Event": "events.event",
     "Message": "message",
     "Outbox": "outbox",
-    "Redactor": "redaction",
-    "Scope": "definition",
-    "Severity": "severity",
-    "load_catalogue": "catalogue",
+    "Redactor": "redaction.redactor",
+    "Scope": "events.definition",
+    "Severity": "events.severity",
+    "load_catalogue": "events.catalogue",
 }
 
 

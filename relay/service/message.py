@@ -3,10 +3,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from relay.envelope import to_json
 from relay.errors import PayloadError
-from relay.service.redaction import Redactor
-from relay.service.rows import OutboxRow
+from relay.jsontext import to_json
+from relay.service.records import OutboxRow
+from relay.service.redaction.redactor import Redactor
 
 RESERVED_HEADERS = frozenset({"id", "seq", "replay"})
 """The relay writes these itself."""

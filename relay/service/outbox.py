@@ -8,22 +8,23 @@ import psycopg
 from sqlalchemy import Connection, Table
 from sqlalchemy.orm import Session, scoped_session
 
-from relay import envelope, settings
+from relay import settings
 from relay.errors import EventDefinitionError
-from relay.preset import Preset
-from relay.service import transactions
-from relay.service.buffer import buffer_of
-from relay.service.composing import Composer, immediate
-from relay.service.events import Event
-from relay.service.guard import Guard
-from relay.service.limits import RateLimits
+from relay.formats import envelope
+from relay.service.composer import Composer, immediate
+from relay.service.events.event import Event
+from relay.service.events.rendering import UntypedEvent
 from relay.service.message import Message
-from relay.service.redaction import Redactor
-from relay.service.rendering import UntypedEvent
-from relay.service.rows import write, write_psycopg, write_psycopg_async
-from relay.service.snapshots import KeyRule, Mark, Tracked, mapper_of
+from relay.service.rate_limits import RateLimits
+from relay.service.records import write, write_psycopg, write_psycopg_async
+from relay.service.redaction.redactor import Redactor
+from relay.service.sqlalchemy import transactions
+from relay.service.sqlalchemy.buffer import buffer_of
+from relay.service.sqlalchemy.guard import Guard
+from relay.service.sqlalchemy.snapshots import KeyRule, Mark, Tracked, mapper_of
+from relay.service.sqlalchemy.tracking import Tracker
 from relay.service.stream import STREAMS
-from relay.service.tracking import Tracker
+from relay.settings.preset import Preset
 
 if TYPE_CHECKING:
     # At run time SQLAlchemy's asyncio part needs greenlet, which not every service has.

@@ -10,9 +10,9 @@ from typing import Final
 from uuid import UUID
 
 from relay.errors import EventDefinitionError, PayloadError
-from relay.preset import EXISTING_NAMES, Preset
 from relay.service.message import Message
-from relay.service.rows import EventRow
+from relay.service.records import EventRow
+from relay.settings.preset import EXISTING_NAMES, Preset
 
 NO_KEY: Final = ""
 _STATES: Final = {"Cluster": "ClusterState", "Host": "HostState", "InfraEnv": "InfraEnv"}

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from relay.preset import Preset
 from relay.settings.group import SettingsGroup
+from relay.settings.preset import Preset
 
 _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds"}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])")

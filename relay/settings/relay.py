@@ -4,8 +4,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from relay.preset import Partitioner
 from relay.settings.group import SettingsGroup
+from relay.settings.preset import Partitioner
 
 SHARDS = 64
 

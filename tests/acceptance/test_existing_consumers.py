@@ -12,11 +12,11 @@ from sqlalchemy import Engine, ForeignKey, MetaData, create_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from relay import Event, Outbox, Scope, Severity, load_catalogue
-from tests.integration.service.conftest import url
 from tests.support.kafka.topics import ConsumedMessage
 from tests.support.outbox import Consume, Start
 from tests.support.outbox import Outbox as Rows
 from tests.support.postgres import Database
+from tests.support.service import url
 from tests.support.strict_consumer import StrictConsumer
 
 pytestmark = pytest.mark.kafka

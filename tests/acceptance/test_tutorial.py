@@ -14,8 +14,9 @@ import pytest
 from relay.demo.ports import free_port
 from tests.support.eventually import eventually
 from tests.support.process import ProcessUnderTest
+from tests.support.repository import ROOT
 
-PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
+PAGE = ROOT / "docs" / "tutorial.md"
 INSTALLING, *BLOCKS = re.findall(
     r"```(sh|python|text)\n(?:# (\S+ terminal|\S+\.py)\n)?(.*?)```", PAGE.read_text(), re.DOTALL
 )

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
-from relay.daemon.metrics import Metrics
+from relay.daemon.telemetry.metrics import Metrics
 from relay.demo.ports import LOOPBACK, free_port
 from tests.support.eventually import eventually
 from tests.support.metrics import declared, named, port
 from tests.support.outbox import Outbox, Start
 from tests.support.process import ProcessUnderTest
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 RULES = ROOT / "helm" / "files" / "alerts.yaml"
 SCENARIOS = Path(__file__).with_name("alerts_test.yaml")
 OPERATIONS = ROOT / "docs" / "operations.md"

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from relay.daemon.metrics import Metrics
-from tests.deployment.test_alerts import ROOT, program
+from relay.daemon.telemetry.metrics import Metrics
+from tests.deployment.test_alerts import program
 from tests.support.metrics import declared, named
+from tests.support.repository import ROOT
 
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "helm" / "files" / "dashboard.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]

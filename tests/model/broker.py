@@ -1,4 +1,4 @@
-"""A broker in memory, and librdkafka's producer as the relay's channel sees it.
+"""A broker in memory, and librdkafka's producer as the relay's producer sees it.
 
 The contract of tests/contract is this one's too: a partition takes messages in order, a refused
 batch stops what is behind it and ends the producer, and what a purge takes back may still be on the
@@ -93,7 +93,7 @@ class Broker:
 
 
 class Producer:
-    """What the channel uses of confluent_kafka.Producer."""
+    """What the producer uses of confluent_kafka.Producer."""
 
     def __init__(self, broker: Broker, properties: Mapping[str, object]) -> None:
         self._broker = broker

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from relay import kafka
-from relay.daemon import queries
-from relay.daemon.channel import Channel
-from relay.daemon.floor import Floors, Sample
-from relay.daemon.publisher import Publisher
+from relay.daemon.kafka import properties
+from relay.daemon.kafka.delivery import Publisher
+from relay.daemon.kafka.producer import GaplessProducer
+from relay.daemon.postgres import queries
+from relay.daemon.postgres.low_watermark import LowWatermarks, Sample
 from relay.daemon.rows import Outcome, Reason, Rejected, Row, Undelivered
-from relay.service.buffer import Buffer
+from relay.service.sqlalchemy.buffer import Buffer
 
 Mutant = Callable[[], Sequence[AbstractContextManager[Any]]]
 
@@ -31,26 +31,26 @@ def lock_and_read_share_one_snapshot() -> Sequence[AbstractContextManager[Any]]:
 
 
 def rows_are_deleted_before_they_are_acknowledged() -> Sequence[AbstractContextManager[Any]]:
-    send = Channel.send
+    send = GaplessProducer.send
 
-    def sent(self: Channel, partition: Any, row: Row, *rest: Any) -> bool:  # noqa: ANN401
+    def sent(self: GaplessProducer, partition: Any, row: Row, *rest: Any) -> bool:  # noqa: ANN401
         self._delivered.append(row)
         return send(self, partition, row, *rest)
 
-    return [patch.object(Channel, "send", sent)]
+    return [patch.object(GaplessProducer, "send", sent)]
 
 
-def floors_pass_writers_that_have_not_committed() -> Sequence[AbstractContextManager[Any]]:
-    observe = Floors.observe
+def watermarks_pass_writers_that_have_not_committed() -> Sequence[AbstractContextManager[Any]]:
+    observe = LowWatermarks.observe
 
-    def hasty(self: Floors, sample: Sample) -> int | None:
+    def hasty(self: LowWatermarks, sample: Sample) -> int | None:
         return observe(self, replace(sample, writers=frozenset()))
 
-    return [patch.object(Floors, "observe", hasty)]
+    return [patch.object(LowWatermarks, "observe", hasty)]
 
 
 def what_is_behind_a_refused_message_goes_on() -> Sequence[AbstractContextManager[Any]]:
-    return [patch.dict(kafka.OWN, {"enable.gapless.guarantee": False})]
+    return [patch.dict(properties.OWN, {"enable.gapless.guarantee": False})]
 
 
 def a_whole_batch_is_parked_with_its_poison() -> Sequence[AbstractContextManager[Any]]:

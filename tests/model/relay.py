@@ -10,11 +10,13 @@ from unittest.mock import patch
 
 from pydantic import SecretStr
 
-from relay.daemon import channel, queries, waiting, worker
+from relay.daemon import timing, worker
 from relay.daemon.backoff import OUTAGES
-from relay.daemon.connection import BoundedConnection
-from relay.daemon.metrics import Metrics
+from relay.daemon.kafka import producer
+from relay.daemon.postgres import queries
+from relay.daemon.telemetry.metrics import Metrics
 from relay.daemon.worker import Worker
+from relay.database.connection import BoundedConnection
 from relay.settings import KafkaSettings, RelaySettings, Settings
 from relay.settings.database import DatabaseSettings
 from relay.settings.versions import VersionSettings
@@ -92,7 +94,7 @@ class SteppedRelay:
             self._round.kill()
             self._round = None
         self._worker._store.close()  # noqa: SLF001
-        producer = self._worker.publisher._channel  # noqa: SLF001
+        producer = self._worker.publisher._producer  # noqa: SLF001
         if producer is not None:
             producer._producer.vanish()  # type: ignore[attr-defined]  # noqa: SLF001
         self._start()
@@ -126,10 +128,10 @@ def gates(broker: Broker) -> Iterator[None]:
         for point, owner, method, reached in GATES:
             gated = _gated(getattr(owner, method), point, reached)
             patches.enter_context(patch.object(owner, method, gated))
-        patches.enter_context(patch.object(channel, "Producer", partial(Producer, broker)))
-        patches.enter_context(patch.object(channel, "time", clock))
+        patches.enter_context(patch.object(producer, "Producer", partial(Producer, broker)))
+        patches.enter_context(patch.object(producer, "time", clock))
         patches.enter_context(patch.object(worker, "time", clock))
-        patches.enter_context(patch.object(waiting, "boot_seconds", broker.clock))
+        patches.enter_context(patch.object(timing, "boot_seconds", broker.clock))
         yield
 
 

@@ -99,7 +99,7 @@ PLAYS: Final[dict[Play, Mutant]] = {
     play_one_relay_is_overtaken_before_it_claims: mutants.lock_and_read_share_one_snapshot,
     play_one_relay_stands_still_with_rows_in_hand: mutants.rows_are_locked_instead_of_shards,
     play_poison_comes_first: mutants.what_is_behind_a_refused_message_goes_on,
-    play_a_writer_stays_open: mutants.floors_pass_writers_that_have_not_committed,
+    play_a_writer_stays_open: mutants.watermarks_pass_writers_that_have_not_committed,
     play_a_savepoint_is_undone: mutants.the_buffer_forgets_savepoints,
 }
 

@@ -10,8 +10,8 @@ from typing import Final
 
 import psycopg
 
+from relay.database.migration import migrate
 from relay.errors import RelayError
-from relay.operator.schema import migrate
 from tests.soak.stage import LEASE_TIMEOUT_SECONDS, MAX_MESSAGE_BYTES, Stage
 from tests.support.process import ProcessUnderTest
 from tests.support.tcp_proxy import Mode, TcpProxy

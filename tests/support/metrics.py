@@ -6,7 +6,7 @@ from http.client import HTTPConnection
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from relay.daemon.metrics import NAMESPACE, Metrics
+from relay.daemon.telemetry.metrics import NAMESPACE, Metrics
 from relay.demo.ports import LOOPBACK
 from relay.service.api.metrics import NAMESPACE as API_NAMESPACE
 from relay.service.api.metrics import ApiMetrics

@@ -17,14 +17,14 @@ from typing import Any, Final
 
 import psycopg
 
-from relay.daemon import queries
-from relay.daemon.channel import Channel
-from relay.daemon.connection import BoundedConnection
-from relay.daemon.lease import Lease
-from relay.daemon.publisher import Publisher
+from relay.cli.app import main
+from relay.daemon.kafka.delivery import Publisher
+from relay.daemon.kafka.producer import GaplessProducer
+from relay.daemon.postgres import queries
+from relay.daemon.postgres.lease import Lease
+from relay.daemon.postgres.store import Store
 from relay.daemon.rows import Row
-from relay.daemon.store import Store
-from relay.operator.cli import main
+from relay.database.connection import BoundedConnection
 
 Reached = Callable[..., bool]
 
@@ -43,7 +43,9 @@ def always(*_: object) -> bool:
     return True
 
 
-def killer_sent(_: object, _channel: Channel, _partition: object, row: Row, *__: object) -> bool:
+def killer_sent(
+    _: object, _producer: GaplessProducer, _partition: object, row: Row, *__: object
+) -> bool:
     return row.name == KILLER
 
 
@@ -74,8 +76,8 @@ POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
     "read_sent": (psycopg.Cursor, "execute", sends("AS inline")),
     "delete_sent": (psycopg.Cursor, "execute", sends("DELETE FROM outbox")),
     "read": (Lease, "_ask", always),
-    "produce": (Channel, "send", always),
-    "killer": (Channel, "send", killer_sent),
+    "produce": (GaplessProducer, "send", always),
+    "killer": (GaplessProducer, "send", killer_sent),
     "ack": (Publisher, "finish", always),
     "delete": (Lease, "settle", deleted),
     "commit": (BoundedConnection, "execute", commit_sent),

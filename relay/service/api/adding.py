@@ -25,13 +25,13 @@ from relay.service.api import listing
 from relay.service.api.access import Caller
 from relay.service.api.filters import NO_NUL, Name
 from relay.service.api.problems import Problem
-from relay.service.definition import EventDefinition, Scope
-from relay.service.events import OWNERS, Event
+from relay.service.events.definition import EventDefinition, Scope
+from relay.service.events.event import OWNERS, Event
+from relay.service.events.rendering import UntypedEvent, render_untyped
+from relay.service.events.severity import Severity
 from relay.service.outbox import Outbox
-from relay.service.redaction import Redactor
-from relay.service.rendering import UntypedEvent, render_untyped
-from relay.service.rows import EventRow
-from relay.service.severity import Severity
+from relay.service.records import EventRow
+from relay.service.redaction.redactor import Redactor
 
 KEYS: Final = UUID("6f757462-6f78-4a70-8000-6964656d706f")
 """The namespace of the event ids that are made from idempotency keys."""

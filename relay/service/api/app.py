@@ -22,7 +22,7 @@ from relay.service.api.metrics import ApiMetrics, Measured
 from relay.service.api.problems import explained
 from relay.service.api.routes import events_router
 from relay.service.outbox import Outbox
-from relay.service.redaction import Redactor
+from relay.service.redaction.redactor import Redactor
 from relay.settings import Settings
 
 DESCRIPTION: Final = "Events: what led to the current state, and what, if anything, is wrong."

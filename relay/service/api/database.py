@@ -7,7 +7,7 @@ from typing import Any, Final
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from relay import schema
+from relay.database import schema
 from relay.errors import SchemaError
 from relay.settings import ApiSettings
 

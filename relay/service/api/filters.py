@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from relay.service.severity import Severity
+from relay.service.events.severity import Severity
 
 LIMIT_MAX: Final = 10_000
 LIMIT_DEFAULT: Final = 1_000

@@ -8,7 +8,7 @@ import psycopg
 
 from relay.service.api.access import Caller
 from relay.service.api.filters import Cursor, EventFilter, Order
-from relay.service.severity import Severity
+from relay.service.events.severity import Severity
 
 Parameters = dict[str, object]
 

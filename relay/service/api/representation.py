@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, JsonValue
 
 from relay.service.api.listing import Counts
-from relay.service.severity import Severity
+from relay.service.events.severity import Severity
 
 
 class StoredEvent(BaseModel):

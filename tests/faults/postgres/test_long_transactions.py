@@ -99,7 +99,7 @@ def test_a_transaction_held_open_for_the_whole_run(
 def test_a_writer_whose_transaction_commits_late(
     outbox: Outbox, database_connection: Outbox, relay: Start, stream: Callable[[], Stream]
 ) -> None:
-    # The floors wait for it: it makes no difference whether it stays open for seconds or minutes.
+    # The watermarks wait for it, whether it stays open for seconds or for minutes.
     late = database_connection.connection
     late.execute("BEGIN")
     late.execute("SELECT outbox_emit('late', '{}', 'other key')")

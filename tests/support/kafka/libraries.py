@@ -11,8 +11,10 @@ from pathlib import Path
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
+from tests.support.repository import ROOT
+
 POM = Path(__file__).with_name("pom.xml")
-CACHE = Path(__file__).parents[3] / ".cache"
+CACHE = ROOT / ".cache"
 # Each attempt goes on from the jars that the last one got.
 DOWNLOAD_SECONDS = 80.0
 DOWNLOAD_ATTEMPTS = 3

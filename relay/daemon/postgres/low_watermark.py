@@ -1,0 +1,83 @@
+"""The watermark: below which no row is pending, and none can still appear.
+
+Deleted rows stay in the index while any old transaction pins them, and every query that starts at
+the first id walks over all of them. A watermark lets queries start behind them. It must be exact,
+or a row that commits late is never seen, so it is built on locks: an insert locks the table before
+it draws an id. Whatever was drawn by now is decided as soon as all transactions that hold that lock
+now have ended.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from relay.settings import SHARDS
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How far ids were drawn, and then who may still commit one of them."""
+
+    drawn: int
+    requeues: int
+    now_ms: int
+    writers: frozenset[str]
+
+    def reached(self, later: "Sample") -> bool:
+        """Return whether all of these writers have ended by the *later* sample."""
+        return self.writers.isdisjoint(later.writers)
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The oldest pending row of a shard."""
+
+    id: int
+    created_ms: int
+
+
+class LowWatermarks:
+    """A watermark for each shard.
+
+    A transaction that wrote to the outbox and stays open stops the watermarks for as long as it
+    lives. To go on without it would cost the order of its keys: what it writes last would be found
+    before what it wrote first.
+    """
+
+    def __init__(self) -> None:
+        self.requeues = -1
+        self.ids = [0] * SHARDS
+        self.decided_upto = 0
+        self._drawn = 0
+        self._mark: Sample | None = None
+
+    def reset(self) -> None:
+        """Look from the beginning again: a hold was lifted, or the connection is a new one."""
+        self.ids = [0] * SHARDS
+        self.decided_upto = 0
+        self._mark = None
+
+    def observe(self, sample: Sample) -> int | None:
+        """Take *sample* in; return the id up to which all is decided, or None if that is open."""
+        if sample.requeues != self.requeues or sample.drawn < self._drawn:
+            self.reset()
+        self.requeues, self._drawn = sample.requeues, sample.drawn
+        mark = self._mark
+        # The mark moves on when it was reached, and where nobody new keeps the sample undecided.
+        if mark is None or mark.reached(sample) or sample.writers <= mark.writers:
+            self._mark = sample
+        if mark is None or not mark.reached(sample):
+            return None
+        self.decided_upto = mark.drawn
+        return mark.drawn
+
+    def raise_to(self, decided: int, firsts: Mapping[int, First]) -> None:
+        """Move the watermarks up to *decided*, but below the first pending row of each shard."""
+        for shard in range(SHARDS):
+            first = firsts.get(shard)
+            watermark = decided if first is None else min(decided, first.id - 1)
+            self.ids[shard] = max(self.ids[shard], watermark)
+
+    def passed(self, read_upto: Mapping[int, int]) -> None:
+        """Move the watermarks of shards of which every row up to an id was read and settled."""
+        for shard, id_ in read_upto.items():
+            self.ids[shard] = max(self.ids[shard], min(id_, self.decided_upto))

@@ -1,0 +1,121 @@
+"""What all events of one class have in common, and what is checked when the class is defined."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from string import Formatter
+from typing import TypedDict
+
+from relay.errors import EventDefinitionError
+from relay.service.events.severity import Severity, broken_rules
+
+CATEGORIES = ("user", "metrics")
+
+
+class Scope(StrEnum):
+    """What the events of a class belong to, and so which id each of them must have."""
+
+    CLUSTER = "cluster"
+    INFRA_ENV = "infra_env"
+    HOST = "host"
+    """A host that may be bound to no cluster."""
+
+    @property
+    def owner(self) -> str:
+        """The field that must be set."""
+        return f"{self.value}_id"
+
+
+class EventOptions(TypedDict, total=False):
+    """What may stand behind the name of an event class.
+
+    *lenient* keeps broken rules of severity as `EventDefinition.broken_rules`, where they are an
+    error otherwise: for events that were written before these rules.
+    """
+
+    severity: Severity
+    message: str
+    name: str
+    category: str
+    scope: Scope
+    remedy: str
+    details: Sequence[str]
+    lenient: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventDefinition:
+    """A checked definition. *template* is the message and the remedy, with {field} placeholders."""
+
+    name: str
+    severity: Severity
+    template: str
+    category: str = "user"
+    scope: Scope = Scope.CLUSTER
+    details: tuple[str, ...] = ()
+    broken_rules: tuple[str, ...] = ()
+
+
+def define(event: str, fields: Collection[str], options: EventOptions) -> EventDefinition:
+    """Return the definition of the class *event*, which has these *fields* and a message.
+
+    Raises:
+        EventDefinitionError: it cannot work; the message says what to change.
+    """
+    severity = options.get("severity")
+    if severity is None:
+        raise EventDefinitionError(
+            f"{event}: say how much it matters: severity=Severity.INFO, or another"
+        )
+    message, remedy = options["message"], options.get("remedy")
+    details = tuple(options.get("details", ()))
+    rules = tuple(broken_rules(severity, message, remedy, details))
+    if rules and not options.get("lenient"):
+        raise EventDefinitionError(f"{event}: {'; '.join(rules)}")
+    template = f"{message.removesuffix('.')}. {remedy}" if remedy else message
+    for fault in (
+        *_template_faults(template, fields),
+        *_detail_faults(details, fields),
+        *_category_faults(options.get("category", "user")),
+    ):
+        raise EventDefinitionError(f"{event}: {fault}")
+    return EventDefinition(
+        name=options.get("name") or event,
+        severity=severity,
+        template=template,
+        category=options.get("category", "user"),
+        scope=Scope(options.get("scope", Scope.CLUSTER)),
+        details=details,
+        broken_rules=rules,
+    )
+
+
+def _template_faults(template: str, fields: Collection[str]) -> Iterator[str]:
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError as error:
+        yield f"the message is no valid template: {error}"
+        return
+    for _, name, form, conversion in parts:
+        if name is None:
+            continue
+        if form or conversion or not name.isidentifier():
+            yield f"write plain {{field}} placeholders in the message, not {{{name}…}}"
+        elif name not in fields:
+            yield (
+                f"the message names {{{name}}}, which is no field; "
+                f"the fields are {', '.join(sorted(fields))}"
+            )
+
+
+def _detail_faults(details: Sequence[str], fields: Collection[str]) -> Iterator[str]:
+    if unknown := sorted(set(details) - set(fields)):
+        yield (
+            f"details names {', '.join(unknown)}, which is no field; "
+            f"the fields are {', '.join(sorted(fields))}"
+        )
+
+
+def _category_faults(category: str) -> Iterator[str]:
+    if category not in CATEGORIES:
+        yield f"the category is {category!r}; it must be one of {', '.join(CATEGORIES)}"

@@ -1,0 +1,117 @@
+"""Typed events: a class per event, checked when it is defined."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Unpack, cast
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from relay.errors import EventDefinitionError, PayloadError
+from relay.service.events.definition import EventDefinition, EventOptions, Scope, define
+
+OWNERS = ("cluster_id", "infra_env_id", "host_id")
+"""What an event can belong to, the widest first: the first that is set is the key."""
+
+BASE_FIELDS = frozenset({*OWNERS, "event_time", "request_id"})
+_RESERVED_FIELDS = frozenset({"message", "severity", "definition", "default_scope"})
+
+
+_SET_BACK = timedelta(seconds=1)
+
+
+class _Clock:
+    """The time, to the microsecond, and never the same twice in a process.
+
+    Consumers tell events apart by message and time. A clock that was set back is followed.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = datetime.min.replace(tzinfo=UTC)
+
+    def now(self) -> datetime:
+        with self._lock:
+            now = datetime.now(UTC)
+            if now <= self._last < now + _SET_BACK:
+                now = self._last + timedelta(microseconds=1)
+            self._last = now
+            return now
+
+
+_clock = _Clock()
+
+
+class Event(BaseModel):
+    """Base of all events.
+
+    ``class HostAdded(Event, severity=Severity.INFO, message="Host {host_name} was added")`` with
+    typed fields. *name* is the event's name on the stream, by default the class name; *category*
+    is "user" or "metrics". A class without *message* is abstract: a base for others.
+
+    *scope* is what the event belongs to: a cluster, unless said otherwise. The id of that must be
+    set when it is emitted; the other ids where they apply. *event_time* is when it happened, by
+    default now; it needs a zone.
+
+    An error or a critical event needs *remedy*, a sentence for the user that follows the message,
+    and *details*, the names of the fields that hold what is needed to debug it.
+
+    Raises:
+        EventDefinitionError: when the class is defined: the template names an unknown field, or
+            a rule of its severity is broken.
+        PayloadError: when an event is made: a field is missing, unknown or of a wrong type.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    definition: ClassVar[EventDefinition | None] = None
+    default_scope: ClassVar[Scope] = Scope.CLUSTER
+
+    cluster_id: UUID | None = None
+    infra_env_id: UUID | None = None
+    host_id: UUID | None = None
+    request_id: str | None = None
+    event_time: AwareDatetime = Field(default_factory=_clock.now)
+
+    def __init__(self, **fields: Any) -> None:  # noqa: ANN401 - the fields say what they take
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
+            )
+            raise PayloadError(f"{type(self).__name__}: {faults}") from None
+
+    def __init_subclass__(cls, **options: Unpack[EventOptions]) -> None:
+        """Tell type checkers what may stand behind the class name; the next one does the work."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 - pydantic's own
+        super().__pydantic_init_subclass__()
+        options = cast("EventOptions", kwargs)
+        if unknown := sorted(options.keys() - EventOptions.__annotations__.keys()):
+            raise EventDefinitionError(f"{cls.__name__}: {', '.join(unknown)} is no option")
+        if reserved := sorted(_RESERVED_FIELDS & cls.model_fields.keys()):
+            raise EventDefinitionError(
+                f"{cls.__name__}: the field names {reserved} are taken; choose others"
+            )
+        cls.default_scope = Scope(options.setdefault("scope", cls.default_scope))
+        cls.definition = (
+            define(cls.__name__, cls.model_fields.keys(), options)
+            if options.get("message") is not None
+            else None
+        )
+
+
+def definition_of(event: type[Event]) -> EventDefinition:
+    """Return what all events of the class have in common.
+
+    Raises:
+        EventDefinitionError: the class is abstract.
+    """
+    if event.definition is None:
+        raise EventDefinitionError(
+            f"{event.__name__} has no message, so it cannot be emitted: "
+            f"class {event.__name__}(Event, severity=…, message=…)"
+        )
+    return event.definition

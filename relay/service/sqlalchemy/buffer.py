@@ -1,0 +1,141 @@
+"""What a session will write when its transaction commits."""
+
+import weakref
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from relay.errors import NoTransactionError
+from relay.service.rate_limits import Limit
+from relay.service.records import Chunk, EventRow, OutboxRow, write
+from relay.service.sqlalchemy.snapshots import Mark, Tracked, snapshots
+from relay.service.sqlalchemy.tables import outbox
+
+_KEY = "relay.outbox.buffer"
+_INSERT = outbox.insert()
+
+
+class Emitted(NamedTuple):
+    """What one call of emit left: rows, whether their key is to be locked, and a rate limit."""
+
+    outbox: OutboxRow | None
+    event: EventRow | None
+    ordered: bool
+    limit: Limit | None = None
+
+
+class Buffer:
+    """Rows and marks of one session's transaction, in the order in which they came.
+
+    A scope is a savepoint, of the session or of its connection. Undoing one that is not known
+    removes everything: it began before the buffer did.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = weakref.ref(session)
+        self._entries: list[Emitted | Mark] = []
+        self._beginnings: dict[Hashable, int] = {}
+        scope = session.get_nested_transaction()
+        while scope is not None:
+            self.begin(scope)
+            scope = scope.parent
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def add(self, entry: Emitted | Mark) -> None:
+        """Keep *entry* until the session's transaction ends.
+
+        Raises:
+            NoTransactionError: none is begun, and the session does not begin one by itself.
+        """
+        session = self._session()
+        # Without a transaction nothing would tell us when a session is closed unused.
+        if session is not None and not session.in_transaction():
+            if not session.autobegin:
+                raise NoTransactionError(
+                    "This session has autobegin=False and no transaction: call begin() first."
+                )
+            session.begin()
+        self._entries.append(entry)
+
+    def begin(self, scope: Hashable) -> None:
+        """Remember where *scope* begins."""
+        self._beginnings[scope] = len(self._entries)
+
+    def keep(self, scope: Hashable) -> None:
+        """Let what came within *scope* belong to what is around it."""
+        self._beginnings.pop(scope, None)
+
+    def undo(self, scope: Hashable) -> None:
+        """Remove what came within *scope*, which may go on and be undone again."""
+        del self._entries[self._beginnings.get(scope, 0) :]
+
+    def end(self, scope: Hashable) -> None:
+        """Remove what came within *scope*, unless it was kept."""
+        if scope in self._beginnings:
+            self.undo(scope)
+            self.keep(scope)
+
+    def clear(self) -> None:
+        """Forget everything: the transaction is over."""
+        self._entries.clear()
+        self._beginnings.clear()
+
+    def connect(self) -> None:
+        """Let the outbox's connection take part in the transaction, so that we see its commit."""
+        session = self._session()
+        if session is not None and self._entries:
+            session.connection(bind_arguments={"clause": _INSERT})
+
+    def write(self) -> None:
+        """Write what there is, through the session's connections."""
+        session = self._session()
+        if session is not None and self._entries:
+            self._write(
+                session.connection(bind_arguments={"clause": _INSERT}),
+                lambda tracked: session.connection(bind_arguments={"mapper": tracked.mapper}),
+            )
+
+    def write_late(self, connection: Connection) -> None:
+        """Write what came after `write`, if *connection* is the one for the outbox."""
+        session = self._session()
+        if session is None or not self._entries:
+            return
+        if session.get_bind(clause=_INSERT).engine is connection.engine:
+            self._write(connection, lambda _: connection)
+
+    def _write(
+        self, connection: Connection, connection_for: Callable[[Tracked], Connection]
+    ) -> None:
+        marks = [entry for entry in self._entries if isinstance(entry, Mark)]
+        emitted = [entry for entry in self._entries if isinstance(entry, Emitted)]
+        states = snapshots(marks, connection_for)
+        # States before events: a consumer knows the state when it reads what happened.
+        rows = [*states, *(entry.outbox for entry in emitted if entry.outbox)]
+        events = [entry.event for entry in emitted if entry.event]
+        locks = [
+            entry.outbox.key
+            for entry in emitted
+            if entry.ordered and entry.outbox and entry.outbox.key is not None
+        ]
+        if rows or events:
+            limits = [entry.limit for entry in emitted if entry.limit]
+            write(connection, Chunk(rows, events, limits), locks)
+        self._entries.clear()
+
+
+def buffer_of(session: Session) -> Buffer:
+    """Return the buffer of *session*, made where there is none yet."""
+    buffer = existing_buffer(session)
+    if buffer is None:
+        buffer = session.info[_KEY] = Buffer(session)
+    return buffer
+
+
+def existing_buffer(session: Session) -> Buffer | None:
+    """Return the buffer of *session*; None where nothing was ever emitted."""
+    buffer = session.info.get(_KEY)
+    return buffer if isinstance(buffer, Buffer) else None

@@ -1,0 +1,102 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from relay.cli.printout.findings import print_findings
+from relay.cli.printout.status import count, print_status
+from relay.cli.printout.terminal import age
+from relay.operations.preflight import Finding
+from relay.operations.status import Holder, Key, ParkedRow, Shard, Status
+
+MOMENT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+EMPTY = Status(
+    database="db:5432/service",
+    schema_version=1,
+    streaming=True,
+    pending=0,
+    pending_is_capped=False,
+    oldest_age_seconds=None,
+    parked=0,
+    parked_is_capped=False,
+    shards=tuple(Shard(number, 0, None, None, None) for number in range(64)),
+    keys=(),
+    newest_parked=(),
+    notes=(),
+)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (None, "-"),
+        (0.04, "0.0 s"),
+        (59.9, "59.9 s"),
+        (90, "1.5 min"),
+        (7200, "2.0 h"),
+        (90_000, "1.0 d"),
+    ],
+)
+def test_an_age_has_the_largest_unit_that_fits(seconds: float | None, shown: str) -> None:
+    assert age(seconds) == shown
+
+
+def test_a_count_says_when_it_is_not_exact() -> None:
+    assert count(12_345) == "12,345"
+    assert count(1_000_000, capped=True) == "1,000,000+"
+    assert count(None) == "?"
+
+
+def test_nothing_to_say_is_only_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    print_status(EMPTY)
+    shown = capsys.readouterr().out
+    assert "db:5432/service" in shown
+    assert "Shards" not in shown
+
+
+def test_all_shards_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    print_status(EMPTY, all_shards=True)
+    assert " 63 " in capsys.readouterr().out
+
+
+def test_shards_keys_parked_rows_and_notes_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    held = Shard(7, 3, 60.0, None, 99, Holder(4711, "relay-7", "10.0.0.1", MOMENT))
+    parked = ParkedRow(5, UUID(int=1), 7, None, "k", "Event", 1, MOMENT, "too large")
+    print_status(
+        replace(
+            EMPTY,
+            pending=3,
+            streaming=False,
+            shards=(held, Shard(8, 0, None, MOMENT, None)),
+            keys=(Key("k", 7, 3, 60.0),),
+            newest_parked=(parked,),
+            notes=("something is hidden",),
+        )
+    )
+    shown = capsys.readouterr().out
+    for expected in (
+        "relay-7, pid 4711 from 10.0.0.1",
+        "up to row 99",
+        "paused since 2030-01-02 03:04:05",
+        "1 held by relays, 1 paused",
+        "too large",
+        "(default)",
+        "off (as triggers",
+        "Note: something is hidden",
+    ):
+        assert expected in shown
+
+
+def test_what_writers_chose_cannot_paint_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    print_status(replace(EMPTY, keys=(Key("[red]a\x1b[31m", 7, 3, 60.0),)))
+    shown = capsys.readouterr().out
+    assert "[red]a" in shown
+    assert "\x1b" not in shown
+
+
+def test_findings_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    print_findings([Finding("broker", "warning", "no answer"), Finding("topic", "skipped", "why")])
+    lines = capsys.readouterr().out.splitlines()
+    assert any("broker" in line and "warning" in line and "no answer" in line for line in lines)

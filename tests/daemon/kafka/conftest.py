@@ -1,0 +1,132 @@
+"""One contract for three brokers: the model's, the mock that the demo uses, and the real one."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from unittest.mock import patch
+
+import pytest
+
+from relay.daemon.kafka import producer
+from relay.daemon.kafka.delivery import Publisher
+from relay.daemon.rows import Delivered, Outcome, Rejected, Row, Undelivered
+from relay.daemon.telemetry.metrics import Metrics
+from relay.daemon.timing import Deadline
+from relay.demo.broker import MockBroker
+from relay.settings import KafkaSettings, RelaySettings, Settings
+from relay.settings.database import DatabaseSettings
+from relay.settings.versions import VersionSettings
+from tests.model import broker as model
+from tests.support.kafka.topics import ConsumedMessage, read_topic
+
+LEASE_SECONDS = 20.0
+PARTITIONS = 4
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where to publish; *make_topic* makes a topic of four partitions, *read* reads it."""
+
+    bootstrap: str
+    make_topic: Callable[[], str]
+    read: Callable[..., list[ConsumedMessage]]
+
+
+@pytest.fixture(params=["model", "mock", pytest.param("real", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    if request.param == "real":
+        bootstrap = request.getfixturevalue("kafka").bootstrap
+        make_topic = request.getfixturevalue("make_topic")
+        yield Broker(bootstrap, make_topic, partial(read_topic, bootstrap))
+    elif request.param == "mock":
+        with MockBroker() as mock:
+
+            def make() -> str:
+                mock.create(name := f"contract-{uuid.uuid4().hex[:12]}")
+                return name
+
+            yield Broker(mock.bootstrap, make, partial(read_topic, mock.bootstrap))
+    else:
+        memory = model.Broker(partitions=PARTITIONS)
+        with patch.object(producer, "Producer", partial(model.Producer, memory)):
+            yield Broker("in-memory", lambda: "contract", partial(read_memory, memory))
+
+
+def read_memory(memory: model.Broker, topic: str, **_: object) -> list[ConsumedMessage]:
+    """All that the model's broker took, what is still on the wire included."""
+    del topic
+    memory.let_arrive()
+    return [
+        ConsumedMessage(
+            sent.partition,
+            offset,
+            None if sent.key is None else sent.key.encode(),
+            sent.value,
+            [
+                (name, text.encode() if isinstance(text, str) else text)
+                for name, text in sent.headers
+            ],
+        )
+        for offset, sent in enumerate(memory.log)
+    ]
+
+
+class Publishing:
+    """A publisher, and what became of the rows given to it."""
+
+    def __init__(self, bootstrap: str, topic: str, **relay: object) -> None:
+        # The mock knows no DescribeConfigs.
+        limits = {"max_message_bytes": 1_000_000} | relay
+        self.publisher = Publisher(
+            Settings(
+                streaming=True,
+                database=DatabaseSettings(),
+                kafka=KafkaSettings(bootstrap_server=bootstrap, event_stream_topic=topic),
+                versions=VersionSettings(),
+                relay=RelaySettings.model_validate(limits),
+            ),
+            Metrics(),
+        )
+        self.delivered: list[Row] = []
+        self.rejected: list[Rejected] = []
+        self.undelivered: list[tuple[Row, str]] = []
+
+    def lease(
+        self,
+        *chunks: list[Row],
+        seconds: float = LEASE_SECONDS,
+        alive: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Publish *chunks* as one lease does."""
+        self.publisher.ready()
+        self.publisher.begin(Deadline(seconds), alive)
+        for chunk in chunks:
+            self.publisher.send(chunk)
+            self._note(self.publisher.settled())
+        self.publisher.finish()
+        self._note(self.publisher.settled())
+
+    def _note(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            match outcome:
+                case Delivered():
+                    self.delivered.extend(outcome.rows)
+                case Rejected():
+                    self.rejected.append(outcome)
+                case Undelivered():
+                    self.undelivered.extend((row, outcome.reason) for row in outcome.rows)
+
+
+@pytest.fixture
+def publish(broker: Broker) -> Iterator[Callable[..., Publishing]]:
+    """Make a publisher for a topic: `publish(topic, stall_seconds=1.0)`."""
+    made: list[Publishing] = []
+
+    def make(topic: str, **relay: object) -> Publishing:
+        made.append(Publishing(broker.bootstrap, topic, **relay))
+        return made[-1]
+
+    yield make
+    for publishing in made:
+        publishing.publisher.close()

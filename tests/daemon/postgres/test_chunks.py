@@ -1,0 +1,72 @@
+"""How a lease reads: chunks in id order and of a bounded size, each payload whole."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+import pytest
+
+from relay.daemon.exclusions import Exclusions
+from relay.daemon.postgres import queries
+from relay.daemon.rows import Row
+from relay.database.connection import BoundedConnection
+from tests.daemon.conftest import MakeStore
+from tests.support.outbox import Outbox
+
+NOTHING_HELD = Exclusions()
+SIZES = [10, 8_192, 8_193, 20_000, 300_000, 50, 8_193, 100, 2_000_000, 9_000] * 4
+CHUNK_BYTES = 400_000
+
+
+@pytest.fixture
+def written(outbox: Outbox) -> list[str]:
+    """The payloads of rows small and large, of several keys."""
+    payloads = [json.dumps({"x": "ä" * ((size - 8) // 2)}, ensure_ascii=False) for size in SIZES]
+    for number, payload in enumerate(payloads):
+        outbox.emit("Row", payload, key=f"key-{number % 7}")
+    return payloads
+
+
+def chunks(make_store: MakeStore, **settings: int) -> list[Sequence[Row]]:
+    """What one lease reads; its watermarks say that all rows are decided."""
+    store = make_store(**settings)
+    store.refresh_watermarks(NOTHING_HELD)
+    with store.lease(NOTHING_HELD) as lease:
+        assert lease is not None
+        return list(lease.chunks())
+
+
+def test_payloads_small_and_large_come_whole(written: list[str], make_store: MakeStore) -> None:
+    read = {row.id: row for rows in chunks(make_store) for row in rows}
+    assert [read[id_].payload for id_ in sorted(read)] == written
+    assert [read[id_].size for id_ in sorted(read)] == [len(text.encode()) for text in written]
+
+
+def test_a_chunk_ends_with_the_row_that_fills_it(written: list[str], make_store: MakeStore) -> None:
+    found = chunks(make_store, chunk_bytes=CHUNK_BYTES)
+    assert sorted(row.id for rows in found for row in rows) == list(range(1, len(written) + 1))
+    for rows in found:
+        assert [row.id for row in rows] == sorted(row.id for row in rows)
+        assert sum(row.size for row in rows[:-1]) < CHUNK_BYTES
+
+
+def test_a_large_row_that_somebody_deletes_meanwhile_is_left_out(
+    written: list[str], outbox: Outbox, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = SIZES.index(300_000) + 1
+    execute = BoundedConnection.execute
+
+    def after_the_deletion(
+        self: BoundedConnection,
+        query: str,
+        *rest: Any,  # noqa: ANN401
+        **named: Any,  # noqa: ANN401
+    ) -> psycopg.Cursor[Any]:
+        if query == queries.LARGE:
+            outbox.connection.execute("DELETE FROM outbox WHERE id = %s", (gone,))
+        return execute(self, query, *rest, **named)
+
+    monkeypatch.setattr(BoundedConnection, "execute", after_the_deletion)
+    read = {row.id for rows in chunks(make_store) for row in rows}
+    assert read == set(range(1, len(written) + 1)) - {gone}

@@ -1,0 +1,82 @@
+import pytest
+
+from relay.daemon.postgres.low_watermark import First, LowWatermarks, Sample
+
+
+@pytest.fixture
+def watermarks() -> LowWatermarks:
+    return LowWatermarks()
+
+
+def sample(drawn: int, *writers: str, requeues: int = 0) -> Sample:
+    return Sample(drawn, requeues, now_ms=0, writers=frozenset(writers))
+
+
+def test_nothing_is_decided_at_the_first_look(watermarks: LowWatermarks) -> None:
+    assert watermarks.observe(sample(10)) is None
+
+
+def test_what_was_drawn_is_decided_when_the_writers_of_that_moment_have_ended(
+    watermarks: LowWatermarks,
+) -> None:
+    watermarks.observe(sample(10, "a", "b"))
+    assert watermarks.observe(sample(20, "b", "c")) is None
+    # "c" may hold what was drawn from 11 to 20.
+    assert watermarks.observe(sample(30, "c")) == 10
+    assert watermarks.observe(sample(40, "d")) == 30
+
+
+def test_what_a_long_writer_lets_others_draw_is_decided_with_it_unless_they_are_still_open(
+    watermarks: LowWatermarks,
+) -> None:
+    watermarks.observe(sample(10, "long"))
+    assert watermarks.observe(sample(20, "long")) is None
+    assert watermarks.observe(sample(30, "long", "late")) is None
+    assert watermarks.observe(sample(40, "late")) == 20
+
+
+def test_a_floor_stays_below_the_oldest_pending_row_of_its_shard(watermarks: LowWatermarks) -> None:
+    watermarks.raise_to(100, {3: First(id=41, created_ms=0)})
+    assert (watermarks.ids[3], watermarks.ids[4]) == (40, 100)
+
+
+def test_a_floor_never_falls_by_being_raised(watermarks: LowWatermarks) -> None:
+    watermarks.raise_to(100, {})
+    watermarks.raise_to(50, {})
+    assert set(watermarks.ids) == {100}
+
+
+def test_rows_that_were_read_and_settled_are_passed_but_only_as_far_as_all_is_decided(
+    watermarks: LowWatermarks,
+) -> None:
+    watermarks.passed({5: 80})
+    assert watermarks.ids[5] == 0
+    watermarks.observe(sample(60))
+    assert watermarks.observe(sample(90)) == 60
+    watermarks.passed({5: 40, 6: 80})
+    assert (watermarks.ids[5], watermarks.ids[6], watermarks.ids[7]) == (40, 60, 0)
+
+
+def test_a_requeued_row_lets_everything_start_from_the_beginning(watermarks: LowWatermarks) -> None:
+    watermarks.observe(sample(10))
+    watermarks.raise_to(10, {})
+    assert watermarks.observe(sample(20, requeues=1)) is None
+    assert set(watermarks.ids) == {0}
+
+
+def test_a_sequence_that_was_set_back_lets_everything_start_from_the_beginning(
+    watermarks: LowWatermarks,
+) -> None:
+    watermarks.observe(sample(1000))
+    watermarks.raise_to(1000, {})
+    assert watermarks.observe(sample(500)) is None
+    assert set(watermarks.ids) == {0}
+
+
+def test_no_floor_passes_a_writer_that_stays_open(watermarks: LowWatermarks) -> None:
+    watermarks.observe(sample(10, "slow"))
+    for drawn in range(20, 100):
+        assert watermarks.observe(sample(drawn, "slow")) is None
+        watermarks.passed({5: drawn})
+    assert set(watermarks.ids) == {0}
+    assert watermarks.observe(sample(100)) == 99

@@ -1,0 +1,59 @@
+import threading
+import time
+
+from relay.daemon.timing import Deadline, Pace, Waiter
+
+LONG = 30.0
+
+
+def seconds_of(waiter: Waiter, seconds: float) -> float:
+    begun = time.monotonic()
+    waiter.wait(seconds)
+    return time.monotonic() - begun
+
+
+def test_a_stop_ends_the_wait_and_every_later_one() -> None:
+    waiter = Waiter()
+    threading.Timer(0.05, waiter.stop).start()
+    assert seconds_of(waiter, LONG) < LONG / 2
+    assert waiter.stopping
+    assert seconds_of(waiter, LONG) < LONG / 2
+
+
+def test_a_wake_up_before_the_wait_is_not_lost_and_counts_once() -> None:
+    waiter = Waiter()
+    waiter.wake()
+    assert seconds_of(waiter, LONG) < LONG / 2
+    assert seconds_of(waiter, 0.05) >= 0.05
+
+
+def test_a_full_lease_is_followed_at_once() -> None:
+    assert Pace(0.002, 0.1).after(20_000, full=True) == 0.0
+
+
+def test_the_pause_grows_while_idle_up_to_its_limit_and_shrinks_with_work() -> None:
+    pace = Pace(0.002, 0.1)
+    idle = [pace.after(0, full=False) for _ in range(40)]
+    assert idle == sorted(idle)
+    assert idle[0] < 0.003
+    assert idle[-1] == 0.1
+    assert pace.after(3, full=False) == 0.002
+
+
+def test_a_deadline_passes_by_its_own_clock() -> None:
+    now = 50.0
+
+    def clock() -> float:
+        return now
+
+    deadline = Deadline(10.0, clock)
+    assert (deadline.left(), deadline.passed()) == (10.0, False)
+    now += 10.0
+    assert (deadline.left(), deadline.passed()) == (0.0, True)
+
+
+def test_a_deadline_can_be_brought_forward_and_not_put_off() -> None:
+    deadline = Deadline(10.0, lambda: 0.0)
+    deadline.shorten(3.0)
+    deadline.shorten(60.0)
+    assert deadline.left() == 3.0

@@ -1,0 +1,168 @@
+"""What `relay doctor` finds, and what it says to do about it."""
+
+import json
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from relay.operations.doctor import database as doctor
+from relay.operations.preflight import Finding
+from relay.settings import DatabaseSettings
+from tests.support.outbox import Outbox
+from tests.support.postgres import Database
+from tests.support.process import ProcessUnderTest
+from tests.support.roles import member
+
+RunRelay = Callable[..., ProcessUnderTest]
+
+
+def examined(database: Database) -> dict[str, Finding]:
+    settings = DatabaseSettings(database_url=SecretStr(database.dsn))
+    return {finding.subject: finding for finding in doctor.examine(settings)}
+
+
+def execute(database: Database, statement: str) -> None:
+    with database.connect(autocommit=True) as owner:
+        owner.execute(statement.encode())
+
+
+def test_a_healthy_database_seen_by_the_relays_own_user(database: Database) -> None:
+    with member(database, "outbox_relay", "pg_read_all_stats") as relay:
+        found = examined(relay)
+    assert {subject: finding.outcome for subject, finding in found.items()} == dict.fromkeys(
+        ["rights", "statistics", "plan", "vacuum", "xmin", "clock", "sequence"], "ok"
+    )
+
+
+def test_missing_rights_are_named(database: Database) -> None:
+    with member(database, "outbox_reader") as reader:
+        found = examined(reader)
+    assert found["rights"].outcome == "failed"
+    assert "DELETE on outbox" in found["rights"].detail
+    assert "GRANT outbox_relay" in found["rights"].detail
+    assert found["statistics"].outcome == "warning"
+    assert found["plan"].outcome == "skipped"
+
+
+def test_a_claim_that_cannot_use_its_index(database: Database) -> None:
+    execute(database, "DROP INDEX outbox_pending")
+    found = examined(database)["plan"]
+    assert found.outcome == "failed"
+    assert "relay migrate --again" in found.detail
+
+
+def test_autovacuum_that_is_off_or_has_lost_its_settings(database: Database) -> None:
+    execute(database, "ALTER TABLE outbox SET (autovacuum_enabled = off)")
+    found = examined(database)["vacuum"]
+    assert found.outcome == "failed"
+    assert "autovacuum is off" in found.detail
+    execute(database, "ALTER TABLE outbox RESET (autovacuum_enabled)")
+    execute(database, "ALTER TABLE outbox RESET (autovacuum_vacuum_scale_factor)")
+    found = examined(database)["vacuum"]
+    assert found.outcome == "warning"
+    assert "relay migrate --again" in found.detail
+
+
+def test_a_transaction_that_holds_vacuum_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "XMIN_SECONDS", 0.0)
+    with database.connect() as forgotten:
+        forgotten.execute("SELECT pg_current_xact_id()")
+        found = examined(database)["xmin"]
+    assert found.outcome == "warning"
+    assert "pg_prepared_xacts" in found.detail
+
+
+def test_a_clock_that_is_wrong(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = SimpleNamespace(time=lambda: time.time() + 90)
+    monkeypatch.setattr("relay.operations.doctor.database.time", fast)
+    found = examined(database)["clock"]
+    assert found.outcome == "warning"
+    assert "90.0 s" in found.detail
+
+
+def test_a_sequence_that_is_behind_and_how_to_move_it_on(
+    database: Database, outbox: Outbox
+) -> None:
+    outbox.fill(rows=20, keys=2)
+    execute(database, "SELECT setval('outbox_id_seq', 5)")
+    found = examined(database)["sequence"]
+    assert found.outcome == "failed"
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        outbox.emit("Event")
+    execute(database, found.detail.partition("as the owner: ")[2])
+    assert examined(database)["sequence"].outcome == "ok"
+    outbox.emit("Event")
+
+
+@pytest.mark.kafka
+def test_the_command_looks_at_database_and_topics(
+    run_relay: RunRelay,
+    environment: dict[str, str],
+    outbox: Outbox,
+    topic: str,
+    make_topic: Callable[..., str],
+) -> None:
+    small = make_topic(config={"max.message.bytes": "2000"})
+    outbox.emit("Large", payload=json.dumps({"text": "x" * 5000}), topic=small)
+    outbox.emit("Lost", topic="no-such-topic")
+    process = run_relay("doctor", "--json", environment=environment)
+    assert process.wait(60) == 0
+    found = {f["subject"]: f for f in json.loads("\n".join(process.stdout))["findings"]}
+    assert found["plan"]["outcome"] == "ok"
+    assert found[f"rights on {topic}"]["outcome"] == "ok"
+    assert found[f"size limit of {topic}"]["outcome"] == "ok"
+    assert found[f"size limit of {small}"]["outcome"] == "warning"
+    assert "2,000 bytes" in found[f"size limit of {small}"]["detail"]
+    assert found["topic no-such-topic"]["outcome"] == "warning"
+    assert "create it" in found["topic no-such-topic"]["detail"]
+    assert any("no-such-topic" in line for line in process.stderr)
+
+
+@pytest.mark.kafka
+def test_an_outbox_that_was_restored_is_behind_its_topic(
+    run_relay: RunRelay, relay: Callable[[], ProcessUnderTest], environment: dict[str, str],
+    outbox: Outbox, database: Database,
+) -> None:  # fmt: skip
+    running = relay()
+    outbox.fill(rows=20, keys=2)
+    outbox.await_empty()
+    running.terminate()
+    execute(database, "SELECT setval('outbox_id_seq', 5)")
+    process = run_relay("doctor", environment=environment)
+    assert process.wait(60) == 1
+    assert "the topic has seq 20, and outbox_id_seq is at 5" in "\n".join(process.stderr)
+
+
+@pytest.mark.kafka
+def test_a_missing_default_topic_is_told_of_once(
+    run_relay: RunRelay, environment: dict[str, str]
+) -> None:
+    given = environment | {"KAFKA_EVENT_STREAM_TOPIC": "no-such-topic"}
+    process = run_relay("doctor", "--json", environment=given)
+    assert process.wait(60) == 0
+    assert len([line for line in process.stderr if "no-such-topic" in line]) == 1
+    assert "seq on" not in "\n".join(process.stdout)
+
+
+def test_somebody_without_a_relays_rights_is_told_all_the_same(
+    run_relay: RunRelay, environment: dict[str, str], database: Database
+) -> None:
+    with member(database, "outbox_operator") as operator:
+        given = environment | {"DATABASE_URL": operator.dsn}
+        process = run_relay("doctor", "--json", environment=given)
+        assert process.wait(60) == 2
+    found = {f["subject"]: f for f in json.loads("\n".join(process.stdout))["findings"]}
+    assert found["rights"]["outcome"] == "failed"
+    assert found["seq"]["outcome"] == "skipped"
+
+
+def test_without_the_tables_it_stops_there(run_relay: RunRelay, empty_database: Database) -> None:
+    process = run_relay("doctor", environment={"DATABASE_URL": empty_database.dsn})
+    assert process.wait(60) == 2
+    assert "run `relay migrate`" in "\n".join(process.stderr)

@@ -1,0 +1,122 @@
+"""A statement that writes a tracked table without its objects is refused, whoever sends it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, Table, delete, insert, select, text, update
+from sqlalchemy.orm import Session
+
+from relay import Outbox
+from relay.errors import UntrackedWriteError
+from tests.support.models import Cluster, Host, InfraEnv
+from tests.support.service import Stored
+
+hosts: Table = Host.__table__  # type: ignore[assignment]
+
+IDS = select(Host.id)
+
+SESSION_WRITES: dict[str, Callable[[Session], Any]] = {
+    "update": lambda s: s.execute(update(Host).values(status="x")),
+    "update a list": lambda s: s.execute(update(Host), [{"id": s.scalars(IDS).one(), "name": "x"}]),
+    "delete": lambda s: s.execute(delete(Host)),
+    "insert": lambda s: s.execute(insert(Host), [{"name": "a"}, {"name": "b"}]),
+    "query update": lambda s: s.query(Host).update({"status": "x"}),
+    "query delete": lambda s: s.query(Host).delete(),
+    "bulk_save_objects": lambda s: s.bulk_save_objects([Host()]),
+    "bulk_insert_mappings": lambda s: s.bulk_insert_mappings(Host, [{"name": "a"}]),
+    "text": lambda s: s.execute(text("UPDATE hosts SET status = 'x'")),
+    "quoted text": lambda s: s.execute(text('delete from only public."hosts"')),
+    "common table": lambda s: s.execute(
+        select(update(Host).values(status="x").returning(Host.id).cte())
+    ),
+    "connection": lambda s: s.connection().execute(hosts.update().values(status="x")),
+    "driver": lambda s: s.connection().exec_driver_sql("TRUNCATE hosts CASCADE"),
+}
+
+CONNECTION_WRITES: dict[str, Callable[[Connection], Any]] = {
+    "update": lambda c: c.execute(hosts.update().values(status="x")),
+    "delete": lambda c: c.execute(hosts.delete()),
+    "text": lambda c: c.execute(text("INSERT INTO hosts (name) VALUES ('x')")),
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_host(engine: Engine) -> None:
+    with Session(engine) as session, session.begin():
+        session.add(Host())
+
+
+@pytest.mark.usefixtures("tracking")
+@pytest.mark.parametrize("write", SESSION_WRITES.values(), ids=SESSION_WRITES)
+def test_through_a_session(write: Callable[[Session], Any], engine: Engine) -> None:
+    with Session(engine) as session:
+        with pytest.raises(UntrackedWriteError, match="hosts"):
+            write(session)
+        session.rollback()
+        assert session.scalars(select(Host.status)).all() == ["discovering"]
+
+
+@pytest.mark.usefixtures("tracking")
+@pytest.mark.parametrize("write", CONNECTION_WRITES.values(), ids=CONNECTION_WRITES)
+def test_through_an_engine(write: Callable[[Connection], Any], engine: Engine) -> None:
+    with engine.begin() as connection, pytest.raises(UntrackedWriteError, match="hosts"):
+        write(connection)
+
+
+@pytest.mark.usefixtures("tracking")
+def test_after_a_flush_that_found_nothing_to_do_and_one_that_failed(engine: Engine) -> None:
+    with Session(engine) as session:
+        host = session.scalars(select(Host)).one()
+        session.add(host)
+        host.status = host.status
+        session.flush()
+        with pytest.raises(UntrackedWriteError):
+            session.execute(update(Host).values(status="x"))
+        session.rollback()
+        session.add(InfraEnv(id=None, name=None))
+        with pytest.raises(Exception, match="null value"):
+            session.flush()
+        session.rollback()
+        with pytest.raises(UntrackedWriteError):
+            session.execute(update(Host).values(status="x"))
+
+
+@pytest.mark.usefixtures("tracking")
+def test_reading_and_other_tables_are_not_its_business(engine: Engine) -> None:
+    with Session(engine) as session, session.begin():
+        session.execute(select(Host).with_for_update())
+        session.execute(text("CREATE TEMPORARY TABLE hosts_copy AS SELECT * FROM hosts"))
+        session.execute(text("UPDATE hosts_copy SET status = 'x'"))
+        session.execute(text("DELETE FROM hosts_copy"))
+
+
+def test_a_statement_may_pass_on_request(engine: Engine, tracking: Outbox, stored: Stored) -> None:
+    with Session(engine) as session, session.begin():
+        session.execute(update(Host).values(stage="a"), execution_options={"relay_untracked": True})
+        with tracking.untracked():
+            session.bulk_save_objects([Host(name="bulk")])
+            session.execute(text("UPDATE hosts SET status = 'x'"))
+        tracking.snapshot(session, Host, *session.scalars(select(Host.id)))
+        with pytest.raises(UntrackedWriteError):
+            session.execute(delete(Host))
+    assert sorted(
+        (host["name"], host["stage"], host["status"]) for host in stored.payloads("Host")
+    ) == [
+        ("bulk", None, "x"),
+        ("host", "a", "x"),
+    ]
+
+
+def test_also_while_streaming_is_off(engine: Engine, make_outbox: Callable[..., Outbox]) -> None:
+    make_outbox(streaming=False).track(Host)
+    with Session(engine) as session, pytest.raises(UntrackedWriteError):
+        session.execute(update(Host).values(status="x"))
+
+
+def test_until_the_outbox_is_closed(engine: Engine, tracking: Outbox, stored: Stored) -> None:
+    tracking.close()
+    with Session(engine) as session, session.begin():
+        session.execute(update(Host).values(status="x"))
+        session.add(Cluster(name="c"))
+    assert stored.outbox() == []

@@ -1,0 +1,89 @@
+from datetime import timedelta
+
+import pytest
+
+from relay.errors import ConfigurationError
+from relay.settings import load
+from relay.settings.events import duration
+from relay.settings.preset import Preset
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1h30m", 5400),
+        ("90s", 90),
+        ("1d", 86400),
+        ("1.5h", 5400),
+        ("250ms", 0.25),
+        ("1m1ms", 60.001),
+    ],
+)
+def test_a_duration(text: str, seconds: float) -> None:
+    assert duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "90", "1 h", "h", "1h30", "-1h", "1w", "1H", 5, None, "0s"])
+def test_no_duration(text: object) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        duration(text)
+
+
+def test_limits_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENT_RATE_LIMITS", '{"HostLost": "1h30m", "b": "1s"}')
+    limits = load().events.rate_limits
+    assert limits == {"HostLost": timedelta(minutes=90), "b": timedelta(seconds=1)}
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("nonsense", "EVENT_RATE_LIMITS: .*write JSON"),
+        ("[]", "EVENT_RATE_LIMITS: .*write JSON"),
+        ('{"HostLost": "90"}', "EVENT_RATE_LIMITS: .*HostLost: write a duration such as 1h30m"),
+    ],
+)
+def test_limits_that_cannot_work(monkeypatch: pytest.MonkeyPatch, value: str, fault: str) -> None:
+    monkeypatch.setenv("EVENT_RATE_LIMITS", value)
+    with pytest.raises(ConfigurationError, match=fault):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("environment", "streamed"),
+    [
+        ({}, False),
+        ({"EVENT_STREAM_RATE_LIMITED": "true"}, True),
+        ({"EVENT_STREAM_PRESET": "existing-consumers"}, True),
+        (
+            {"EVENT_STREAM_PRESET": "existing-consumers", "EVENT_STREAM_RATE_LIMITED": "false"},
+            False,
+        ),
+    ],
+)
+def test_whether_what_is_not_stored_is_streamed(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], *, streamed: bool
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert load().events.streams_rate_limited is streamed
+
+
+def test_the_preset_for_existing_consumers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().relay.partitioner == "murmur2"
+    monkeypatch.setenv("EVENT_STREAM_PRESET", "existing-consumers")
+    monkeypatch.setenv("RELEASE_TAG", "v2.40")
+    monkeypatch.setenv("SELF_VERSION", "service:1")
+    settings = load()
+    assert settings.events.stream_preset is Preset.EXISTING_CONSUMERS
+    assert settings.relay.partitioner == "fnv1a"
+    versions = settings.component_versions()
+    assert versions == {"release_tag": "v2.40", "versions": settings.versions.versions()}
+    monkeypatch.setenv("RELAY_PARTITIONER", "murmur2")
+    assert load().relay.partitioner == "murmur2"
+
+
+def test_no_such_preset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENT_STREAM_PRESET", "other")
+    with pytest.raises(ConfigurationError, match=r"EVENT_STREAM_PRESET: .*existing-consumers"):
+        load()
