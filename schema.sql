@@ -61,8 +61,6 @@ CREATE TABLE IF NOT EXISTS outbox (
     headers    json CHECK (json_typeof(headers) = 'object'),
     -- The clock, not now(): now() is when the transaction began, and lag is counted from here.
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- Bytes of the payload. Lets a relay bound what it reads without unpacking a large value.
-    size       integer NOT NULL GENERATED ALWAYS AS (octet_length(payload::text)) STORED,
     -- How often this row itself failed, or a relay died with it in its hands. Outages don't count.
     attempts   smallint NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     -- Set: the row is out of the way until somebody requeues or discards it.
@@ -127,7 +125,7 @@ CREATE TABLE IF NOT EXISTS outbox_shard (
     paused_at       timestamptz,
     -- A relay died on this shard: up to this outbox id it is taken in small, committed steps, so
     -- that a row which kills the process is found. See docs/decisions.
-    probation_until bigint
+    isolated_until bigint
 ) WITH (fillfactor = 50);
 
 INSERT INTO outbox_shard (shard) SELECT generate_series(0, 63) ON CONFLICT DO NOTHING;
@@ -136,7 +134,7 @@ INSERT INTO outbox_shard (shard) SELECT generate_series(0, 63) ON CONFLICT DO NO
 -- Events: what the REST API serves
 -- ---------------------------------------------------------------------------------------------
 
-CREATE TABLE IF NOT EXISTS events (
+CREATE TABLE IF NOT EXISTS outbox_event (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     -- The same id as on the stream, so that a reader of both can tell they are one.
     event_id     uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE,
@@ -156,12 +154,12 @@ CREATE TABLE IF NOT EXISTS events (
 
 -- What events are looked for by, each in the order in which they are listed: a page then reads its
 -- own rows alone, however many others there are.
-CREATE INDEX IF NOT EXISTS events_by_cluster ON events (cluster_id, event_time, id);
-CREATE INDEX IF NOT EXISTS events_by_host ON events (host_id, event_time, id);
-CREATE INDEX IF NOT EXISTS events_by_infra_env ON events (infra_env_id, event_time, id);
+CREATE INDEX IF NOT EXISTS outbox_event_by_cluster ON outbox_event (cluster_id, event_time, id);
+CREATE INDEX IF NOT EXISTS outbox_event_by_host ON outbox_event (host_id, event_time, id);
+CREATE INDEX IF NOT EXISTS outbox_event_by_infra_env ON outbox_event (infra_env_id, event_time, id);
 
 -- The last stored event of each name that has a rate limit, for each resource.
-CREATE TABLE IF NOT EXISTS event_limit (
+CREATE TABLE IF NOT EXISTS outbox_event_limit (
     name     text NOT NULL,
     resource uuid NOT NULL,
     -- When it happened, by its own time.
@@ -173,11 +171,11 @@ CREATE TABLE IF NOT EXISTS event_limit (
 );
 
 -- All events, and the oldest ones, which are purged.
-CREATE INDEX IF NOT EXISTS events_by_time ON events (event_time, id);
+CREATE INDEX IF NOT EXISTS outbox_event_by_time ON outbox_event (event_time, id);
 
 -- The rare ones of all clusters: what is critical, what was measured.
-CREATE INDEX IF NOT EXISTS events_by_severity ON events (severity, event_time, id);
-CREATE INDEX IF NOT EXISTS events_by_category ON events (category, event_time, id);
+CREATE INDEX IF NOT EXISTS outbox_event_by_severity ON outbox_event (severity, event_time, id);
+CREATE INDEX IF NOT EXISTS outbox_event_by_category ON outbox_event (category, event_time, id);
 
 -- A part of a message among all events. Needs the extension pg_trgm, which comes with PostgreSQL;
 -- where it is not installed, or may not be, such a search reads the whole table.
@@ -185,14 +183,15 @@ DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') THEN
         CREATE EXTENSION IF NOT EXISTS pg_trgm;
-        CREATE INDEX IF NOT EXISTS events_by_message ON events USING gin (message gin_trgm_ops);
+        CREATE INDEX IF NOT EXISTS outbox_event_by_message
+            ON outbox_event USING gin (message gin_trgm_ops);
     ELSE
-        RAISE WARNING 'index events_by_message was not created: this server has no pg_trgm';
+        RAISE WARNING 'index outbox_event_by_message was not created: this server has no pg_trgm';
     END IF;
 EXCEPTION
     WHEN insufficient_privilege THEN
-        RAISE WARNING 'index events_by_message was not created: the migrating user may not create '
-                      'the extension pg_trgm';
+        RAISE WARNING 'index outbox_event_by_message was not created: the migrating user may not '
+                      'create the extension pg_trgm';
 END
 $$;
 
@@ -227,12 +226,12 @@ $$;
 -- Whether an event with a rate limit may be stored: its time is at least *pause* away from that of
 -- the last one stored. The row's lock makes transactions that ask the same wait for each other, so
 -- that two cannot both be told yes. SECURITY DEFINER, since writers may not read or change the table.
-CREATE OR REPLACE FUNCTION event_admitted(
+CREATE OR REPLACE FUNCTION outbox_event_admitted(
     event_name text, about uuid, happened_at timestamptz, pause interval
 ) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-    INSERT INTO event_limit AS l (name, resource, last_at, pause)
-        VALUES (event_name, about, happened_at, event_admitted.pause)
+    INSERT INTO outbox_event_limit AS l (name, resource, last_at, pause)
+        VALUES (event_name, about, happened_at, outbox_event_admitted.pause)
         ON CONFLICT (name, resource) DO UPDATE
         SET last_at = greatest(l.last_at, EXCLUDED.last_at),
             pause = greatest(l.pause, EXCLUDED.pause)
@@ -241,13 +240,13 @@ BEGIN
     IF FOUND THEN
         RETURN true;
     END IF;
-    UPDATE event_limit AS l SET pause = event_admitted.pause
-     WHERE l.name = event_name AND l.resource = about AND l.pause < event_admitted.pause;
+    UPDATE outbox_event_limit AS l SET pause = outbox_event_admitted.pause
+     WHERE l.name = event_name AND l.resource = about AND l.pause < outbox_event_admitted.pause;
     RETURN false;
 END
 $$;
 
-REVOKE EXECUTE ON FUNCTION event_admitted FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION outbox_event_admitted FROM PUBLIC;
 
 -- The partition of a key: murmur2 as Kafka's Java producer has it, or fnv1a. Relays use it only to
 -- look past the rows of a partition that cannot be written.
@@ -304,7 +303,12 @@ SELECT id,
        created_at,
        -- Not the clock: a volatile function would keep every query from using an index.
        statement_timestamp() - created_at AS age,
-       size,
+       -- Bytes of all that a relay reads. Nothing is unpacked for it: the length of a large value
+       -- stands beside it.
+       octet_length(payload::text)
+           + coalesce(octet_length(metadata::text), 0)
+           + coalesce(octet_length(headers::text), 0)
+           + coalesce(octet_length(key), 0) AS size,
        attempts,
        parked_at,
        last_error
@@ -451,9 +455,9 @@ DECLARE
 BEGIN
     FOREACH permission SLICE 1 IN ARRAY ARRAY[
         -- Writers insert and see nothing: no RETURNING, no ON CONFLICT on a column.
-        ['outbox_writer', 'INSERT ON outbox, events'],
+        ['outbox_writer', 'INSERT ON outbox, outbox_event'],
         ['outbox_writer', 'SELECT ON outbox_state'],
-        ['outbox_writer', 'EXECUTE ON FUNCTION event_admitted'],
+        ['outbox_writer', 'EXECUTE ON FUNCTION outbox_event_admitted'],
         -- Relays never change what a row says. FOR UPDATE on a shard needs UPDATE.
         ['outbox_relay', 'SELECT, DELETE ON outbox'],
         ['outbox_relay', 'UPDATE (attempts, parked_at, last_error) ON outbox'],
@@ -469,16 +473,16 @@ BEGIN
         -- Payloads are about customers: for the few who may see those, on top of another role.
         ['outbox_payload_reader', 'SELECT (id, name, created_at, payload, metadata, headers) '
                                   'ON outbox'],
-        ['outbox_payload_reader', 'SELECT ON events, outbox_state'],
+        ['outbox_payload_reader', 'SELECT ON outbox_event, outbox_state'],
         -- The REST API serves events, and adds some as a writer does.
-        ['outbox_api', 'SELECT, INSERT ON events'],
+        ['outbox_api', 'SELECT, INSERT ON outbox_event'],
         ['outbox_api', 'INSERT ON outbox'],
         ['outbox_api', 'SELECT ON outbox_state'],
-        ['outbox_api', 'EXECUTE ON FUNCTION event_admitted'],
+        ['outbox_api', 'EXECUTE ON FUNCTION outbox_event_admitted'],
         -- Retention removes what is old, and reads no event.
-        ['outbox_purger', 'SELECT (id, event_time), DELETE ON events'],
+        ['outbox_purger', 'SELECT (id, event_time), DELETE ON outbox_event'],
         -- FOR UPDATE needs UPDATE.
-        ['outbox_purger', 'SELECT, DELETE, UPDATE (last_at) ON event_limit'],
+        ['outbox_purger', 'SELECT, DELETE, UPDATE (last_at) ON outbox_event_limit'],
         ['outbox_purger', 'SELECT ON outbox_state']
     ]
     LOOP
@@ -490,6 +494,6 @@ END
 $$;
 
 -- Last, so that a version is recorded only with everything that belongs to it.
-INSERT INTO outbox_state (version, oldest_relay) VALUES (1, 1)
+INSERT INTO outbox_state (version, oldest_relay) VALUES (2, 2)
     ON CONFLICT (singleton) DO UPDATE
     SET version = EXCLUDED.version, oldest_relay = EXCLUDED.oldest_relay;

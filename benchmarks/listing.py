@@ -26,7 +26,7 @@ _PATH: Final = "/api/assisted-install/v2/events"
 
 # Events of a cluster are spread over the whole table, as they are in life.
 _FILL: Final = """
-INSERT INTO events (name, severity, message, event_time, cluster_id, host_id, props)
+INSERT INTO outbox_event (name, severity, message, event_time, cluster_id, host_id, props)
 SELECT 'host_status_updated',
        CASE WHEN mod(n, 50) = 0 THEN 'warning' ELSE 'info' END,
        'Host host-' || mod(n, 7 * %(clusters)s) || ': updated status from installing to installed',
@@ -47,7 +47,7 @@ def measure(stage: Stage) -> Figures:
         with database.connect(autocommit=True) as connection:
             parameters = {"rows": clusters * PAGE, "clusters": clusters}
             connection.execute(_FILL.encode(), parameters)
-            connection.execute("VACUUM ANALYZE events")
+            connection.execute("VACUUM ANALYZE outbox_event")
         with _api(database) as (port, headers):
             stage.progress.note(f"{REQUESTS} pages of {PAGE:,} events")
             seconds = [

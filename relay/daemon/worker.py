@@ -128,7 +128,7 @@ class Worker:
                 shards,
             )
             return True
-        suspected = next((c for c in lease.claimed if c.probation_until is not None), None)
+        suspected = next((c for c in lease.claimed if c.isolated_until is not None), None)
         if suspected is None:
             return False
         if len(lease.claimed) > 1:

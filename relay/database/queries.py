@@ -27,7 +27,7 @@ SELECT DISTINCT l.pid,
            to_regclass('outbox'),
            to_regclass('outbox_shard'),
            to_regclass('outbox_state'),
-           to_regclass('events')
+           to_regclass('outbox_event')
        )
    AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
    AND l.granted

@@ -6,7 +6,7 @@ import psycopg
 from relay.errors import SchemaError
 
 # What this program was written for; schema.sql records the same number.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)

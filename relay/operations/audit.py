@@ -20,8 +20,8 @@ _SOURCES: Final[Mapping[str, sql.SQL]] = {
         " WHERE id > %(after)s AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)"
         " ORDER BY id LIMIT %(rows)s"
     ),
-    "events": sql.SQL(
-        "SELECT id, name, message, request_id, props FROM events"
+    "outbox_event": sql.SQL(
+        "SELECT id, name, message, request_id, props FROM outbox_event"
         " WHERE id > %(after)s AND (%(since)s::timestamptz IS NULL OR event_time >= %(since)s)"
         " ORDER BY id LIMIT %(rows)s"
     ),
@@ -46,7 +46,7 @@ def exposures(
     limit: int | None,
     seen: Callable[[int], None],
 ) -> Iterator[Exposure]:
-    """Yield every field of the outbox and the events table that the redactor would change.
+    """Yield every field of the outbox and the table outbox_event that the redactor would change.
 
     *since*: rows written, events happened from then on. *limit*: the first rows of each table.
     *seen* is told how many rows are done, a page at a time.

@@ -30,7 +30,7 @@ LOCK_TIMEOUT: Final = "500ms"
 
 _ATTEMPTS: Final = 20
 _EVENTS: Final = sql.SQL(
-    "SELECT id, {columns} FROM events WHERE id > %(after)s"
+    "SELECT id, {columns} FROM outbox_event WHERE id > %(after)s"
     " AND (%(cluster)s::uuid IS NULL OR cluster_id = %(cluster)s)"
     " AND (%(since)s::timestamptz IS NULL OR event_time >= %(since)s)"
     " ORDER BY id LIMIT %(rows)s"

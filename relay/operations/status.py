@@ -48,7 +48,7 @@ class Shard:
     pending: int | None
     oldest_age_seconds: float | None
     paused_at: datetime | None
-    probation_until: int | None
+    isolated_until: int | None
     holder: Holder | None = None
 
 
@@ -165,10 +165,10 @@ class _Questions:
                 pending=None if pending is None else counts.get(shard, 0),
                 oldest_age_seconds=ages.get(shard),
                 paused_at=paused_at,
-                probation_until=probation_until,
+                isolated_until=isolated_until,
                 holder=holders.get(shard),
             )
-            for shard, paused_at, probation_until in rows
+            for shard, paused_at, isolated_until in rows
         )
 
     def keys(self, count: int, order: KeyOrder) -> tuple[Key, ...]:

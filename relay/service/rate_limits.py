@@ -1,8 +1,8 @@
 """Rate limits: an event too close to the last one of its name for the same resource is not stored.
 
-`event_admitted` of schema.sql decides, so that it holds across processes: transactions that store
-such events of one resource wait for each other, and one that rolls back leaves no trace. Events
-without a limit cost nothing.
+`outbox_event_admitted` of schema.sql decides, so that it holds across processes: transactions that
+store such events of one resource wait for each other, and one that rolls back leaves no trace.
+Events without a limit cost nothing.
 """
 
 import logging
@@ -42,8 +42,8 @@ def statement(placeholder: str) -> str:
     arrays = ", ".join(f"cast({placeholder.format(f'limit_{c}')} as text[])" for c in columns)
     return (
         f"SELECT event_id FROM unnest({arrays}) AS l ({', '.join(columns)})"  # noqa: S608
-        " WHERE NOT event_admitted(name, cast(resource as uuid), cast(event_time as timestamptz),"
-        " cast(pause as interval))"
+        " WHERE NOT outbox_event_admitted("
+        "name, cast(resource as uuid), cast(event_time as timestamptz), cast(pause as interval))"
     )
 
 

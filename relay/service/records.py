@@ -1,4 +1,4 @@
-"""Rows of the outbox and of the events table, and the statement that inserts any number of them.
+"""Rows of the outbox and of `outbox_event`, and the statement that inserts any number of them.
 
 One statement a chunk, whatever the number of rows: the values travel as arrays, so the text is
 always the same and stays prepared. The arrays are written as texts, which every driver sends alike
@@ -35,7 +35,7 @@ class OutboxRow(NamedTuple):
 
 
 class EventRow(NamedTuple):
-    """A row of `events`, in texts."""
+    """A row of `outbox_event`, in texts."""
 
     event_id: str
     name: str
@@ -89,7 +89,7 @@ def _insert(table: str, columns: Sequence[str], placeholder: str) -> str:
 def _statements(placeholder: str) -> dict[tuple[bool, bool], str]:
     """Return the statements by (has outbox rows, has event rows)."""
     outbox = _insert("outbox", OutboxRow._fields, placeholder)
-    events = _insert("events", EventRow._fields, placeholder)
+    events = _insert("outbox_event", EventRow._fields, placeholder)
     # Both in one round trip: it is the writer's transaction that waits.
     both = f"WITH stored AS ({events}) {outbox}"
     return {(True, False): outbox, (False, True): events, (True, True): both}
@@ -197,7 +197,7 @@ def _chunks(chunk: Chunk) -> Iterator[tuple[tuple[bool, bool], Mapping[str, str]
         yield (
             (bool(outbox), bool(events)),
             _arrays("outbox", OutboxRow._fields, outbox)
-            | _arrays("events", EventRow._fields, events),
+            | _arrays("outbox_event", EventRow._fields, events),
         )
 
 

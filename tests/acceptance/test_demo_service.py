@@ -42,10 +42,10 @@ def test_it_waits_for_the_tables_and_then_writes(
     empty_database: Database, run_service: Run
 ) -> None:
     service = run_service(STREAMING)
-    service.wait_for_log('relation "events" does not exist')
+    service.wait_for_log('relation "outbox_event" does not exist')
     apply_schema(empty_database)
     eventually(lambda: count(empty_database, "outbox") > 20, what="rows for the relay")
-    assert count(empty_database, "events") > 0
+    assert count(empty_database, "outbox_event") > 0
     assert service.terminate() == 0, service.output
 
 
@@ -54,7 +54,7 @@ def test_without_streaming_it_only_stores_events(
 ) -> None:
     apply_schema(empty_database)
     service = run_service({})
-    eventually(lambda: count(empty_database, "events") > 20, what="stored events")
+    eventually(lambda: count(empty_database, "outbox_event") > 20, what="stored events")
     assert count(empty_database, "outbox") == 0
     assert service.terminate() == 0, service.output
 

@@ -88,7 +88,7 @@ def test_off(
     off = environment | {"ENABLE_EVENT_STREAMING": "false", "KAFKA_SASL_MECHANISM": "nonsense"}
     service = run_service(off)
     assert service.wait() == 0, service.output
-    assert (count(database, "events"), count(database, "outbox")) == (1, 0)
+    assert (count(database, "outbox_event"), count(database, "outbox")) == (1, 0)
     assert [entry["level"] for entry in service.logs] == ["DEBUG"]
     assert "not configured" in str(service.logs[0]["message"])
 
@@ -150,7 +150,7 @@ def test_on_and_badly_configured(
     relay = run_relay("run", environment=bad)
     assert relay.wait() == 2
     assert "Traceback" not in relay.output
-    assert count(database, "events") == 0
+    assert count(database, "outbox_event") == 0
 
 
 def test_on_with_a_bad_address(

@@ -56,7 +56,7 @@ def test_the_package_ships_the_script_of_the_checkout() -> None:
 
 def test_a_second_time_changes_nothing_and_takes_no_lock(database: Database) -> None:
     with database.connect() as blocker:
-        blocker.execute("LOCK TABLE outbox, outbox_shard, events IN ACCESS EXCLUSIVE MODE")
+        blocker.execute("LOCK TABLE outbox, outbox_shard, outbox_event IN ACCESS EXCLUSIVE MODE")
         assert not migrate(database.dsn)
 
 

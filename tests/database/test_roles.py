@@ -40,7 +40,7 @@ def test_a_writer_inserts_and_sees_nothing(connect: Connect) -> None:
     writer = connect("outbox_writer")
     writer.execute(INSERT)
     writer.execute(
-        "INSERT INTO events (name, severity, message) VALUES ('Event', 'info', 'it happened')"
+        "INSERT INTO outbox_event (name, severity, message) VALUES ('Event', 'info', 'it happened')"
     )
     refused(
         writer,
@@ -48,9 +48,9 @@ def test_a_writer_inserts_and_sees_nothing(connect: Connect) -> None:
         f"{INSERT} ON CONFLICT (id) DO NOTHING",
         "SELECT id FROM outbox",
         "SELECT id FROM outbox_overview",
-        "SELECT id FROM events",
-        "SELECT name FROM event_limit",
-        "DELETE FROM event_limit",
+        "SELECT id FROM outbox_event",
+        "SELECT name FROM outbox_event_limit",
+        "DELETE FROM outbox_event_limit",
         "SELECT shard FROM outbox_shard",
         "UPDATE outbox SET name = 'Other'",
         "DELETE FROM outbox",
@@ -67,7 +67,7 @@ def test_a_writer_may_use_the_function(connect: Connect) -> None:
 
 
 def test_only_a_writer_asks_for_a_rate_limit(connect: Connect) -> None:
-    admitted = "SELECT event_admitted('Event', gen_random_uuid(), now(), '1 hour')"
+    admitted = "SELECT outbox_event_admitted('Event', gen_random_uuid(), now(), '1 hour')"
     assert connect("outbox_writer").execute(admitted.encode()).fetchone() == (True,)
     for role in ("outbox_relay", "outbox_reader", "outbox_operator"):
         refused(connect(role), admitted)
@@ -78,7 +78,7 @@ def test_a_relay_claims_settles_and_parks(connect: Connect) -> None:
     schema.verify(relay)
     relay.execute("SELECT last_value FROM outbox_id_seq")
     relay.execute("SELECT shard FROM outbox_shard FOR UPDATE SKIP LOCKED")
-    relay.execute("UPDATE outbox_shard SET probation_until = 1 WHERE shard = 0")
+    relay.execute("UPDATE outbox_shard SET isolated_until = 1 WHERE shard = 0")
     relay.execute("UPDATE outbox_state SET streaming = true")
     relay.execute(PARK)
     assert relay.execute("SELECT payload::text FROM outbox").fetchone() == ('{"a": 1}',)
@@ -97,7 +97,7 @@ def test_a_relay_never_changes_what_a_row_says(connect: Connect) -> None:
         "SELECT setval('outbox_id_seq', 1)",
         "UPDATE outbox_state SET version = 2",
         "DELETE FROM outbox_shard",
-        "SELECT id FROM events",
+        "SELECT id FROM outbox_event",
     )
 
 
@@ -111,7 +111,7 @@ def test_a_reader_sees_the_overview_without_payloads(connect: Connect) -> None:
     refused(
         reader,
         "SELECT id FROM outbox",
-        "SELECT id FROM events",
+        "SELECT id FROM outbox_event",
         "DELETE FROM outbox",
         "DELETE FROM outbox_overview",
         "UPDATE outbox_overview SET parked_at = NULL",
@@ -172,7 +172,7 @@ def test_an_operator_reads_no_payload_and_writes_no_row(connect: Connect) -> Non
         "SELECT metadata FROM outbox",
         "SELECT * FROM outbox",
         "UPDATE outbox SET payload = '{}'",
-        "UPDATE outbox_shard SET probation_until = NULL",
+        "UPDATE outbox_shard SET isolated_until = NULL",
         "UPDATE outbox_state SET streaming = false",
         INSERT,
     )
@@ -210,15 +210,15 @@ def test_the_api_reads_and_adds_events_and_touches_nothing_else(connect: Connect
     schema.verify(api)
     api.execute(INSERT)
     api.execute(
-        "INSERT INTO events (name, severity, message) VALUES ('Event', 'info', 'it happened')"
+        "INSERT INTO outbox_event (name, severity, message) VALUES ('Event', 'info', 'it happened')"
     )
-    assert api.execute("SELECT message FROM events").fetchone() == ("it happened",)
+    assert api.execute("SELECT message FROM outbox_event").fetchone() == ("it happened",)
     refused(
         api,
         "SELECT id FROM outbox",
-        "UPDATE events SET message = 'it did not'",
-        "DELETE FROM events",
-        "TRUNCATE events",
+        "UPDATE outbox_event SET message = 'it did not'",
+        "DELETE FROM outbox_event",
+        "TRUNCATE outbox_event",
         "UPDATE outbox_state SET streaming = false",
     )
 
@@ -227,17 +227,19 @@ def test_a_purger_removes_events_and_reads_none(connect: Connect, database: Data
     purger = connect("outbox_purger")
     schema.verify(purger)
     with database.connect() as owner:
-        owner.execute("INSERT INTO events (name, severity, message) VALUES ('E', 'info', 'm')")
+        owner.execute(
+            "INSERT INTO outbox_event (name, severity, message) VALUES ('E', 'info', 'm')"
+        )
     refused(
         purger,
-        "SELECT message FROM events",
+        "SELECT message FROM outbox_event",
         "SELECT id FROM outbox",
         "DELETE FROM outbox",
-        "UPDATE events SET event_time = now()",
-        "TRUNCATE events",
-        "UPDATE event_limit SET pause = interval '0'",
-        "TRUNCATE event_limit",
-        "SELECT event_admitted('Event', gen_random_uuid(), now(), '1 hour')",
+        "UPDATE outbox_event SET event_time = now()",
+        "TRUNCATE outbox_event",
+        "UPDATE outbox_event_limit SET pause = interval '0'",
+        "TRUNCATE outbox_event_limit",
+        "SELECT outbox_event_admitted('Event', gen_random_uuid(), now(), '1 hour')",
     )
-    assert purger.execute("DELETE FROM events WHERE event_time < now()").rowcount == 1
-    purger.execute("DELETE FROM event_limit WHERE last_at < now()")
+    assert purger.execute("DELETE FROM outbox_event WHERE event_time < now()").rowcount == 1
+    purger.execute("DELETE FROM outbox_event_limit WHERE last_at < now()")

@@ -45,7 +45,7 @@ class Promises(RuleBasedStateMachine):
         self._stack.enter_context(gates(self.broker))
         self._outside = self._stack.enter_context(self.database.connect(autocommit=True))
         self._outside.execute("TRUNCATE outbox, boxes")
-        self._outside.execute("UPDATE outbox_shard SET probation_until = NULL")
+        self._outside.execute("UPDATE outbox_shard SET isolated_until = NULL")
         self._serve()
         self._relays = [SteppedRelay(n, self.database, self.broker) for n in range(RELAYS)]
 

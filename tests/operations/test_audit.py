@@ -28,7 +28,7 @@ def exposed(database: Database) -> Database:
             (json.dumps({"a": [{"pull_secret": SECRET}, pem], pem: None}), json.dumps({"x": pem})),
         )
         owner.execute(
-            "INSERT INTO events (name, severity, message, props, event_time)"
+            "INSERT INTO outbox_event (name, severity, message, props, event_time)"
             " VALUES ('Old', 'info', %s, %s, '2026-01-01')",
             (f"postgresql://u:{SECRET}@db failed", json.dumps({"reason": "x"})),
         )
@@ -51,7 +51,7 @@ def test_places_and_no_values(run_relay: RunRelay, exposed: Database) -> None:
         ("outbox", 251, "payload.a[1]"),
         ("outbox", 251, "payload (the name of a field)"),
         ("outbox", 251, "headers.x"),
-        ("events", 1, "message"),
+        ("outbox_event", 1, "message"),
     ]
     assert summary == {"rows": 252, "found": 5}
 

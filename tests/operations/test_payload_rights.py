@@ -101,7 +101,7 @@ def test_the_auditor_audits(run_relay: RunRelay, users: Users) -> None:
     users.granted(GRANTS)
     with users.owner.connect() as owner:
         owner.execute("INSERT INTO outbox (name, payload) VALUES ('Leaky', '{\"token\": \"abc\"}')")
-        owner.execute('UPDATE events SET props = \'{"password": "abc"}\'')
+        owner.execute('UPDATE outbox_event SET props = \'{"password": "abc"}\'')
     process = run_relay("audit", "--json", environment={"DATABASE_URL": users.auditor.dsn})
     assert process.wait(60) == 1, process.output
     assert [json.loads(line).get("field") for line in process.stdout] == [

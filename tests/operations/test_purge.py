@@ -15,7 +15,7 @@ from tests.support.roles import member
 
 # One event a day, the newest half a day old; days 100 to 199 are two at the same time.
 FILL = """
-INSERT INTO events (name, severity, message, event_time)
+INSERT INTO outbox_event (name, severity, message, event_time)
 SELECT 'Event', 'info', 'it happened', now() - n * interval '1 day' - interval '12 hours'
   FROM generate_series(0, 199) AS n,
        generate_series(0, (n >= 100)::integer)
@@ -44,7 +44,7 @@ def run(database: Database, *arguments: str) -> subprocess.CompletedProcess[str]
 
 def left(database: Database) -> int:
     with database.connect() as connection:
-        row = connection.execute("SELECT count(*) FROM events").fetchone()
+        row = connection.execute("SELECT count(*) FROM outbox_event").fetchone()
     assert row is not None
     return int(row[0])
 
@@ -65,7 +65,7 @@ def test_what_is_older_goes_and_what_is_younger_stays(purger: Database, database
     assert left(database) == 89
     with database.connect() as connection:
         oldest = connection.execute(
-            "SELECT min(event_time) > now() - interval '89 days 12 hours' FROM events"
+            "SELECT min(event_time) > now() - interval '89 days 12 hours' FROM outbox_event"
         ).fetchone()
     assert oldest == (True,)
     again = run(purger, "--older-than", "89d12h", "--json")
@@ -89,8 +89,9 @@ def test_stopped_half_way_it_has_deleted_the_oldest(purger: Database, database: 
         before = retention.cutoff(connection, timedelta(days=90))
         next(iter(retention.purge(connection, before, 50)))
     with database.connect() as owner:
-        oldest = owner.execute("SELECT count(*) FROM events WHERE event_time < now() - interval"
-                               " '176 days'").fetchone()  # fmt: skip
+        oldest = owner.execute(
+            "SELECT count(*) FROM outbox_event WHERE event_time < now() - interval '176 days'"
+        ).fetchone()
     assert left(database) == 250
     assert oldest == (0,)
 

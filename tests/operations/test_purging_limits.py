@@ -44,7 +44,7 @@ def emit(database: Database) -> Emit:
         outbox = Outbox(streaming=False, rate_limits=RateLimits({"Flapping": pause}))
         with database.connect() as connection:
             outbox.emit(connection, Flapping(cluster_id=cluster, event_time=NOW - age))
-            row = connection.execute("SELECT count(*) FROM events").fetchone()
+            row = connection.execute("SELECT count(*) FROM outbox_event").fetchone()
         assert row is not None
         return int(row[0])
 
@@ -115,7 +115,7 @@ def test_one_that_is_asked_about_is_left_and_not_waited_for(
     emit(10 * DAY, HOUR)
     emit(10 * DAY, HOUR, uuid.uuid4())
     with database.connect() as service:
-        service.execute("SELECT FROM event_limit WHERE resource = %s FOR UPDATE", [CLUSTER])
+        service.execute("SELECT FROM outbox_event_limit WHERE resource = %s FOR UPDATE", [CLUSTER])
         assert purged(purger) == [1]
     assert purged(purger) == [1]
 

@@ -71,10 +71,10 @@ def test_backlog_and_age_by_shard(database: Database) -> None:
 def test_a_shard_that_is_paused_or_on_probation(database: Database) -> None:
     with database.connect() as connection:
         connection.execute("UPDATE outbox_shard SET paused_at = now() WHERE shard = 3")
-        connection.execute("UPDATE outbox_shard SET probation_until = 9 WHERE shard = 4")
+        connection.execute("UPDATE outbox_shard SET isolated_until = 9 WHERE shard = 4")
     shards = look(database).shards
     assert shards[3].paused_at is not None
-    assert shards[4].probation_until == 9
+    assert shards[4].isolated_until == 9
     assert shards[3].holder is None
 
 

@@ -210,6 +210,6 @@ def test_without_a_limit_nothing_more_is_asked(
 ) -> None:
     owner = create_engine(url(database))
     with owner.begin() as connection:
-        connection.exec_driver_sql("DROP FUNCTION event_admitted")
+        connection.exec_driver_sql("DROP FUNCTION outbox_event_admitted")
     owner.dispose()
     emit(engine, outbox, Unlimited(cluster_id=uuid.uuid4()))

@@ -19,7 +19,7 @@ VERSIONS = {"assisted-installer-service": "v2.40"}
 
 @dataclass(frozen=True)
 class Stored:
-    """What other transactions see of the outbox and the events table, in the order of the ids."""
+    """What other transactions see of the outbox and of outbox_event, in the order of the ids."""
 
     database: Database
 
@@ -27,7 +27,7 @@ class Stored:
         return self._read("SELECT * FROM outbox ORDER BY id")
 
     def events(self) -> list[dict[str, Any]]:
-        return self._read("SELECT * FROM events ORDER BY id")
+        return self._read("SELECT * FROM outbox_event ORDER BY id")
 
     def names(self) -> list[str]:
         return [row["name"] for row in self.outbox()]

@@ -19,7 +19,7 @@ def audit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for secrets in the outbox and in the events table; print where, never what.
+    """Look for secrets in the outbox and in the table outbox_event; print where, never what.
 
     Looks as the redactor does, with what RELAY_REDACT_NAMES, RELAY_REDACT_PATTERNS and
     RELAY_REDACT_KEEP add. Exits 1 when something is found. Needs the role outbox_payload_reader.

@@ -46,7 +46,7 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
 
 
 def _is_notable(shard: Shard) -> bool:
-    return bool(shard.pending or shard.paused_at or shard.holder or shard.probation_until)
+    return bool(shard.pending or shard.paused_at or shard.holder or shard.isolated_until)
 
 
 def _shards(shards: Iterable[Shard]) -> Table:
@@ -72,8 +72,8 @@ def _state(shard: Shard) -> str:
     states = []
     if shard.paused_at:
         states.append(f"paused since {moment(shard.paused_at)}")
-    if shard.probation_until is not None:
-        states.append(f"in small steps up to row {shard.probation_until}")
+    if shard.isolated_until is not None:
+        states.append(f"in small steps up to row {shard.isolated_until}")
     return ", ".join(states) or "-"
 
 

@@ -40,13 +40,13 @@ def note_deaths(lease: Lease, lease_rows: int) -> bool:
     Return whether there were any; the lease must be committed then, before anything is published.
     """
     died = [claimed for claimed in lease.claimed if claimed.died]
-    new = [claimed.shard for claimed in died if claimed.probation_until is None]
+    new = [claimed.shard for claimed in died if claimed.isolated_until is None]
     if new:
-        lease.execute(queries.START_PROBATION, {"shards": new, "rows": lease_rows})
+        lease.execute(queries.START_ISOLATION, {"shards": new, "rows": lease_rows})
     shards_of = Counter(claimed.holder for claimed in died)
     for claimed in died:
         # A step is taken with its shard alone: a lease of several was lost before it published.
-        if claimed.probation_until is not None and shards_of[claimed.holder] == 1:
+        if claimed.isolated_until is not None and shards_of[claimed.holder] == 1:
             blamed = step(lease.head(claimed, STEP_ROWS))
             lease.execute(queries.BLAME, {"ids": blamed, "holder": str(claimed.holder)})
     return bool(died)
@@ -61,7 +61,7 @@ def narrow(lease: Lease, claimed: Claimed) -> int | None:
     ids = step(head)
     killer = head[0][0] if head and head[0][1] >= DEATHS else None
     if not ids:
-        lease.execute(queries.END_PROBATION, {"shard": claimed.shard})
+        lease.execute(queries.END_ISOLATION, {"shard": claimed.shard})
     elif killer is not None:
         lease.execute(queries.PARK, {"ids": [killer], "errors": [KILLED]})
     lease.narrow(claimed.shard, ids[-1] if ids and killer is None else 0)

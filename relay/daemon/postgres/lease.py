@@ -21,13 +21,14 @@ from relay.settings import RelaySettings
 NO_LIMIT = 2**63 - 1
 # The first chunk is a fourth of the others: until it is there, nothing is published.
 _FIRST_CHUNK_PARTS: Final = 4
-# Payloads up to this size come with their rows.
+# The values of rows up to this size come with them.
 _INLINE_BYTES: Final = 8_192
 
 _ID = column("id")
 _SHARD = column("shard")
 _SIZE = column("size")
 _POSITION = column("shard", "id")
+_LARGE = ("payload", "metadata", "headers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Claimed:
 
     shard: int
     after: int
-    probation_until: int | None
+    isolated_until: int | None
     died: bool
     holder: int
     transaction: int
@@ -156,16 +157,16 @@ class Lease:
         return rows[: bisect_left(upto, self._settings.chunk_bytes) + 1]
 
     def _whole(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Return *rows* with the payloads that were too large to come along."""
+        """Return *rows* with the values that were too large to come along."""
         large = [row.id for row in rows if row.size > _INLINE_BYTES]
         if not large:
             return rows
         cursor = self._connection.execute(queries.LARGE, {"ids": large}, binary=True)
-        payloads: dict[int, str] = dict(cursor.fetchall())
+        values = {id_: dict(zip(_LARGE, texts, strict=True)) for id_, *texts in cursor.fetchall()}
         return [
-            row._replace(payload=payloads[row.id]) if row.id in payloads else row
+            row._replace(**values[row.id]) if row.id in values else row
             for row in rows
-            if row.size <= _INLINE_BYTES or row.id in payloads
+            if row.size <= _INLINE_BYTES or row.id in values
         ]
 
     def _note(self, rows: Sequence[Row]) -> None:
@@ -219,7 +220,7 @@ class Lease:
             **self._parameters,
             "shard": claimed.shard,
             "after": claimed.after,
-            "upto": claimed.probation_until,
+            "upto": claimed.isolated_until,
             "rows": rows,
         })  # fmt: skip
         return found.fetchall()

@@ -36,7 +36,7 @@ SELECT set_config('idle_in_transaction_session_timeout', %(timeout_ms)s, true),
 CLAIM: Final = """
 WITH locked AS MATERIALIZED (
     SELECT s.shard,
-           s.probation_until,
+           s.isolated_until,
            s.xmax::text::bigint AS holder
       FROM outbox_shard AS s
      WHERE s.paused_at IS NULL
@@ -60,7 +60,7 @@ WITH locked AS MATERIALIZED (
        FOR UPDATE OF s SKIP LOCKED
 )
 SELECT shard,
-       probation_until,
+       isolated_until,
        holder <> 0 AND coalesce(pg_xact_status(
            (holder + ((pg_current_xact_id()::text::bigint - holder) & -4294967296))::text::xid8
        ) = 'aborted', false) AS died,
@@ -71,9 +71,10 @@ SELECT shard,
 """
 
 # The oldest pending rows of the locked shards. A statement of its own: one that also locks would
-# read a snapshot older than its lock, and rows that the last holder published. Large payloads stay
-# behind until it is known how many of them are wanted. To sort, or to sum up sizes in a window,
-# PostgreSQL would copy every payload once more, which is a quarter of its work.
+# read a snapshot older than its lock, and rows that the last holder published. Large values stay
+# behind until it is known how many of them are wanted; asking for their length unpacks nothing. To
+# sort, or to sum up sizes in a window, PostgreSQL would copy every payload once more, which is a
+# quarter of its work.
 READ: Final = """
 SELECT o.id,
        o.event_id::text,
@@ -81,14 +82,18 @@ SELECT o.id,
        o.topic,
        o.key,
        o.name,
-       CASE WHEN o.size <= %(inline_bytes)s THEN o.payload::text END AS inline,
-       o.metadata::text,
-       o.headers::text,
+       CASE WHEN o.size <= %(inline_bytes)s THEN o.payload::text END AS payload,
+       CASE WHEN o.size <= %(inline_bytes)s THEN o.metadata::text END AS metadata,
+       CASE WHEN o.size <= %(inline_bytes)s THEN o.headers::text END AS headers,
        (date_part('epoch', o.created_at) * 1000)::bigint AS created_ms,
        o.size
   FROM unnest(%(shards)s::smallint[], %(after)s::bigint[]) AS claimed (shard, after)
  CROSS JOIN LATERAL (
-           SELECT *
+           SELECT *,
+                  octet_length(o.payload::text)
+                      + coalesce(octet_length(o.metadata::text), 0)
+                      + coalesce(octet_length(o.headers::text), 0)
+                      + coalesce(octet_length(o.key), 0) AS size
              FROM outbox AS o
             WHERE o.parked_at IS NULL
               AND (o.shard, o.id) > (claimed.shard, claimed.after)
@@ -101,7 +106,11 @@ SELECT o.id,
 """
 
 # What READ left behind.
-LARGE: Final = "SELECT id, payload::text FROM outbox WHERE id = ANY(%(ids)s::bigint[])"
+LARGE: Final = """
+SELECT id, payload::text, metadata::text, headers::text
+  FROM outbox
+ WHERE id = ANY(%(ids)s::bigint[])
+"""
 
 # Published and acknowledged.
 DELETE: Final = "DELETE FROM outbox WHERE id = ANY(%(ids)s::bigint[])"
@@ -129,9 +138,9 @@ SELECT o.id, o.attempts
 """
 
 # A relay died on these shards. What it held was at most one lease of the oldest rows.
-START_PROBATION: Final = """
+START_ISOLATION: Final = """
 UPDATE outbox_shard AS s
-   SET probation_until = (
+   SET isolated_until = (
            SELECT max(id)
              FROM (SELECT o.id
                      FROM outbox AS o
@@ -144,7 +153,7 @@ UPDATE outbox_shard AS s
  WHERE s.shard = ANY(%(shards)s::smallint[])
 """
 
-END_PROBATION: Final = "UPDATE outbox_shard SET probation_until = NULL WHERE shard = %(shard)s"
+END_ISOLATION: Final = "UPDATE outbox_shard SET isolated_until = NULL WHERE shard = %(shard)s"
 
 # A relay died with these rows in its hands. Its transaction is noted, should it prove to be alive.
 BLAME: Final = """
@@ -176,7 +185,7 @@ UPDATE outbox AS o
   FROM outbox_shard AS s
  WHERE s.shard = ANY(%(shards)s::smallint[])
    AND o.shard = s.shard
-   AND o.id <= s.probation_until
+   AND o.id <= s.isolated_until
    AND o.parked_at IS NULL
    AND o.attempts > 0
    AND strpos(o.last_error || ' ', ' ' || %(transaction)s || ' ') > 0

@@ -4,13 +4,13 @@ from typing import Final
 
 CUTOFF: Final = "SELECT statement_timestamp() - %(age)s"
 
-COUNT: Final = "SELECT count(*) FROM events WHERE event_time < %(before)s"
+COUNT: Final = "SELECT count(*) FROM outbox_event WHERE event_time < %(before)s"
 
-# Where the next batch ends: its last row, in the order of events_by_time.
+# Where the next batch ends: its last row, in the order of outbox_event_by_time.
 LAST: Final = """
 SELECT event_time, id
   FROM (SELECT event_time, id
-          FROM events
+          FROM outbox_event
          WHERE event_time < %(before)s
            AND (event_time, id) > (%(time)s::timestamptz, %(id)s)
          ORDER BY event_time, id
@@ -20,25 +20,25 @@ SELECT event_time, id
 """
 
 DELETE: Final = """
-DELETE FROM events
+DELETE FROM outbox_event
  WHERE (event_time, id) > (%(time)s::timestamptz, %(id)s)
    AND (event_time, id) <= (%(last_time)s, %(last_id)s)
 """
 
-COUNT_LIMITS: Final = "SELECT count(*) FROM event_limit WHERE last_at + pause <= %(before)s"
+COUNT_LIMITS: Final = "SELECT count(*) FROM outbox_event_limit WHERE last_at + pause <= %(before)s"
 
 # Rows that a service asks about at this moment are left: waiting for several could be a deadlock.
 DELETE_LIMITS: Final = """
 WITH silent AS MATERIALIZED (
     SELECT name, resource
-      FROM event_limit
+      FROM outbox_event_limit
      WHERE last_at + pause <= %(before)s
        AND (name, resource) > (%(name)s, %(resource)s)
      ORDER BY name, resource
      LIMIT %(rows)s
        FOR UPDATE SKIP LOCKED
 ), deleted AS (
-    DELETE FROM event_limit AS l
+    DELETE FROM outbox_event_limit AS l
      USING silent
      WHERE l.name = silent.name
        AND l.resource = silent.resource

@@ -35,7 +35,7 @@ SELECT s.shard,
        ) AS o
 """
 
-SHARDS: Final = "SELECT shard, paused_at, probation_until FROM outbox_shard ORDER BY shard"
+SHARDS: Final = "SELECT shard, paused_at, isolated_until FROM outbox_shard ORDER BY shard"
 
 # A relay locks the row of a shard, which leaves its transaction id in the row's xmax; as long as
 # that transaction runs, it holds a lock on its own id. Application names are visible to everybody,

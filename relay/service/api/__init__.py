@@ -1,4 +1,4 @@
-"""The REST API over the events table: `relay api`, or a router in a service of your own.
+"""The REST API over `outbox_event`: `relay api`, or a router in a service of your own.
 
 Needs the extra `api`: ``pip install outbox-relay[api]``.
 """

@@ -52,10 +52,10 @@ _CLAUSES: Final[dict[str, LiteralString]] = {
 HOSTS_SEEN: Final = f"""
 SELECT count(*)
   FROM unnest(%(host_ids)s) AS h (id)
- WHERE EXISTS (SELECT FROM events WHERE host_id = h.id AND {_CLAUSES["own"]})
+ WHERE EXISTS (SELECT FROM outbox_event WHERE host_id = h.id AND {_CLAUSES["own"]})
 """  # noqa: S608 - made of constants, as all statements here: values are parameters
 
-STORED: Final = f"SELECT {_EVENT} FROM events WHERE event_id = %(event_id)s"  # noqa: S608
+STORED: Final = f"SELECT {_EVENT} FROM outbox_event WHERE event_id = %(event_id)s"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def page_statement(wanted: EventFilter, caller: Caller) -> tuple[str, Parameters
         parameters["after_time"], parameters["after_id"] = Cursor.of(wanted.cursor)
         clauses.append(f"(event_time, id) {beyond} ({_AFTER}, %(after_id)s)")
     statement = (
-        f"SELECT {_EVENT}, {_MICROSECONDS}, id FROM events{_where(clauses)}"  # noqa: S608
+        f"SELECT {_EVENT}, {_MICROSECONDS}, id FROM outbox_event{_where(clauses)}"  # noqa: S608
         f" ORDER BY event_time {direction}, id {direction} LIMIT %(limit)s OFFSET %(offset)s"
     )
     return statement, parameters
@@ -122,7 +122,7 @@ def count_statement(wanted: EventFilter, caller: Caller) -> tuple[str, Parameter
     """Return the SELECT that counts by severity, with its parameters."""
     clauses = [_CLAUSES[name] for name in _names(wanted, caller) if name != "severities"]
     return (
-        f"SELECT severity, count(*) FROM events{_where(clauses)} GROUP BY severity",  # noqa: S608
+        f"SELECT severity, count(*) FROM outbox_event{_where(clauses)} GROUP BY severity",  # noqa: S608
         _parameters(wanted, caller),
     )
 

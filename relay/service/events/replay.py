@@ -31,7 +31,7 @@ EVENT_COLUMNS: Final = (
     "request_id",
     "props::text",
 )
-"""What to select from `events` to make an `EventRow`."""
+"""What to select from `outbox_event` to make an `EventRow`."""
 
 
 def event_again(row: EventRow, stream: Stream, metadata: str, redactor: Redactor) -> OutboxRow:

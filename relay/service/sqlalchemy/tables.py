@@ -68,9 +68,6 @@ outbox = Table(
     Column("headers", JSON, CheckConstraint("json_typeof(headers) = 'object'")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
     Column(
-        "size", Integer, Computed("octet_length(payload::text)", persisted=True), nullable=False
-    ),
-    Column(
         "attempts",
         SmallInteger,
         CheckConstraint("attempts >= 0"),
@@ -105,7 +102,7 @@ outbox_shard = Table(
         autoincrement=False,
     ),
     Column("paused_at", DateTime(timezone=True)),
-    Column("probation_until", BigInteger),
+    Column("isolated_until", BigInteger),
 )
 
 outbox_audit = Table(
@@ -131,8 +128,8 @@ outbox_audit = Table(
     Column("last_error", Text),
 )
 
-events = Table(
-    "events",
+outbox_event = Table(
+    "outbox_event",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("event_id", Uuid, nullable=False, unique=True, server_default=_RANDOM_ID),
@@ -159,8 +156,8 @@ events = Table(
     ),
 )
 
-event_limit = Table(
-    "event_limit",
+outbox_event_limit = Table(
+    "outbox_event_limit",
     metadata,
     Column("name", Text, primary_key=True),
     Column("resource", Uuid, primary_key=True),
@@ -169,9 +166,9 @@ event_limit = Table(
 )
 
 for _what in ("cluster_id", "host_id", "infra_env_id", "severity", "category"):
-    _name = f"events_by_{_what.removesuffix('_id')}"
-    Index(_name, events.c[_what], events.c.event_time, events.c.id)
-Index("events_by_time", events.c.event_time, events.c.id)
+    _name = f"outbox_event_by_{_what.removesuffix('_id')}"
+    Index(_name, outbox_event.c[_what], outbox_event.c.event_time, outbox_event.c.id)
+Index("outbox_event_by_time", outbox_event.c.event_time, outbox_event.c.id)
 
 
 def _has_trigrams(
@@ -186,8 +183,8 @@ def _has_trigrams(
 
 
 Index(
-    "events_by_message",
-    events.c.message,
+    "outbox_event_by_message",
+    outbox_event.c.message,
     postgresql_using="gin",
     postgresql_ops={"message": "gin_trgm_ops"},
 ).ddl_if(callable_=_has_trigrams)

@@ -40,7 +40,23 @@ def chunks(make_store: MakeStore, **settings: int) -> list[Sequence[Row]]:
 def test_payloads_small_and_large_come_whole(written: list[str], make_store: MakeStore) -> None:
     read = {row.id: row for rows in chunks(make_store) for row in rows}
     assert [read[id_].payload for id_ in sorted(read)] == written
-    assert [read[id_].size for id_ in sorted(read)] == [len(text.encode()) for text in written]
+    assert [read[id_].size for id_ in sorted(read)] == [
+        len(text.encode()) + len("key-0") for text in written
+    ]
+
+
+def test_all_that_is_read_counts_and_large_metadata_comes_whole(
+    outbox: Outbox, make_store: MakeStore
+) -> None:
+    metadata, headers = (json.dumps({name: "x" * 10_000}) for name in ("versions", "traceparent"))
+    outbox.connection.execute(
+        "INSERT INTO outbox (name, payload, key, metadata, headers)"
+        " VALUES ('Row', '{}', 'k', %s, %s)",
+        (metadata, headers),
+    )
+    [[row]] = chunks(make_store)
+    assert (row.payload, row.metadata, row.headers) == ("{}", metadata, headers)
+    assert row.size == len("{}" + "k" + metadata + headers)
 
 
 def test_a_chunk_ends_with_the_row_that_fills_it(written: list[str], make_store: MakeStore) -> None:

@@ -16,7 +16,7 @@ def test_only_a_lease_of_one_shard_on_probation_can_have_published(
     outbox: Outbox, make_store: MakeStore, shards: int, *, someone_blamed: bool
 ) -> None:
     outbox.fill(ROWS, keys=ROWS)
-    outbox.connection.execute("UPDATE outbox_shard SET probation_until = %s", (ROWS,))
+    outbox.connection.execute("UPDATE outbox_shard SET isolated_until = %s", (ROWS,))
     with (
         pytest.raises(psycopg.OperationalError),
         make_store(lease_shards=shards).lease(Exclusions()),

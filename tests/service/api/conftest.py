@@ -14,7 +14,7 @@ from tests.support.postgres import Database
 from tests.support.roles import member
 
 INSERT = """
-INSERT INTO events (name, category, severity, message, event_time,
+INSERT INTO outbox_event (name, category, severity, message, event_time,
                     cluster_id, host_id, infra_env_id)
 VALUES (%(name)s, %(category)s, %(severity)s, %(message)s, %(event_time)s,
         %(cluster_id)s, %(host_id)s, %(infra_env_id)s)

@@ -78,7 +78,7 @@ def test_the_walk_through_a_long_list(
 ) -> None:
     with database.connect() as owner:
         owner.execute(
-            "INSERT INTO events (name, severity, message, cluster_id)"
+            "INSERT INTO outbox_event (name, severity, message, cluster_id)"
             " SELECT 'Event', 'info', 'event ' || n, %s FROM generate_series(0, 500) AS n",
             (cluster_id,),
         )

@@ -23,7 +23,7 @@ def test_an_event_is_shown_whole(admin: TestClient, database: Database) -> None:
     cluster, host, infra_env, event = (uuid.uuid4() for _ in range(4))
     with database.connect() as connection:
         connection.execute(
-            "INSERT INTO events (event_id, name, severity, message, event_time, cluster_id,"
+            "INSERT INTO outbox_event (event_id, name, severity, message, event_time, cluster_id,"
             " host_id, infra_env_id, request_id, props) VALUES (%s, 'disk_slow', 'warning',"
             " 'Disk ü is slow', '2026-11-24T13:00:00.5+01:00', %s, %s, %s, 'r-1', %s)",
             (event, cluster, host, infra_env, '{"disk": "ü", "ms": 12}'),
@@ -143,7 +143,7 @@ def test_pages_neither_repeat_nor_leave_out_while_events_come_and_go(
         # What is purged and what is written meanwhile would move an offset.
         store(message="new", event_time=f"2026-11-2{3 if order == 'ascending' else 5}T12:00:00Z")
         with database.connect() as connection:
-            connection.execute("DELETE FROM events WHERE message = %s", (seen[-1],))
+            connection.execute("DELETE FROM outbox_event WHERE message = %s", (seen[-1],))
     expected = [str(number) for number in range(20)]
     assert seen == (expected if order == "ascending" else expected[::-1])
 
@@ -189,7 +189,7 @@ def test_what_is_not_there_is_a_problem_too(admin: TestClient, path: str) -> Non
 
 def test_a_table_that_is_away_is_503_without_details(admin: TestClient, database: Database) -> None:
     with database.connect() as connection:
-        connection.execute("ALTER TABLE events RENAME TO hidden_events")
+        connection.execute("ALTER TABLE outbox_event RENAME TO hidden_events")
     answer = admin.get(EVENTS)
     assert answer.status_code == 503
     assert "hidden" not in answer.text

@@ -17,7 +17,7 @@ CLUSTER, INFRA_ENV, HOST = (uuid.UUID(int=number) for number in (7, 100_007, 200
 
 # A thousand clusters, infra-envs and hosts; one event in a thousand is critical, or was measured.
 FILL = f"""
-INSERT INTO events (name, category, severity, message, event_time, cluster_id, host_id,
+INSERT INTO outbox_event (name, category, severity, message, event_time, cluster_id, host_id,
                     infra_env_id)
 SELECT 'host_status_updated',
        CASE WHEN mod(n, 1000) = 3 THEN 'metrics' ELSE 'user' END,
@@ -34,19 +34,19 @@ BOUND = Caller("", is_admin=False, clusters=frozenset({CLUSTER}), infra_envs=fro
 CURSOR = "1767268800000000.40000"
 
 QUERIES: dict[str, tuple[dict[str, Any], Caller, str]] = {
-    "everything": ({}, EVERYBODY, "events_by_time"),
-    "the newest": ({"order": "descending"}, EVERYBODY, "events_by_time"),
-    "a later page": ({"cursor": CURSOR}, EVERYBODY, "events_by_time"),
-    "cluster": ({"cluster_id": CLUSTER}, EVERYBODY, "events_by_cluster"),
+    "everything": ({}, EVERYBODY, "outbox_event_by_time"),
+    "the newest": ({"order": "descending"}, EVERYBODY, "outbox_event_by_time"),
+    "a later page": ({"cursor": CURSOR}, EVERYBODY, "outbox_event_by_time"),
+    "cluster": ({"cluster_id": CLUSTER}, EVERYBODY, "outbox_event_by_cluster"),
     "a later page of a cluster": (
-        {"cluster_id": CLUSTER, "cursor": CURSOR}, EVERYBODY, "events_by_cluster",
+        {"cluster_id": CLUSTER, "cursor": CURSOR}, EVERYBODY, "outbox_event_by_cluster",
     ),
-    "infra_env": ({"infra_env_id": INFRA_ENV}, EVERYBODY, "events_by_infra_env"),
-    "hosts": ({"host_ids": [HOST]}, EVERYBODY, "events_by_host"),
-    "severity": ({"severities": ["critical"]}, EVERYBODY, "events_by_severity"),
-    "category": ({"categories": ["metrics"]}, EVERYBODY, "events_by_category"),
-    "message": ({"message": "host-31234"}, EVERYBODY, "events_by_message"),
-    "own": ({}, BOUND, "events_by_cluster"),
+    "infra_env": ({"infra_env_id": INFRA_ENV}, EVERYBODY, "outbox_event_by_infra_env"),
+    "hosts": ({"host_ids": [HOST]}, EVERYBODY, "outbox_event_by_host"),
+    "severity": ({"severities": ["critical"]}, EVERYBODY, "outbox_event_by_severity"),
+    "category": ({"categories": ["metrics"]}, EVERYBODY, "outbox_event_by_category"),
+    "message": ({"message": "host-31234"}, EVERYBODY, "outbox_event_by_message"),
+    "own": ({}, BOUND, "outbox_event_by_cluster"),
 }  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def filled(server: Database, rows: int) -> Iterator[Database]:
         apply_schema(database)
         with database.connect(autocommit=True) as connection:
             connection.execute(FILL.encode(), {"rows": rows})
-            connection.execute("VACUUM ANALYZE events")
+            connection.execute("VACUUM ANALYZE outbox_event")
         yield database
 
 
@@ -96,6 +96,6 @@ def test_each_filter_has_its_index_among_a_million(a_million_events: Database, n
 
 def test_without_its_index_a_filter_has_another_plan(many_events: Database) -> None:
     with many_events.connect() as connection:
-        connection.execute("DROP INDEX events_by_severity")
-        assert "events_by_severity" not in plan(connection, "severity")
+        connection.execute("DROP INDEX outbox_event_by_severity")
+        assert "outbox_event_by_severity" not in plan(connection, "severity")
         connection.rollback()

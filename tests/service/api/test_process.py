@@ -61,7 +61,7 @@ def test_an_open_request_gets_its_answer_after_sigterm(
     process, url = started(run_relay, api_environment)
     token = bearer(authority.token(role="admin"))
     with database.connect() as locker, socket.create_connection(_address(url)) as client:
-        locker.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        locker.execute("LOCK TABLE outbox_event IN ACCESS EXCLUSIVE MODE")
         headers = f"Host: a\r\nAuthorization: {token['Authorization']}\r\n"
         client.sendall(f"GET {EVENTS} HTTP/1.1\r\n{headers}\r\n".encode())
         eventually(lambda: _waiting(database))
@@ -77,7 +77,7 @@ def test_without_a_database_it_lives_unready_and_recovers_alone(
 ) -> None:
     with database.connect() as owner:
         owner.execute("ALTER TABLE outbox_state RENAME TO away")
-        owner.execute("ALTER TABLE events RENAME TO events_away")
+        owner.execute("ALTER TABLE outbox_event RENAME TO events_away")
     _, url = started(run_relay, api_environment)
     with httpx2.Client(base_url=url, headers=bearer(authority.token(role="admin"))) as client:
         assert client.get("/livez").status_code == 200
@@ -85,7 +85,7 @@ def test_without_a_database_it_lives_unready_and_recovers_alone(
         assert client.get(EVENTS).status_code == 503
         with database.connect() as owner:
             owner.execute("ALTER TABLE away RENAME TO outbox_state")
-            owner.execute("ALTER TABLE events_away RENAME TO events")
+            owner.execute("ALTER TABLE events_away RENAME TO outbox_event")
         assert client.get("/readyz").status_code == 200
         assert client.get(EVENTS).status_code == 200
 
