@@ -22,6 +22,7 @@ from relay.daemon.worker import Worker
 from relay.database import schema
 from relay.database.connection import CONNECT_SECONDS, connect, explain
 from relay.errors import DatabaseUnavailableError, SchemaError
+from relay.formats import with_format_defaults
 from relay.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Daemon:
     """The relay process: workers, sampler and health server, until a signal ends them."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._settings = settings = with_format_defaults(settings)
         self._metrics = Metrics()
         self._metrics.enabled.set(settings.streaming)
         self._main = Waiter()

@@ -17,12 +17,13 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_
 
 from relay.database.session import Connection
 from relay.errors import ConfigurationError
+from relay.formats import Format
+from relay.formats.event_record import EventRecord
 from relay.operations.triggers import TRIGGER
 from relay.service.events.replay import EVENT_COLUMNS, event_again, identities
 from relay.service.outbox import Outbox
-from relay.service.records import Chunk, EventRow, OutboxRow, write_psycopg
+from relay.service.records import Chunk, OutboxRecord, write_psycopg
 from relay.service.redaction.redactor import Redactor
-from relay.service.stream import Stream
 
 BATCH_ROWS: Final = 200
 LOCK_TIMEOUT: Final = "500ms"
@@ -54,7 +55,7 @@ class Replay:
     seen: Callable[[str, int], None]
 
     def events(
-        self, connection: Connection, stream: Stream, metadata: str, redactor: Redactor
+        self, connection: Connection, form: Format, metadata: str, redactor: Redactor
     ) -> None:
         """Replay stored events, in the order in which they were stored."""
         query = _EVENTS.format(columns=sql.SQL(", ".join(EVENT_COLUMNS)))
@@ -62,7 +63,7 @@ class Replay:
         after = 0
         while page := connection.execute(query, {**wanted, "after": after}).fetchall():
             after = page[-1][0]
-            rows = [event_again(EventRow(*row[1:]), stream, metadata, redactor) for row in page]
+            rows = [event_again(EventRecord(*row[1:]), form, metadata, redactor) for row in page]
             self._write(connection, rows)
 
     def tables(self, connection: Connection) -> None:
@@ -83,7 +84,7 @@ class Replay:
                         _states_again(outbox, engine, tracked.mapper.class_, page)
                     self.seen(tracked.name, len(page))
 
-    def _write(self, connection: Connection, rows: Sequence[OutboxRow]) -> None:
+    def _write(self, connection: Connection, rows: Sequence[OutboxRecord]) -> None:
         if not self.dry_run:
             with connection.transaction():
                 write_psycopg(connection, Chunk(rows, []))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from relay.errors import RelayError
+from relay.formats import format_of
 from relay.operations.selection import Row
 from relay.settings import Settings
 
@@ -13,7 +14,8 @@ def refuse_states(settings: Settings, rows: Sequence[Row]) -> None:
     Raises:
         RelayError: one is a state, and consumers know no `seq` to tell that it is old.
     """
-    states = [row.id for row in rows if row.name in settings.events.stream_preset.states]
+    names = format_of(settings.events.stream_preset).states
+    states = [row.id for row in rows if row.name in names]
     if states:
         some = ", ".join(map(str, states[:20]))
         raise RelayError(

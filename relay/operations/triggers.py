@@ -16,9 +16,6 @@ from relay.service.redaction.redactor import Redactor
 TRIGGER: Final = "outbox_snapshot"
 """The name of every such trigger; `relay replay` finds the tables by it."""
 
-NAMES: Final = {"clusters": "ClusterState", "hosts": "Host", "infra_envs": "InfraEnv"}
-"""Names on the stream of tables that need not be told."""
-
 MAX_IDENTIFIER_BYTES: Final = 63
 
 LIMITS: Final = """\

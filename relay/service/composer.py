@@ -5,15 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
+from relay.formats import Format
+from relay.formats.event_record import EventRecord
+from relay.formats.message import Message
 from relay.service.events.definition import Scope
 from relay.service.events.event import Event
 from relay.service.events.rendering import UntypedEvent, render_untyped, untyped
-from relay.service.message import Message, outbox_row
+from relay.service.message import outbox_row
 from relay.service.rate_limits import Limit, RateLimits
-from relay.service.records import Chunk, EventRow
+from relay.service.records import Chunk
 from relay.service.redaction.redactor import Redactor
 from relay.service.sqlalchemy.buffer import Emitted
-from relay.service.stream import Stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +26,7 @@ class Composer:
     metadata: str
     redactor: Redactor
     ordered: bool
-    stream: Stream
+    format: Format
     limits: RateLimits
 
     def compose(
@@ -42,23 +44,23 @@ class Composer:
             EventDefinitionError: the class of the event is abstract.
             PayloadError: it cannot be stored or published as it is.
         """
-        event: EventRow | None = None
+        event: EventRecord | None = None
         limit: Limit | None = None
         if isinstance(item, Event):
             item = untyped(item, uuid4())
         if isinstance(item, UntypedEvent):
             event, props = render_untyped(item, self.redactor)
             limit = self._limit(event, item.definition.scope)
-            message = self.stream.event(event, props)
+            message = self.format.event(event, props)
         else:
             message = item
-        message = self.stream.checked(_replaced(message, key, topic, headers))
+        message = self.format.checked(_replaced(message, key, topic, headers))
         # While streaming is off the row is only checked, so that it will work when it is on.
         row = outbox_row(message, self.metadata, self.redactor)
         lock = self.ordered if ordered is None else ordered
         return Emitted(row if self.streaming else None, event, lock, limit), message.event_id
 
-    def _limit(self, row: EventRow, scope: Scope) -> Limit | None:
+    def _limit(self, row: EventRecord, scope: Scope) -> Limit | None:
         pause = self.limits.pauses.get(row.name)
         # What it is about most closely: a host, else what the class belongs to.
         resource: str | None = row.host_id or getattr(row, scope.owner)

@@ -1,15 +1,11 @@
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from uuid import UUID, uuid4
 
 from relay.errors import PayloadError
+from relay.formats.message import RESERVED_HEADERS, Message
 from relay.jsontext import to_json
-from relay.service.records import OutboxRow
+from relay.service.records import OutboxRecord
 from relay.service.redaction.redactor import Redactor
-
-RESERVED_HEADERS = frozenset({"id", "seq", "replay"})
-"""The relay writes these itself."""
 
 MAX_KEY_BYTES = 1024
 """Longer keys would not fit into the index of parked rows."""
@@ -17,23 +13,7 @@ MAX_KEY_BYTES = 1024
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message for the stream, in its plain form.
-
-    *payload* becomes a JSON object. *key*: messages of one key stay in order; None is "no order
-    wanted". *topic*: None is the relay's default topic. *headers*: text to text.
-    """
-
-    name: str
-    payload: Mapping[str, object]
-    key: str | None = None
-    topic: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    event_id: UUID = field(default_factory=uuid4)
-
-
-def outbox_row(message: Message, metadata: str, redactor: Redactor) -> OutboxRow:
+def outbox_row(message: Message, metadata: str, redactor: Redactor) -> OutboxRecord:
     """Return the row of *message*, redacted, stamped with *metadata* (a JSON text).
 
     Raises:
@@ -41,7 +21,7 @@ def outbox_row(message: Message, metadata: str, redactor: Redactor) -> OutboxRow
     """
     if not isinstance(message.payload, Mapping):
         raise PayloadError("payload: it must be a mapping, because it becomes a JSON object")
-    return OutboxRow(
+    return OutboxRecord(
         event_id=str(message.event_id),
         topic=_checked_topic(message.topic),
         key=_checked_key(message.key),

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session, scoped_session
 
 from relay import settings
 from relay.errors import EventDefinitionError
-from relay.formats import envelope
+from relay.formats import envelope, format_of, with_format_defaults
+from relay.formats.message import Message
 from relay.service.composer import Composer, immediate
 from relay.service.events.event import Event
 from relay.service.events.rendering import UntypedEvent
-from relay.service.message import Message
 from relay.service.rate_limits import RateLimits
 from relay.service.records import write, write_psycopg, write_psycopg_async
 from relay.service.redaction.redactor import Redactor
@@ -23,7 +23,6 @@ from relay.service.sqlalchemy.buffer import buffer_of
 from relay.service.sqlalchemy.guard import Guard
 from relay.service.sqlalchemy.snapshots import KeyRule, Mark, Tracked, mapper_of
 from relay.service.sqlalchemy.tracking import Tracker
-from relay.service.stream import STREAMS
 from relay.settings.preset import Preset
 
 if TYPE_CHECKING:
@@ -59,13 +58,13 @@ class Outbox:
         preset: Preset = Preset.STANDARD,
         rate_limits: RateLimits | None = None,
     ) -> None:
-        self._stream = STREAMS[preset]
+        self._format = format_of(preset)
         self._composer = Composer(
             streaming=streaming,
             metadata=envelope.metadata(versions or settings.VersionSettings().versions()),
             redactor=redactor or Redactor(),
             ordered=ordered,
-            stream=self._stream,
+            format=self._format,
             limits=rate_limits or RateLimits(),
         )
         self._guard = Guard()
@@ -85,15 +84,16 @@ class Outbox:
         Raises:
             ConfigurationError: streaming is on and its settings cannot work; names every fault.
         """
-        loaded = settings.load(stream=True)
+        loaded = with_format_defaults(settings.load(stream=True))
+        events = loaded.events
         return cls(
             streaming=loaded.streaming,
-            versions=loaded.component_versions(),
+            versions=format_of(events.stream_preset).versions(loaded.versions),
             redactor=redactor or Redactor.from_environment(),
             ordered=ordered,
-            preset=loaded.events.stream_preset,
+            preset=events.stream_preset,
             rate_limits=RateLimits(
-                loaded.events.rate_limits, streamed=loaded.events.streams_rate_limited
+                events.rate_limits, streamed=events.stream_rate_limited or False
             ),
         )
 
@@ -196,7 +196,7 @@ class Outbox:
                 raise EventDefinitionError(
                     f"{entity.__name__} cannot be tracked, because {known.__name__} is already"
                 )
-        name = self._stream.snapshot_name(entity.__name__, name)
+        name = self._format.snapshot_name(entity.__name__, name)
         tracked = Tracked(
             mapper,
             name=name,
@@ -204,11 +204,11 @@ class Outbox:
             fields=fields,
             exclude=exclude,
             topic=topic,
-            stream=self._stream,
+            form=self._format,
             metadata=self._composer.metadata,
             redactor=self._composer.redactor,
         )
-        self._stream.check_snapshot(tracked.name, tracked.fields, keyed=key is not None)
+        self._format.check_snapshot(tracked.name, tracked.fields, keyed=key is not None)
         self._tracked[entity] = tracked
         self._guard.protect(table for table in mapper.tables if isinstance(table, Table))
         if self.streaming:

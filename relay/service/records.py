@@ -14,6 +14,7 @@ import psycopg
 from sqlalchemy import Connection, TextClause, text
 
 from relay.errors import NoTransactionError
+from relay.formats.event_record import EventRecord
 from relay.service import rate_limits
 from relay.service.rate_limits import Limit
 
@@ -22,7 +23,7 @@ ADVISORY_LOCK_SEED = 0x6F7574626F78
 """Our own part of the space of advisory locks: "outbox" in ASCII."""
 
 
-class OutboxRow(NamedTuple):
+class OutboxRecord(NamedTuple):
     """A row of `outbox`, in texts."""
 
     event_id: str
@@ -34,27 +35,11 @@ class OutboxRow(NamedTuple):
     headers: str | None
 
 
-class EventRow(NamedTuple):
-    """A row of `outbox_event`, in texts."""
-
-    event_id: str
-    name: str
-    category: str
-    severity: str
-    message: str
-    event_time: str
-    cluster_id: str | None
-    host_id: str | None
-    infra_env_id: str | None
-    request_id: str | None
-    props: str
-
-
 class Chunk(NamedTuple):
     """What one statement inserts; before that the database decides about the *limits*."""
 
-    outbox: Sequence[OutboxRow]
-    events: Sequence[EventRow]
+    outbox: Sequence[OutboxRecord]
+    events: Sequence[EventRecord]
     limits: Sequence[Limit] = ()
 
 
@@ -70,7 +55,7 @@ _CASTS = {
     "props": "jsonb",
 }
 
-Row = TypeVar("Row", OutboxRow, EventRow)
+Row = TypeVar("Row", OutboxRecord, EventRecord)
 
 
 def _insert(table: str, columns: Sequence[str], placeholder: str) -> str:
@@ -88,8 +73,8 @@ def _insert(table: str, columns: Sequence[str], placeholder: str) -> str:
 
 def _statements(placeholder: str) -> dict[tuple[bool, bool], str]:
     """Return the statements by (has outbox rows, has event rows)."""
-    outbox = _insert("outbox", OutboxRow._fields, placeholder)
-    events = _insert("outbox_event", EventRow._fields, placeholder)
+    outbox = _insert("outbox", OutboxRecord._fields, placeholder)
+    events = _insert("outbox_event", EventRecord._fields, placeholder)
     # Both in one round trip: it is the writer's transaction that waits.
     both = f"WITH stored AS ({events}) {outbox}"
     return {(True, False): outbox, (False, True): events, (True, True): both}
@@ -196,8 +181,8 @@ def _chunks(chunk: Chunk) -> Iterator[tuple[tuple[bool, bool], Mapping[str, str]
     for outbox, events in pairs:
         yield (
             (bool(outbox), bool(events)),
-            _arrays("outbox", OutboxRow._fields, outbox)
-            | _arrays("outbox_event", EventRow._fields, events),
+            _arrays("outbox", OutboxRecord._fields, outbox)
+            | _arrays("outbox_event", EventRecord._fields, events),
         )
 
 

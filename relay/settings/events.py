@@ -60,10 +60,3 @@ class EventSettings(SettingsGroup):
     stream_preset: Preset = Field(
         Preset.STANDARD, description="what the messages look like: standard or existing-consumers"
     )
-
-    @property
-    def streams_rate_limited(self) -> bool:
-        """Whether an event that is not stored, because of its rate limit, is still streamed."""
-        if self.stream_rate_limited is None:
-            return self.stream_preset is Preset.EXISTING_CONSUMERS
-        return self.stream_rate_limited

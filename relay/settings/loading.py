@@ -34,11 +34,6 @@ class Settings(BaseModel):
     api: ApiSettings = _NOT_SERVED
     events: EventSettings = Field(default_factory=EventSettings.model_construct)
 
-    def component_versions(self) -> dict[str, object]:
-        """Return what stands under "versions" in the metadata of a row."""
-        versions = self.versions
-        return self.events.stream_preset.versions(versions.versions(), versions.release_tag)
-
 
 _NOWHERE = KafkaSettings.model_construct()
 
@@ -57,18 +52,14 @@ def load(*, database: bool = False, stream: bool = False, api: bool = False) -> 
     flag = read(_Flag, faults)
     idle = stream and not flag.enable_event_streaming
     stream = stream and not idle
-    events = read(EventSettings, faults)
-    relay = read(RelaySettings, faults, check=stream)
-    if "partitioner" not in relay.model_fields_set:
-        relay = relay.model_copy(update={"partitioner": events.stream_preset.partitioner})
     settings = Settings(
         streaming=flag.enable_event_streaming,
         database=read(DatabaseSettings, faults, check=database and (api or not idle)),
         kafka=read(KafkaSettings, faults, check=True) if stream else _NOWHERE,
         versions=read(VersionSettings, faults),
-        relay=relay,
+        relay=read(RelaySettings, faults, check=stream),
         api=read(ApiSettings, faults, check=True) if api else _NOT_SERVED,
-        events=events,
+        events=read(EventSettings, faults),
     )
     if faults:
         raise ConfigurationError(faults)

@@ -1,91 +1,106 @@
-"""What the preset for existing consumers refuses on the service's side."""
+"""Every preset names a format, and a format says all that depends on it."""
 
+import json
 import uuid
-from collections.abc import Iterator
 
 import pytest
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from relay import Event, Message, Outbox, Severity
-from relay.errors import EventDefinitionError, PayloadError
-from relay.service.stream import ExistingConsumers
+from relay import Message
+from relay.formats import Format, format_of, with_format_defaults
+from relay.formats.event_record import EventRecord
+from relay.settings import VersionSettings, load
 from relay.settings.preset import Preset
 
+CLUSTER = str(uuid.uuid4())
+HOST = str(uuid.uuid4())
+EVENT = EventRecord(
+    event_id=str(uuid.uuid4()),
+    name="HostLost",
+    category="user",
+    severity="warning",
+    message="Host h1 was lost",
+    event_time="2026-11-24T12:00:00.000000+00:00",
+    cluster_id=CLUSTER,
+    host_id=HOST,
+    infra_env_id=None,
+    request_id=None,
+    props='{"host_name": "h1"}',
+)
+FIELDS = {"host_name": "h1"}
 
-class Base(DeclarativeBase):
-    pass
-
-
-class Host(Base):
-    __tablename__ = "hosts"
-
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    cluster_id: Mapped[uuid.UUID | None]
-    versions: Mapped[str]
-
-
-class Disk(Base):
-    __tablename__ = "disks"
-
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-
-
-class Linked(Event, severity=Severity.INFO, message="Linked"):
-    cluster: str
+every_format = pytest.mark.parametrize("form", [format_of(p) for p in Preset], ids=list(Preset))
 
 
-@pytest.fixture
-def outbox() -> Iterator[Outbox]:
-    outbox = Outbox(streaming=True, versions={}, preset=Preset.EXISTING_CONSUMERS)
-    yield outbox
-    outbox.close()
+@every_format
+def test_the_message_of_an_event_may_be_on_the_stream(form: Format) -> None:
+    message = form.checked(form.event(EVENT, FIELDS))
+    assert form.names is None or message.name in form.names
+    assert (message.key, str(message.event_id)) == (CLUSTER, EVENT.event_id)
+    # Consumers tell events apart by these two, as texts.
+    assert message.payload["message"] == EVENT.message
+    assert message.payload["event_time"] == EVENT.event_time
 
 
-def test_only_four_names_are_emitted() -> None:
-    stream = ExistingConsumers()
-    for name in ("Heartbeat", "event", "Host", "Cluster"):
-        with pytest.raises(PayloadError, match=f"{name}: no such message may be on the stream"):
-            stream.checked(Message(name, {}))
-    for name in ("Event", "ClusterState", "HostState", "InfraEnv"):
-        assert stream.checked(Message(name, {})).key == ""
+@every_format
+@pytest.mark.parametrize("entity", ["Cluster", "Host", "InfraEnv"])
+def test_the_snapshot_of_a_row_may_be_on_the_stream(form: Format, entity: str) -> None:
+    name = form.snapshot_name(entity, None)
+    row = {"id": HOST, "cluster_id": CLUSTER}
+    form.check_snapshot(name, row, keyed=False)
+    message = form.checked(form.snapshot(Message(name, row)))
+    assert message.name == name
+    assert message.payload == row
+
+
+@every_format
+def test_names_of_states_and_of_tables_may_be_on_the_stream(form: Format) -> None:
+    for name in {*form.states, *form.table_names.values()}:
+        assert form.checked(Message(name, {})).name == name
+
+
+@every_format
+def test_the_envelope_holds_the_texts_byte_for_byte(form: Format) -> None:
+    value = form.envelope('a"ü', '{"x":  1}', '{"versions": {}}')
+    assert value == b'{"name": "a\\"\xc3\xbc", "payload": {"x":  1}, "metadata": {"versions": {}}}'
+    assert json.loads(value)["name"] == 'a"ü'
+
+
+def test_versions() -> None:
+    settings = VersionSettings(release_tag="v2.40", self_version="service:1")
+    components = settings.versions()
+    assert format_of(Preset.STANDARD).versions(settings) == components
+    assert format_of(Preset.EXISTING_CONSUMERS).versions(settings) == {
+        "release_tag": "v2.40",
+        "versions": components,
+    }
 
 
 @pytest.mark.parametrize(
-    ("name", "owner"),
+    ("environment", "partitioner", "streamed"),
     [
-        ("Event", "cluster_id"),
-        ("HostState", "cluster_id"),
-        ("InfraEnv", "cluster_id"),
-        ("ClusterState", "id"),
+        ({}, "murmur2", False),
+        ({"EVENT_STREAM_RATE_LIMITED": "true", "RELAY_PARTITIONER": "fnv1a"}, "fnv1a", True),
+        ({"EVENT_STREAM_PRESET": "existing-consumers"}, "fnv1a", True),
+        (
+            {
+                "EVENT_STREAM_PRESET": "existing-consumers",
+                "EVENT_STREAM_RATE_LIMITED": "false",
+                "RELAY_PARTITIONER": "murmur2",
+            },
+            "murmur2",
+            False,
+        ),
     ],
 )
-def test_the_key_is_the_clusters(name: str, owner: str) -> None:
-    stream = ExistingConsumers()
-    payload = {"id": "own", "cluster_id": "other"} | {owner: "c"}
-    assert stream.checked(Message(name, payload)).key == "c"
-    assert stream.checked(Message(name, payload, key="c")).key == "c"
-    with pytest.raises(PayloadError, match="existing consumers need the cluster's id as the key"):
-        stream.checked(Message(name, payload, key="mine"))
-
-
-def test_an_event_whose_field_has_another_meaning_there(outbox: Outbox) -> None:
-    with pytest.raises(PayloadError, match=r"Linked: existing consumers have a use .* cluster;"):
-        outbox.emit(None, Linked(cluster_id=uuid.uuid4(), cluster="c"))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("entity", "options", "fault"),
-    [
-        (Disk, {}, "Disk: existing consumers stop at snapshots named Disk"),
-        (Disk, {"name": "Event"}, "stop at snapshots named Event"),
-        (Disk, {"name": "HostState"}, "HostState: existing consumers need cluster_id"),
-        (Host, {}, "HostState: .* field names versions; leave them out with exclude"),
-        (Host, {"exclude": ["versions"], "key": "id"}, "need the cluster's id as the key"),
-        (Host, {"exclude": ["id"]}, "existing consumers need id"),
-    ],
-)
-def test_a_class_that_they_cannot_read(
-    outbox: Outbox, entity: type, options: dict[str, object], fault: str
+def test_what_settings_leave_open_is_as_the_format_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    partitioner: str,
+    *,
+    streamed: bool,
 ) -> None:
-    with pytest.raises(EventDefinitionError, match=fault):
-        outbox.track(entity, **options)  # type: ignore[arg-type]
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings = with_format_defaults(load())
+    assert settings.relay.partitioner == partitioner
+    assert settings.events.stream_rate_limited is streamed

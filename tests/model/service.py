@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction, mapped_column
 
 from relay.demo.history import Written
-from relay.service.message import Message
+from relay.formats.message import Message
 from relay.service.outbox import Outbox
 
 OBJECTS: Final = ("a", "b", "c", "d")

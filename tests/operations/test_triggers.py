@@ -220,6 +220,18 @@ def test_what_could_not_work_is_named_at_once() -> None:
         assert part in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("preset", "name"), [("standard", "Host"), ("existing-consumers", "HostState")]
+)
+def test_the_name_on_the_stream_follows_the_preset(
+    run_relay: Callable[..., ProcessUnderTest], preset: str, name: str
+) -> None:
+    arguments = ["triggers", "hosts", "--key", "id", "--columns", "status"]
+    shown = run_relay(*arguments, environment={"EVENT_STREAM_PRESET": preset})
+    assert shown.wait(60) == 0
+    assert shown.stdout[0].startswith(f"-- Snapshots of \"hosts\" as '{name}'.")
+
+
 def test_the_command(
     run_relay: Callable[..., ProcessUnderTest], service_database: Database, stored: Stored
 ) -> None:

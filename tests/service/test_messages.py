@@ -8,17 +8,17 @@ import pytest
 from relay import Message, Redactor
 from relay.errors import PayloadError
 from relay.service.message import outbox_row
-from relay.service.records import OutboxRow
+from relay.service.records import OutboxRecord
 
 
-def row(message: Message) -> OutboxRow:
+def row(message: Message) -> OutboxRecord:
     return outbox_row(message, "{}", Redactor())
 
 
 def test_a_message_becomes_a_row_of_texts() -> None:
     identity = uuid.uuid4()
     message = Message("Name", {"ü": 1}, "key", "topic", {"traceparent": "00"}, identity)
-    assert row(message) == OutboxRow(
+    assert row(message) == OutboxRecord(
         str(identity), "topic", "key", "Name", '{"ü": 1}', "{}", '{"traceparent": "00"}'
     )
     assert row(Message("Name", {}))[1:] == (None, None, "Name", "{}", "{}", None)

@@ -49,38 +49,10 @@ def test_limits_that_cannot_work(monkeypatch: pytest.MonkeyPatch, value: str, fa
         load()
 
 
-@pytest.mark.parametrize(
-    ("environment", "streamed"),
-    [
-        ({}, False),
-        ({"EVENT_STREAM_RATE_LIMITED": "true"}, True),
-        ({"EVENT_STREAM_PRESET": "existing-consumers"}, True),
-        (
-            {"EVENT_STREAM_PRESET": "existing-consumers", "EVENT_STREAM_RATE_LIMITED": "false"},
-            False,
-        ),
-    ],
-)
-def test_whether_what_is_not_stored_is_streamed(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], *, streamed: bool
-) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert load().events.streams_rate_limited is streamed
-
-
-def test_the_preset_for_existing_consumers(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load().relay.partitioner == "murmur2"
+def test_the_preset(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().events.stream_preset is Preset.STANDARD
     monkeypatch.setenv("EVENT_STREAM_PRESET", "existing-consumers")
-    monkeypatch.setenv("RELEASE_TAG", "v2.40")
-    monkeypatch.setenv("SELF_VERSION", "service:1")
-    settings = load()
-    assert settings.events.stream_preset is Preset.EXISTING_CONSUMERS
-    assert settings.relay.partitioner == "fnv1a"
-    versions = settings.component_versions()
-    assert versions == {"release_tag": "v2.40", "versions": settings.versions.versions()}
-    monkeypatch.setenv("RELAY_PARTITIONER", "murmur2")
-    assert load().relay.partitioner == "murmur2"
+    assert load().events.stream_preset is Preset.EXISTING_CONSUMERS
 
 
 def test_no_such_preset(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,10 +74,9 @@ def _replayed(
     from relay.database import schema
     from relay.database.session import connected
     from relay.errors import SchemaError
-    from relay.formats import envelope
+    from relay.formats import envelope, format_of
     from relay.operations.replay import Replay, engine_of, outbox_named
     from relay.service.redaction.redactor import Redactor
-    from relay.service.stream import STREAMS
     from relay.settings import load
 
     settings = load(database=True)
@@ -98,7 +97,7 @@ def _replayed(
             if named is not None:
                 wanted.outbox(named, engine_of(conninfo))
         if events:
-            stream = STREAMS[settings.events.stream_preset]
-            metadata = envelope.metadata(settings.component_versions())
-            wanted.events(connection, stream, metadata, Redactor.from_environment())
+            form = format_of(settings.events.stream_preset)
+            metadata = envelope.metadata(form.versions(settings.versions))
+            wanted.events(connection, form, metadata, Redactor.from_environment())
     return dict(counts)

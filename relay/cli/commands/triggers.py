@@ -32,12 +32,15 @@ def triggers(
     "deleted": true. While streaming is switched off it writes nothing. Needs no database; pipe the
     output into psql.
     """
-    from relay.operations.triggers import NAMES, TrackedTable, listed
+    from relay.formats import format_of
+    from relay.operations.triggers import TrackedTable, listed
     from relay.service.redaction.redactor import Redactor
+    from relay.settings import load
 
+    names = format_of(load().events.stream_preset).table_names
     tracked = TrackedTable(
         table=table,
-        name=name or NAMES.get(table.rpartition(".")[2], ""),
+        name=name or names.get(table.rpartition(".")[2], ""),
         key=listed(key),
         columns=listed(columns),
         identity=listed(identity),

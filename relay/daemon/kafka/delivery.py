@@ -19,7 +19,7 @@ from relay.daemon.kafka.topics import ANSWER_SECONDS
 from relay.daemon.rows import Delivered, Outcome, Reason, Rejected, Row, Undelivered
 from relay.daemon.telemetry.metrics import Metrics
 from relay.daemon.timing import DatabaseClock, Deadline
-from relay.formats import envelope
+from relay.formats import envelope, format_of
 from relay.settings import Settings
 
 # Of one record: the batch's own 61 bytes, lengths, timestamps, and the headers id and seq.
@@ -45,8 +45,8 @@ class Publisher:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings.relay
-        self._names = settings.events.stream_preset.names
-        self._metadata = envelope.metadata(settings.component_versions())
+        self._format = format_of(settings.events.stream_preset)
+        self._metadata = envelope.metadata(self._format.versions(settings.versions))
         self._properties = producer_properties(settings.kafka, settings.relay.queue_bytes)
         self._routing = Routing(settings)
         self._metrics = metrics
@@ -185,10 +185,10 @@ class Publisher:
         if self._blocked and key in self._blocked:
             self._settled.append(Undelivered([row], Reason.BLOCKED))
             return True
-        value = envelope.wrap(name, payload, metadata or self._metadata)
+        value = self._format.envelope(name, payload, metadata or self._metadata)
         headers: Headers = [("id", event_id), ("seq", str(id_))]
         fault = None
-        if self._names is not None and name not in self._names:
+        if (names := self._format.names) is not None and name not in names:
             fault = Reason.UNKNOWN_NAME, "existing consumers would stop at a message of this name"
         elif own_headers is not None or len(value) + _AMPLE_BYTES > partition.max_bytes:
             fault = _completed(headers, row, value, partition)

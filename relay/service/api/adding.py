@@ -21,16 +21,17 @@ from pydantic import (
 from typing_extensions import TypeAliasType
 
 from relay.errors import PayloadError
+from relay.formats.event_record import EventRecord
+from relay.formats.keys import OWNERS
 from relay.service.api import listing
 from relay.service.api.access import Caller
 from relay.service.api.filters import NO_NUL, Name
 from relay.service.api.problems import Problem
 from relay.service.events.definition import EventDefinition, Scope
-from relay.service.events.event import OWNERS, Event
+from relay.service.events.event import Event
 from relay.service.events.rendering import UntypedEvent, render_untyped
 from relay.service.events.severity import Severity
 from relay.service.outbox import Outbox
-from relay.service.records import EventRow
 from relay.service.redaction.redactor import Redactor
 
 KEYS: Final = UUID("6f757462-6f78-4a70-8000-6964656d706f")
@@ -179,7 +180,7 @@ def _stored(connection: psycopg.Connection[Any], event_id: UUID) -> str:
     return str(row[0])
 
 
-def _says_the_same(stored: Mapping[str, Any], row: EventRow, *, with_time: bool) -> bool:
+def _says_the_same(stored: Mapping[str, Any], row: EventRecord, *, with_time: bool) -> bool:
     wanted = {**row._asdict(), "props": json.loads(row.props)}
     if with_time:
         wanted["event_time"] = datetime.fromisoformat(row.event_time)

@@ -15,8 +15,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt, StrictStr, ValidationError
 
 from relay.errors import EventDefinitionError
+from relay.formats.keys import OWNERS
 from relay.service.events.definition import EventOptions, Scope
-from relay.service.events.event import OWNERS, Event, definition_of
+from relay.service.events.event import Event, definition_of
 from relay.service.events.severity import Severity
 
 log = logging.getLogger(__name__)

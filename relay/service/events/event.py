@@ -8,10 +8,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from relay.errors import EventDefinitionError, PayloadError
+from relay.formats.keys import OWNERS
 from relay.service.events.definition import EventDefinition, EventOptions, Scope, define
-
-OWNERS = ("cluster_id", "infra_env_id", "host_id")
-"""What an event can belong to, the widest first: the first that is set is the key."""
 
 BASE_FIELDS = frozenset({*OWNERS, "event_time", "request_id"})
 _RESERVED_FIELDS = frozenset({"message", "severity", "definition", "default_scope"})

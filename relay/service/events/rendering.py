@@ -7,11 +7,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from relay.errors import PayloadError
+from relay.formats.event_record import EventRecord
+from relay.formats.keys import OWNERS
 from relay.jsontext import to_json
 from relay.service.events.definition import EventDefinition
-from relay.service.events.event import BASE_FIELDS, OWNERS, Event, definition_of
+from relay.service.events.event import BASE_FIELDS, Event, definition_of
 from relay.service.message import checked_text
-from relay.service.records import EventRow
 from relay.service.redaction.redactor import Redactor
 
 
@@ -30,7 +31,7 @@ class UntypedEvent(NamedTuple):
 class RenderedEvent(NamedTuple):
     """An event as it leaves: its row, and its own fields."""
 
-    row: EventRow
+    row: EventRecord
     props: Mapping[str, object]
 
 
@@ -70,7 +71,7 @@ def render_untyped(item: UntypedEvent, redactor: Redactor) -> RenderedEvent:
     # One zone for all, so that a replay renders the same text.
     event_time = event.event_time.astimezone(UTC).isoformat(timespec="microseconds")
     return RenderedEvent(
-        EventRow(
+        EventRecord(
             event_id=str(event_id),
             name=definition.name,
             category=definition.category,

@@ -11,11 +11,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, tuple_
 
+from relay.formats import Format
+from relay.formats.event_record import EventRecord
 from relay.service.message import outbox_row
-from relay.service.records import EventRow, OutboxRow
+from relay.service.records import OutboxRecord
 from relay.service.redaction.redactor import Redactor
 from relay.service.sqlalchemy.snapshots import REPLAYED, Identity, Tracked
-from relay.service.stream import Stream
 
 EVENT_COLUMNS: Final = (
     "event_id::text",
@@ -31,21 +32,21 @@ EVENT_COLUMNS: Final = (
     "request_id",
     "props::text",
 )
-"""What to select from `outbox_event` to make an `EventRow`."""
+"""What to select from `outbox_event` to make an `EventRecord`."""
 
 
-def event_again(row: EventRow, stream: Stream, metadata: str, redactor: Redactor) -> OutboxRow:
+def event_again(row: EventRecord, form: Format, metadata: str, redactor: Redactor) -> OutboxRecord:
     """Return the message of a stored event, made as it was made when the event was emitted.
 
     The order of its own fields is that of jsonb. A key or topic that its writer chose is not stored
     with it, and not known here.
     """
     props: Mapping[str, Any] = json.loads(row.props)
-    message = stream.checked(stream.event(row, props))
+    message = form.checked(form.event(row, props))
     return outbox_row(message, metadata, redactor)._replace(headers=REPLAYED)
 
 
-def is_about(row: OutboxRow, cluster: UUID | None) -> bool:
+def is_about(row: OutboxRecord, cluster: UUID | None) -> bool:
     """Tell whether *row* belongs to *cluster*; everything does where none is given."""
     return cluster is None or row.key == str(cluster)
 

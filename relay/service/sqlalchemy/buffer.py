@@ -8,8 +8,9 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from relay.errors import NoTransactionError
+from relay.formats.event_record import EventRecord
 from relay.service.rate_limits import Limit
-from relay.service.records import Chunk, EventRow, OutboxRow, write
+from relay.service.records import Chunk, OutboxRecord, write
 from relay.service.sqlalchemy.snapshots import Mark, Tracked, snapshots
 from relay.service.sqlalchemy.tables import outbox
 
@@ -20,8 +21,8 @@ _INSERT = outbox.insert()
 class Emitted(NamedTuple):
     """What one call of emit left: rows, whether their key is to be locked, and a rate limit."""
 
-    outbox: OutboxRow | None
-    event: EventRow | None
+    outbox: OutboxRecord | None
+    event: EventRecord | None
     ordered: bool
     limit: Limit | None = None
 

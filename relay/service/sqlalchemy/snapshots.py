@@ -8,18 +8,16 @@ from sqlalchemy.orm import Mapper
 from sqlalchemy.types import DateTime, Interval, LargeBinary
 
 from relay.errors import EventDefinitionError
-from relay.service.events.event import OWNERS
-from relay.service.message import Message, outbox_row
-from relay.service.records import OutboxRow
+from relay.formats import Format
+from relay.formats.keys import OWNERS, first_set
+from relay.formats.message import Message
+from relay.service.message import outbox_row
+from relay.service.records import OutboxRecord
 from relay.service.redaction.redactor import Redactor
-from relay.service.stream import Stream
 
 Identity: TypeAlias = tuple[Any, ...]
 State: TypeAlias = Mapping[str, Any]
 KeyRule: TypeAlias = Callable[[State], str | None]
-
-STREAM_NAMES = {"Cluster": "ClusterState"}
-"""Names on the stream that are not the name of the class."""
 
 REPLAYED = '{"replay": "true"}'
 """The headers of a replayed row; no writer may set this one."""
@@ -53,19 +51,19 @@ class Tracked:
         self,
         mapper: Mapper[Any],
         *,
-        name: str | None,
+        name: str,
         key: KeyRule | str | None,
         fields: Collection[str] | None,
         exclude: Collection[str],
         topic: str | None,
-        stream: Stream,
+        form: Format,
         metadata: str,
         redactor: Redactor,
     ) -> None:
         self.mapper = mapper
-        self.name = name or STREAM_NAMES.get(mapper.class_.__name__, mapper.class_.__name__)
+        self.name = name
         self._topic = topic
-        self._stream = stream
+        self._format = form
         self._metadata = metadata
         self._redactor = redactor
         self._columns = _columns(mapper)
@@ -109,20 +107,20 @@ class Tracked:
         """The columns of the primary key in every table of the class, by attribute."""
         return {name: self._columns[name] for name in self.identity}
 
-    def snapshot(self, state: State) -> OutboxRow:
+    def snapshot(self, state: State) -> OutboxRecord:
         """Return the message of a row that exists."""
         return self._row(state, {name: state[name] for name in self.fields})
 
-    def deleted_snapshot(self, identity: Identity, state: State | None) -> OutboxRow:
+    def deleted_snapshot(self, identity: Identity, state: State | None) -> OutboxRecord:
         """Return the message of a row that was deleted; *state* is the last one known of it."""
         known = state or dict.fromkeys(self._columns) | dict(
             zip(self.identity, identity, strict=True)
         )
         return self._row(known, {name: known[name] for name in self.fields} | {"deleted": True})
 
-    def _row(self, state: State, payload: State) -> OutboxRow:
+    def _row(self, state: State, payload: State) -> OutboxRecord:
         message = Message(self.name, payload, key=self._key(state), topic=self._topic)
-        return outbox_row(self._stream.snapshot(message), self._metadata, self._redactor)
+        return outbox_row(self._format.snapshot(message), self._metadata, self._redactor)
 
     def _published(
         self, fields: Collection[str] | None, exclude: frozenset[str]
@@ -151,12 +149,7 @@ class Tracked:
         if key is not None and key not in self._columns:
             raise EventDefinitionError(f"{self.mapper.class_.__name__} has no column {key}")
         candidates = (key,) if key else (*OWNERS, *self.identity)
-
-        def first_set(state: State) -> str | None:
-            values = (state.get(name) for name in candidates)
-            return next((str(value) for value in values if value is not None), None)
-
-        return first_set
+        return lambda state: first_set(state, candidates)
 
     def _statement(self, needed: Container[str | None]) -> Select[Any]:
         columns = [column.label(name) for name, column in self._columns.items() if name in needed]
@@ -170,7 +163,7 @@ class Tracked:
 
 def snapshots(
     marks: Iterable[Mark], connection_for: Callable[[Tracked], Connection]
-) -> list[OutboxRow]:
+) -> list[OutboxRecord]:
     """Return one row for each object that *marks* name, in the order of their first mark."""
     by_object: dict[tuple[Tracked, Identity], list[Mark]] = {}
     for mark in marks:
@@ -184,7 +177,7 @@ def snapshots(
         tracked: tracked.read(connection_for(tracked), wanted, share=tracked in shared)
         for tracked, wanted in identities.items()
     }
-    rows: list[OutboxRow] = []
+    rows: list[OutboxRecord] = []
     for (tracked, identity), history in by_object.items():
         replayed = all(mark.replayed for mark in history)
         if (state := states[tracked].get(identity)) is not None:

@@ -1,0 +1,17 @@
+from typing import NamedTuple
+
+
+class EventRecord(NamedTuple):
+    """An event as it is stored, in texts; *props* is the JSON of its own fields."""
+
+    event_id: str
+    name: str
+    category: str
+    severity: str
+    message: str
+    event_time: str
+    cluster_id: str | None
+    host_id: str | None
+    infra_env_id: str | None
+    request_id: str | None
+    props: str

@@ -1,0 +1,68 @@
+"""The standard format: every event under its own name, its fields beside the message."""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+from uuid import UUID
+
+from relay.formats import envelope
+from relay.formats.event_record import EventRecord
+from relay.formats.keys import OWNERS, first_set
+from relay.formats.message import Message
+from relay.settings.preset import Partitioner
+from relay.settings.versions import VersionSettings
+
+_STATES: Final = {"Cluster": "ClusterState"}
+"""Names of snapshots that are not the name of the class."""
+
+
+class Standard:
+    """Any name, and the first id that is set as the key."""
+
+    names: frozenset[str] | None = None
+    # Consumers know `seq`, which tells them which state is older.
+    states: frozenset[str] = frozenset()
+    table_names: Mapping[str, str] = {
+        "clusters": "ClusterState",
+        "hosts": "Host",
+        "infra_envs": "InfraEnv",
+    }
+    partitioner: Partitioner = "murmur2"
+    streams_rate_limited = False
+    envelope = staticmethod(envelope.wrap)
+
+    def versions(self, settings: VersionSettings) -> dict[str, object]:
+        """Return component to version."""
+        return dict(settings.versions())
+
+    def event(self, event: EventRecord, fields: Mapping[str, object]) -> Message:
+        """Return the message of an event, named after it."""
+        owners = {
+            "cluster_id": event.cluster_id,
+            "infra_env_id": event.infra_env_id,
+            "host_id": event.host_id,
+        }
+        payload = {
+            "message": event.message,
+            "severity": event.severity,
+            "event_time": event.event_time,
+            **owners,
+            **fields,
+        }
+        return Message(
+            event.name, payload, key=first_set(owners, OWNERS), event_id=UUID(event.event_id)
+        )
+
+    def snapshot(self, message: Message) -> Message:
+        """Return *message* as it is."""
+        return message
+
+    def snapshot_name(self, entity: str, name: str | None) -> str:
+        """Return the wish of the service, or the name of the class."""
+        return name or _STATES.get(entity, entity)
+
+    def check_snapshot(self, name: str, fields: Collection[str], *, keyed: bool) -> None:
+        """Take any fields and any key."""
+
+    def checked(self, message: Message) -> Message:
+        """Return *message* as it is."""
+        return message
