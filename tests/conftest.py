@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.kafka.broker import KafkaBroker
 from tests.support.kafka.libraries import KafkaUnavailableError
-from tests.support.kafka.selection import SessionKafka, real_kafka_is_required, session_kafka
+from tests.support.kafka.selection import SessionKafka, real_kafka_is_required
 from tests.support.kafka.topics import (
     ConsumedMessage,
     admin_client,
@@ -16,46 +16,10 @@ from tests.support.kafka.topics import (
     read_topic,
 )
 from tests.support.outbox import Consume, Outbox, Start
-from tests.support.postgres import Database, apply_schema, postgres_server, temporary_database
+from tests.support.postgres import Database
 from tests.support.process import ProcessUnderTest, relay_command
 
-pytest_plugins = ["tests.support.service"]
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Database]:
-    """The server of this session, by its maintenance database."""
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def template_database(postgres: Database) -> Iterator[Database]:
-    """The database that `database` copies: nobody may stay connected to it."""
-    with temporary_database(postgres) as template:
-        apply_schema(template)
-        yield template
-
-
-@pytest.fixture
-def database(postgres: Database, template_database: Database) -> Iterator[Database]:
-    """A database with the schema, for one test alone."""
-    with temporary_database(postgres, template_database) as fresh:
-        yield fresh
-
-
-@pytest.fixture
-def empty_database(postgres: Database) -> Iterator[Database]:
-    """A database without the schema, for one test alone."""
-    with temporary_database(postgres) as fresh:
-        yield fresh
-
-
-@pytest.fixture(scope="session")
-def kafka() -> Iterator[SessionKafka]:
-    """The broker of this session."""
-    with session_kafka() as broker:
-        yield broker
+pytest_plugins = ["tests.support.session", "tests.support.service"]
 
 
 def without_real_kafka(reason: str) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.demo.ports import free_port
 from tests.support.eventually import eventually
+from tests.support.ports import free_port
 from tests.support.process import ProcessUnderTest
 from tests.support.repository import ROOT
 

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable
 
-from relay.demo.ports import free_port
+from tests.support.ports import free_port
 from tests.support.postgres import Database
 from tests.support.process import ProcessUnderTest
 

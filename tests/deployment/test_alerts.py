@@ -14,10 +14,11 @@ import pytest
 import yaml
 
 from relay.daemon.telemetry.metrics import Metrics
-from relay.demo.ports import LOOPBACK, free_port
+from relay.demo.ports import LOOPBACK
 from tests.support.eventually import eventually
 from tests.support.metrics import declared, named, port
 from tests.support.outbox import Outbox, Start
+from tests.support.ports import free_port
 from tests.support.process import ProcessUnderTest
 from tests.support.repository import ROOT
 

@@ -10,10 +10,10 @@ import pytest
 from docker.errors import DockerException, ImageNotFound
 
 from deploy.chart import REPOSITORY
-from relay.demo.ports import free_port
 from tests.support.eventually import eventually
 from tests.support.kafka.selection import SessionKafka, docker_answers
 from tests.support.kafka.topics import ConsumedMessage
+from tests.support.ports import free_port
 from tests.support.postgres import Database
 
 BASE = "python:3.13-slim"

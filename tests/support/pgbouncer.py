@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from relay.demo.ports import LOOPBACK, free_port
+from relay.demo.ports import LOOPBACK
 from relay.demo.postgres import UNPRIVILEGED_USER
 from tests.support.eventually import eventually
+from tests.support.ports import free_port
 from tests.support.postgres import Database
 
 END_SECONDS = 10.0

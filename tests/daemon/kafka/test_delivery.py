@@ -7,10 +7,11 @@ import pytest
 
 from relay.daemon.kafka.delivery import BrokerUnavailableError
 from relay.daemon.rows import Reason, Row
-from relay.demo.ports import LOOPBACK, free_port
+from relay.demo.ports import LOOPBACK
 from tests.daemon.kafka.conftest import PARTITIONS, Broker, Publishing
 from tests.daemon.kafka.rows import row
 from tests.support.kafka.topics import ConsumedMessage
+from tests.support.ports import free_port
 
 Publish = Callable[..., Publishing]
 

@@ -12,10 +12,10 @@ from confluent_kafka import KafkaException, Producer
 from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
 
-from relay.demo.ports import free_port
 from tests.support.kafka.broker import KafkaBroker
 from tests.support.kafka.libraries import KafkaUnavailableError
 from tests.support.kafka.topics import QUIET, admin_client
+from tests.support.ports import free_port
 
 IMAGE = "apache/kafka:4.1.0"
 CONTAINER_PORT = 9092

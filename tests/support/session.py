@@ -1,0 +1,90 @@
+"""The servers of a session and the databases of its tests, as fixtures."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
+
+from tests.support.kafka.selection import SessionKafka
+from tests.support.postgres import Database, database_by
+from tests.support.servers import OwnServers, Servers, SharedServers, served
+
+SERVERS = pytest.StashKey[Servers]()
+ADDRESS = pytest.StashKey[str]()
+RESOURCES = pytest.StashKey[ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this session its servers; workers share those of the process that started them."""
+    given: dict[str, str] | None = getattr(config, "workerinput", None)
+    if given is not None:
+        config.stash[SERVERS] = SharedServers(given["servers"])
+        return
+    # Whoever ends a session in this way, such as CI, wants its servers ended too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.stash[RESOURCES] = resources = ExitStack()
+    config.stash[SERVERS] = servers = resources.enter_context(closing(OwnServers()))
+    config.stash[ADDRESS] = resources.enter_context(served(servers))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the servers that this process started."""
+    if resources := config.stash.get(RESOURCES, None):
+        resources.close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Tell a worker where the servers are to be had."""
+    node.workerinput["servers"] = node.config.stash[ADDRESS]
+
+
+@pytest.fixture(scope="session")
+def servers(pytestconfig: pytest.Config) -> Servers:
+    """The servers of this session, none of which runs before it is asked for."""
+    return pytestconfig.stash[SERVERS]
+
+
+@pytest.fixture(scope="session")
+def postgres(servers: Servers) -> Database:
+    """The server of this session, by its maintenance database."""
+    return servers.postgres()
+
+
+@pytest.fixture(scope="session")
+def template_database(servers: Servers) -> Database:
+    """The database that `database` copies: nobody may stay connected to it."""
+    return servers.template()
+
+
+@pytest.fixture(scope="session")
+def administrator(postgres: Database) -> Iterator[Connection[TupleRow]]:
+    """The connection that makes and drops the databases of this worker's tests."""
+    with postgres.connect(autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def database(
+    administrator: Connection[TupleRow], postgres: Database, template_database: Database
+) -> Iterator[Database]:
+    """A database with the schema, for one test alone."""
+    with database_by(administrator, postgres, template_database) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def empty_database(administrator: Connection[TupleRow], postgres: Database) -> Iterator[Database]:
+    """A database without the schema, for one test alone."""
+    with database_by(administrator, postgres) as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="session")
+def kafka(servers: Servers) -> SessionKafka:
+    """The broker of this session."""
+    return servers.kafka()
