@@ -14,6 +14,10 @@ READY := $(VENV)/.ready
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
+# More workers than processors: much of a test is waiting. Modules are compiled once for all of them.
+WORKERS ?= 4
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
+
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-slow bench soak lint format lock chart-docs settings-docs image sbom deploy-all undeploy-all clean
 
@@ -34,10 +38,10 @@ demo: $(READY) ## a simulated installation, relayed to a broker; make demo ARGS=
 	$(BIN)/relay demo $(ARGS)
 
 test: $(READY) ## every test but the slow ones; make test ARGS="-k claim"
-	$(BIN)/pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-slow: $(READY) ## the slow tests alone
-	$(BIN)/pytest -m slow $(ARGS)
+	$(PYTEST) -m slow $(ARGS)
 
 bench: $(READY) ## measure on real Kafka, writes benchmarks/latest.json; make bench ROWS=20000 is short
 	$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(ARGS)

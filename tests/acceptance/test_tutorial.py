@@ -30,8 +30,9 @@ Shown = Callable[[], str]
 class Walker:
     """Somebody with five terminals who does what the page says, in *folder*."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, end: ExitStack) -> None:
         self._folder = folder
+        self._end = end
         self._api_port = str(free_port())
         self._terminals: dict[str, ProcessUnderTest] = {}
         self._beginning = ". .venv/bin/activate\n"
@@ -80,7 +81,7 @@ class Walker:
     def _leave_running(self, where: str, commands: str) -> None:
         script = f"cd '{self._folder}'\n{self._beginning}{commands}"
         terminal = ProcessUnderTest([BASH, "-euc", script], self._environment)
-        self._terminals[where] = terminal
+        self._terminals[where] = self._end.enter_context(terminal)
         self._last = self._shown_in(where)
 
     def _shown_in(self, where: str) -> Shown:
@@ -92,9 +93,9 @@ def walker(tmp_path: Path) -> Iterator[Walker]:
     # What its first block installs is here already.
     (tmp_path / ".venv").symlink_to(sys.prefix)
     with ExitStack() as end:
-        walker = Walker(tmp_path)
-        end.callback(walker.leave)
+        walker = Walker(tmp_path, end)
         yield walker
+        walker.leave()
 
 
 @pytest.mark.timeout(300)

@@ -34,12 +34,6 @@ def pretend(database: Database, *, version: int, oldest_relay: int = 1) -> None:
         )
 
 
-def is_waiting(database: Database) -> bool:
-    with database.connect() as connection:
-        found = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
-    return found != (0,)
-
-
 def test_an_empty_database_gets_the_tables(empty_database: Database) -> None:
     assert migrate(empty_database.dsn)
     found = state(empty_database)
@@ -96,7 +90,7 @@ def test_writers_never_wait_behind_a_migration_that_waits(database: Database) ->
         with database.connect(autocommit=True) as other:
             for _ in range(5):
                 # Only an insert that begins while the migration is in the queue proves anything.
-                eventually(lambda: is_waiting(database))
+                eventually(database.waiting)
                 begun = time.monotonic()
                 other.execute(INSERT)
                 waits.append(time.monotonic() - begun)
@@ -177,7 +171,7 @@ def test_a_refusal_leaves_the_connection_usable(empty_database: Database) -> Non
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def bare_server() -> Iterator[EmbeddedPostgres]:
     """A server of its own: roles are the same in all databases of a server."""
     with (

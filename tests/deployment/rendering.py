@@ -47,6 +47,15 @@ def containers(objects: list[Manifest]) -> Iterator[Manifest]:
         yield from pod.get("containers", [])
 
 
+def validate(manifest: Manifest, version: str | None = None) -> None:
+    """Raise where this Kubernetes would refuse the object; the newest that has schemas if None."""
+    # Here, because it builds grammars for seconds, in every worker that collects the tests.
+    import kubernetes_validate  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    newest = kubernetes_validate.latest_version()
+    kubernetes_validate.validate(manifest, version or newest, strict=True)
+
+
 def environment(container: Manifest) -> dict[str, Any]:
     """Its variables: the value, or the Secret's name and key."""
     found = {}

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
 from deploy.chart import REPOSITORY
-from tests.deployment.rendering import containers
+from tests.deployment.rendering import containers, validate
 
 # Writes its arguments, and the manifests that it is to apply; knows no Secret yet.
 PROGRAM = """#!/bin/sh
@@ -86,7 +85,7 @@ def test_without_it_the_same_minus_kafka(deploy: Deploy, record: Path) -> None:
 def test_every_object_is_valid_and_restricted(deploy: Deploy, record: Path) -> None:
     deploy("up", ENABLE_EVENT_STREAMING="true")
     for each in applied(record):
-        kubernetes_validate.validate(each, "1.29", strict=True)
+        validate(each, "1.29")
     for container in containers(applied(record)):
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,

@@ -167,10 +167,7 @@ def test_a_state_is_replayed_under_the_lock_of_its_row(
         writer.execute("UPDATE clusters SET name = 'newer' WHERE id = %s", (clusters[0],))
         replaying = threading.Thread(target=again)
         replaying.start()
-        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        with service_database.connect(autocommit=True) as watcher:
-            while watcher.execute(waiting).fetchone() == (0,):
-                assert replaying.is_alive(), "it did not wait for the writer"
+        eventually(service_database.waiting, what="the replay waits for the writer")
         writer.commit()
     replaying.join()
     (row,) = stored.outbox()
@@ -210,13 +207,8 @@ def test_a_replay_gives_way_to_writers(
             "replay", "--since", "2026-01-01", "--snapshots",
             environment={"DATABASE_URL": service_database.dsn},
         )  # fmt: skip
-        with service_database.connect(autocommit=True) as watcher:
-
-            def waiting() -> bool:
-                return watcher.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount > 0
-
-            eventually(waiting, what="the replay waits for the writer")
-            eventually(lambda: not waiting(), what="the replay takes its hands off")
+        eventually(service_database.waiting, what="the replay waits for the writer")
+        eventually(lambda: not service_database.waiting(), what="the replay takes its hands off")
         assert process.is_running
         writer.rollback()
     assert process.wait(60) == 0

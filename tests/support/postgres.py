@@ -48,6 +48,16 @@ class Database:
             return False
         return True
 
+    def waiting(self) -> int:
+        """How many of its connections wait for a lock; those of other databases don't count."""
+        with self.connect() as connection:
+            found = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            ).fetchone()
+        assert found is not None
+        return int(found[0])
+
     def sibling(self, name: str) -> "Database":
         """Another database of the same server."""
         return Database(urlsplit(self.dsn)._replace(path=f"/{name}").geturl())

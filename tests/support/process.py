@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -129,9 +130,9 @@ class ProcessUnderTest:
         self.wait()
 
     def close(self) -> None:
-        """End it, frozen or not, and forget it. May be called again."""
-        if self.is_running:
-            self._process.kill()
+        """End it and what it started, frozen or not, and forget it. May be called again."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         for reader in self._readers:
             reader.join(END_SECONDS)

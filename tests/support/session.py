@@ -24,8 +24,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if given is not None:
         config.stash[SERVERS] = SharedServers(given["servers"])
         return
-    # Whoever ends a session in this way, such as CI, wants its servers ended too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Whoever ends a session in this way, such as CI, wants its servers ended too. A shell lets what
+    # it starts in the background ignore Ctrl-C, which the processes under test must not inherit.
+    for end in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(end, signal.default_int_handler)
     config.stash[RESOURCES] = resources = ExitStack()
     config.stash[SERVERS] = servers = resources.enter_context(closing(OwnServers()))
     config.stash[ADDRESS] = resources.enter_context(served(servers))

@@ -3,8 +3,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+import psutil
 import pytest
 
+from tests.support.eventually import eventually
 from tests.support.process import ProcessUnderTest
 
 PROGRAM = """
@@ -71,3 +73,9 @@ def test_the_environment_is_only_what_is_given(
     with ProcessUnderTest([sys.executable, "-c", PROGRAM], {}) as other:
         assert other.wait_for_log("started")["secret"] is None
     assert process.wait_for_log("started")["secret"] is None
+
+
+def test_closing_ends_what_the_process_started() -> None:
+    with ProcessUnderTest(["/bin/sh", "-c", "sleep 60 & echo $!; wait"], {}) as shell:
+        started = psutil.Process(int(eventually(lambda: shell.stdout)[0]))
+    eventually(lambda: not started.is_running() or started.status() == psutil.STATUS_ZOMBIE)

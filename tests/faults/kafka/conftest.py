@@ -12,6 +12,11 @@ from tests.support.kafka.selection import SessionKafka
 from tests.support.tcp_proxy import TcpProxy
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave all of them to one worker, or each worker would start a broker."""
+    item.add_marker(pytest.mark.xdist_group("faults/kafka"))
+
+
 @pytest.fixture(scope="package")
 def proxied() -> Iterator[ProxiedBroker]:
     try:

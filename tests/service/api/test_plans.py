@@ -12,6 +12,8 @@ from relay.service.api.access import EVERYBODY, Caller
 from relay.service.api.filters import EventFilter
 from tests.support.postgres import Database, apply_schema, temporary_database
 
+pytestmark = pytest.mark.xdist_group("service/api/plans")
+
 CLUSTERS = 1_000
 CLUSTER, INFRA_ENV, HOST = (uuid.UUID(int=number) for number in (7, 100_007, 200_007))
 

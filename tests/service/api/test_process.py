@@ -64,7 +64,7 @@ def test_an_open_request_gets_its_answer_after_sigterm(
         locker.execute("LOCK TABLE outbox_event IN ACCESS EXCLUSIVE MODE")
         headers = f"Host: a\r\nAuthorization: {token['Authorization']}\r\n"
         client.sendall(f"GET {EVENTS} HTTP/1.1\r\n{headers}\r\n".encode())
-        eventually(lambda: _waiting(database))
+        eventually(database.waiting)
         process.send_signal(signal.SIGTERM)
         eventually(lambda: _refuses(url))
         locker.rollback()
@@ -182,12 +182,3 @@ def _refuses(url: str) -> bool:
     except ConnectionRefusedError:
         return True
     return False
-
-
-def _waiting(database: Database) -> bool:
-    with database.connect() as connection:
-        waiting = connection.execute(
-            "SELECT FROM pg_stat_activity WHERE application_name = 'relay api'"
-            " AND wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        return waiting.rowcount > 0

@@ -110,11 +110,6 @@ def test_an_ordered_key_makes_the_second_writer_wait(
     outbox = make_outbox(ordered=by_default)
     asked = None if by_default else True
 
-    def waits() -> bool:
-        with database.connect() as observer:
-            query = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            return observer.execute(query).fetchone() is not None
-
     def second() -> None:
         with Session(engine) as session, session.begin():
             outbox.emit(session, Message("Second", {}, key="k"), ordered=asked)
@@ -124,7 +119,7 @@ def test_an_ordered_key_makes_the_second_writer_wait(
         with engine.begin() as connection:
             outbox.emit(connection, Message("First", {}, key="k"), ordered=asked)
             waiting = thread.submit(second)
-            eventually(waits)
+            eventually(database.waiting)
             assert not waiting.done()
             outbox.emit(connection, Message("First again", {}, key="k"))
         waiting.result(timeout=10)
