@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.kafka.broker import KafkaBroker
 from tests.support.kafka.libraries import KafkaUnavailableError
-from tests.support.kafka.selection import SessionKafka, real_kafka_is_required
+from tests.support.kafka.selection import SessionKafka
 from tests.support.kafka.topics import (
     ConsumedMessage,
     admin_client,
@@ -18,15 +18,9 @@ from tests.support.kafka.topics import (
 from tests.support.outbox import Consume, Outbox, Start
 from tests.support.postgres import Database
 from tests.support.process import ProcessUnderTest, relay_command
+from tests.support.requirements import lacking
 
 pytest_plugins = ["tests.support.session", "tests.support.service"]
-
-
-def without_real_kafka(reason: str) -> None:
-    """End the test: as a failure where a real broker is required, else as a skip."""
-    if real_kafka_is_required():
-        pytest.fail(f"A real Kafka is required: {reason}", pytrace=False)
-    pytest.skip(f"needs a real Kafka: {reason}")
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +28,7 @@ def _real_kafka_where_marked(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("kafka"):
         kafka: SessionKafka = request.getfixturevalue("kafka")
         if not kafka.is_real:
-            without_real_kafka(kafka.absent)
+            lacking(f"no real Kafka: {kafka.absent}")
 
 
 @pytest.fixture
@@ -56,8 +50,7 @@ def make_broker() -> Iterator[Callable[..., KafkaBroker]]:
             try:
                 return broker.start() if start else broker
             except KafkaUnavailableError as error:
-                without_real_kafka(str(error))
-                raise
+                lacking(f"no real Kafka: {error}")
 
         yield make
 

@@ -1,9 +1,7 @@
 """The rules that Prometheus alerts by, judged by promtool and by Prometheus itself."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ from tests.support.outbox import Outbox, Start
 from tests.support.ports import free_port
 from tests.support.process import ProcessUnderTest
 from tests.support.repository import ROOT
+from tests.support.requirements import program, promtool
 
 RULES = ROOT / "helm" / "files" / "alerts.yaml"
 SCENARIOS = Path(__file__).with_name("alerts_test.yaml")
@@ -32,24 +31,13 @@ ALERTS: list[dict[str, Any]] = [
 each_alert = pytest.mark.parametrize("alert", ALERTS, ids=[a["alert"] for a in ALERTS])
 
 
-def program(name: str) -> str:
-    """The path of a program of Debian's package `prometheus`; CI must have it."""
-    found = shutil.which(name)
-    if found is None:
-        missing = f"{name} is not there: apt-get install prometheus"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
-    return found
-
-
 def test_promtool_takes_the_rules() -> None:
-    subprocess.run([program("promtool"), "check", "rules", str(RULES)], check=True)
+    subprocess.run([promtool(), "check", "rules", str(RULES)], check=True)
 
 
 def test_each_history_fires_what_it_should() -> None:
     ran = subprocess.run(
-        [program("promtool"), "test", "rules", str(SCENARIOS)],
+        [promtool(), "test", "rules", str(SCENARIOS)],
         capture_output=True,
         text=True,
         check=False,
@@ -117,7 +105,7 @@ def test_prometheus_scrapes_a_relay_and_fires_the_alert_of_its_lag(
         CONFIGURATION.format(rules="alerts.yaml", relay=f"{LOOPBACK}:{port(stuck_relay)}")
     )
     command = [
-        program("prometheus"),
+        program("prometheus", package="prometheus"),
         f"--config.file={configuration}",
         f"--storage.tsdb.path={tmp_path / 'data'}",
         f"--web.listen-address={address}",

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from relay.daemon.telemetry.metrics import Metrics
-from tests.deployment.test_alerts import program
 from tests.support.metrics import declared, named
 from tests.support.repository import ROOT
+from tests.support.requirements import promtool
 
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "helm" / "files" / "dashboard.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
@@ -59,7 +59,7 @@ def test_prometheus_understands_every_query(tmp_path: Path) -> None:
             rules.append({"record": f"panel_{panel['id']}_{number}", "expr": expression})
     file = tmp_path / "queries.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
-    subprocess.run([program("promtool"), "check", "rules", str(file)], check=True)
+    subprocess.run([promtool(), "check", "rules", str(file)], check=True)
 
 
 def test_no_panel_lies_on_another() -> None:

@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -15,6 +14,7 @@ from relay.demo.postgres import UNPRIVILEGED_USER
 from tests.support.eventually import eventually
 from tests.support.ports import free_port
 from tests.support.postgres import Database
+from tests.support.requirements import program
 
 END_SECONDS = 10.0
 
@@ -31,16 +31,10 @@ default_pool_size = {pool_size}
 """
 
 
-def find_pgbouncer() -> str | None:
-    """The program; None where it is not installed (Debian's package is `pgbouncer`)."""
-    return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-
-
 @contextmanager
 def pgbouncer(database: Database, pool_size: int = 10) -> Iterator[Database]:
     """*database* as its clients see it through the pooler."""
-    program = find_pgbouncer()
-    assert program is not None, "pgbouncer is not installed"
+    command = program("pgbouncer", package="pgbouncer")
     (host, port), listen_port = database.address, free_port()
     # It refuses to run as root.
     account = pwd.getpwnam(UNPRIVILEGED_USER) if os.geteuid() == 0 else None
@@ -54,7 +48,7 @@ def pgbouncer(database: Database, pool_size: int = 10) -> Iterator[Database]:
         )  # fmt: skip
         Path(directory).chmod(0o755)
         process = subprocess.Popen(
-            [program, "--quiet", configuration],
+            [command, "--quiet", configuration],
             stdin=subprocess.DEVNULL,
             user=account.pw_uid if account else None,
             group=account.pw_gid if account else None,

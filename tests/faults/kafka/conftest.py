@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import without_real_kafka
 from tests.support.kafka.broker import KafkaBroker
 from tests.support.kafka.libraries import KafkaUnavailableError
 from tests.support.kafka.proxied import ProxiedBroker, proxied_broker
 from tests.support.kafka.selection import SessionKafka
+from tests.support.requirements import lacking
 from tests.support.tcp_proxy import TcpProxy
 
 
@@ -23,7 +23,7 @@ def proxied() -> Iterator[ProxiedBroker]:
         with proxied_broker() as running:
             yield running
     except KafkaUnavailableError as error:
-        without_real_kafka(str(error))
+        lacking(f"no real Kafka: {error}")
 
 
 @pytest.fixture(scope="package")

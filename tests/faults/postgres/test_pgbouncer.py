@@ -9,16 +9,10 @@ from tests.faults.conftest import AFTER_A_FREEZE_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.metrics import metric
 from tests.support.outbox import Outbox, Start
-from tests.support.pgbouncer import find_pgbouncer, pgbouncer
+from tests.support.pgbouncer import pgbouncer
 from tests.support.postgres import Database
 
-pytestmark = [
-    pytest.mark.kafka,
-    pytest.mark.skipif(
-        find_pgbouncer() is None,
-        reason="pgbouncer is not installed: apt install pgbouncer",
-    ),
-]
+pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import without_real_kafka
 from tests.faults.security.certificates import broker_certificate, ca_pem
 from tests.faults.security.guard import NEEDED, PASSWORD, USER, Guard, guarded_broker
 from tests.support.kafka.libraries import KafkaUnavailableError
 from tests.support.kafka.selection import SessionKafka
+from tests.support.requirements import lacking
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -22,7 +22,7 @@ def guarded() -> Iterator[Guard]:
         with guarded_broker() as running:
             yield running
     except KafkaUnavailableError as error:
-        without_real_kafka(str(error))
+        lacking(f"no real Kafka: {error}")
 
 
 @pytest.fixture(scope="package")

@@ -39,11 +39,6 @@ class SessionKafka:
         return self.source != "mock"
 
 
-def real_kafka_is_required() -> bool:
-    """Whether a missing real broker is a failure rather than a skip."""
-    return any(os.environ.get(name) in {"1", "true"} for name in ("RELAY_TEST_REQUIRE_KAFKA", "CI"))
-
-
 @contextmanager
 def session_kafka() -> Iterator[SessionKafka]:
     """The best broker that is to be had here, ended afterwards if it was started for us."""
