@@ -33,6 +33,19 @@ def to_json(value: object, what: str) -> str:
     return text
 
 
+def checked_text(value: object, what: str) -> str:
+    """Return *value* if PostgreSQL can store it as text. *what* names the value in errors.
+
+    Raises:
+        PayloadError: no text, a NUL character, or half a surrogate pair.
+    """
+    if not isinstance(value, str):
+        raise PayloadError(f"{what}: it is of type {type(value).__name__}; use text")
+    if not (value.isascii() and value.isprintable()):
+        to_json(value, what)
+    return value
+
+
 def _simplified(value: object) -> object:
     match value:
         case UUID() | Decimal():

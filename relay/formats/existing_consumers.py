@@ -68,11 +68,11 @@ class ExistingConsumers:
         return Message(_EVENT, payload, event_id=UUID(event.event_id))
 
     def snapshot(self, message: Message) -> Message:
-        """Return *message* with the key of its cluster; its cluster's id is a text, always."""
+        """Return *message* with its cluster's id as a text, always, and no key of its own."""
         payload = dict(message.payload)
         if message.name != _CLUSTER:
             payload["cluster_id"] = payload["cluster_id"] or NO_KEY
-        return self.checked(dataclasses.replace(message, payload=payload, key=None))
+        return dataclasses.replace(message, payload=payload, key=None)
 
     def snapshot_name(self, entity: str, name: str | None) -> str:
         """Return one of the three names of states."""

@@ -9,26 +9,19 @@ from importlib import import_module
 from typing import Any, Final
 from uuid import UUID
 
-import psycopg
 from psycopg import errors, sql
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.orm import Session
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from relay.database.session import Connection
 from relay.errors import ConfigurationError
-from relay.formats import Format
-from relay.formats.event_record import EventRecord
 from relay.operations.triggers import TRIGGER
-from relay.service.events.replay import EVENT_COLUMNS, event_again, identities
+from relay.service.composer import Composer
 from relay.service.outbox import Outbox
-from relay.service.records import Chunk, OutboxRecord, write_psycopg
-from relay.service.redaction.redactor import Redactor
+from relay.service.psycopg.connection import write
+from relay.service.records import Batch, OutboxRecord
+from relay.service.replay import EVENT_COLUMNS, LOCK_TIMEOUT, event_again
 
 BATCH_ROWS: Final = 200
-LOCK_TIMEOUT: Final = "500ms"
-"""Shorter than PostgreSQL's deadlock_timeout, so that it is the replay that gives way."""
-
 _ATTEMPTS: Final = 20
 _EVENTS: Final = sql.SQL(
     "SELECT id, {columns} FROM outbox_event WHERE id > %(after)s"
@@ -54,16 +47,14 @@ class Replay:
     dry_run: bool
     seen: Callable[[str, int], None]
 
-    def events(
-        self, connection: Connection, form: Format, metadata: str, redactor: Redactor
-    ) -> None:
+    def events(self, connection: Connection, composer: Composer) -> None:
         """Replay stored events, in the order in which they were stored."""
         query = _EVENTS.format(columns=sql.SQL(", ".join(EVENT_COLUMNS)))
         wanted: dict[str, Any] = {"cluster": self.cluster, "since": self.since, "rows": BATCH_ROWS}
         after = 0
         while page := connection.execute(query, {**wanted, "after": after}).fetchall():
             after = page[-1][0]
-            rows = [event_again(EventRecord(*row[1:]), form, metadata, redactor) for row in page]
+            rows = [event_again(row[1:], composer) for row in page]
             self._write(connection, rows)
 
     def tables(self, connection: Connection) -> None:
@@ -73,21 +64,17 @@ class Replay:
                 connection, self
             )
 
-    def outbox(self, outbox: Outbox, engine: Engine) -> None:
+    def outbox(self, outbox: Outbox, conninfo: str) -> None:
         """Replay the current rows of the classes that *outbox* tracks."""
-        for tracked in outbox.tracked:
-            with engine.connect() as reader:
-                for page in identities(reader, tracked, self.cluster, BATCH_ROWS):
-                    # Ends the reading transaction: it must not hold back vacuum for the whole time.
-                    reader.rollback()
-                    if page and not self.dry_run:
-                        _states_again(outbox, engine, tracked.mapper.class_, page)
-                    self.seen(tracked.name, len(page))
+        for page in outbox.state_pages(conninfo, self.cluster, BATCH_ROWS):
+            if page.states and not self.dry_run:
+                _giving_way(page.publish)()
+            self.seen(page.name, page.states)
 
     def _write(self, connection: Connection, rows: Sequence[OutboxRecord]) -> None:
         if not self.dry_run:
             with connection.transaction():
-                write_psycopg(connection, Chunk(rows, []))
+                write(connection, Batch(rows))
         for name in dict.fromkeys(row.name for row in rows):
             self.seen(name, sum(row.name == name for row in rows))
 
@@ -112,11 +99,6 @@ def outbox_named(source: str) -> Outbox:
     return found
 
 
-def engine_of(conninfo: str) -> Engine:
-    """Return an engine for the database of *conninfo*."""
-    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo))
-
-
 def _gave_way(error: BaseException) -> bool:
     cause = getattr(error, "orig", error)
     return isinstance(cause, errors.LockNotAvailable | errors.DeadlockDetected)
@@ -128,13 +110,6 @@ _giving_way = retry(
     wait=wait_random_exponential(multiplier=0.1, max=5),
     reraise=True,
 )
-
-
-@_giving_way
-def _states_again(outbox: Outbox, engine: Engine, entity: type, page: Sequence[Any]) -> None:
-    with Session(engine) as session, session.begin():
-        session.connection().exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-        outbox.replay(session, entity, *page)
 
 
 @dataclass(frozen=True)

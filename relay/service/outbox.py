@@ -1,39 +1,28 @@
 import logging
-from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Self, TypeAlias
 from uuid import UUID
-
-import psycopg
-from sqlalchemy import Connection, Table
-from sqlalchemy.orm import Session, scoped_session
 
 from relay import settings
 from relay.errors import EventDefinitionError
 from relay.formats import envelope, format_of, with_format_defaults
-from relay.formats.message import Message
-from relay.service.composer import Composer, immediate
-from relay.service.events.event import Event
-from relay.service.events.rendering import UntypedEvent
+from relay.service.composer import Composer, Item
+from relay.service.kinds import async_writer_for, kinds_in_use, prepare, writer_for
+from relay.service.message import Overrides
 from relay.service.rate_limits import RateLimits
-from relay.service.records import write, write_psycopg, write_psycopg_async
 from relay.service.redaction.redactor import Redactor
-from relay.service.sqlalchemy import transactions
-from relay.service.sqlalchemy.buffer import buffer_of
-from relay.service.sqlalchemy.guard import Guard
-from relay.service.sqlalchemy.snapshots import KeyRule, Mark, Tracked, mapper_of
-from relay.service.sqlalchemy.tracking import Tracker
+from relay.service.replay import StatePage
+from relay.service.writer import KeyRule, Kind, Tracking, TrackOptions
 from relay.settings.preset import Preset
 
 if TYPE_CHECKING:
-    # At run time SQLAlchemy's asyncio part needs greenlet, which not every service has.
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+    # At run time a service need not have these libraries.
+    from relay.service.psycopg import targets as psycopg
+    from relay.service.sqlalchemy import targets as sqlalchemy
 
-    AnySession: TypeAlias = Session | scoped_session[Any] | AsyncSession | async_scoped_session[Any]
-    Target: TypeAlias = AnySession | Connection | psycopg.Connection[Any]
-    AsyncTarget: TypeAlias = (
-        AsyncSession | async_scoped_session[Any] | AsyncConnection | psycopg.AsyncConnection[Any]
-    )
+    Target: TypeAlias = sqlalchemy.Target | psycopg.Target
+    AsyncTarget: TypeAlias = sqlalchemy.AsyncTarget | psycopg.AsyncTarget
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +34,7 @@ class Outbox:
     and nothing goes to the outbox; errors in what is emitted are raised all the same. *versions*
     are those of the components, for the metadata of each row. *ordered*: lock each key until the
     end of the transaction, so that writers who share no other lock have an order, too. *preset*:
-    whom the messages are for. *rate_limits*: which events are not stored where they come too fast.
+    the format of the messages. *rate_limits*: events that are not stored where they come too fast.
     """
 
     def __init__(
@@ -58,19 +47,16 @@ class Outbox:
         preset: Preset = Preset.STANDARD,
         rate_limits: RateLimits | None = None,
     ) -> None:
-        self._format = format_of(preset)
         self._composer = Composer(
-            streaming=streaming,
+            format=format_of(preset),
             metadata=envelope.metadata(versions or settings.VersionSettings().versions()),
             redactor=redactor or Redactor(),
+            streaming=streaming,
             ordered=ordered,
-            format=self._format,
             limits=rate_limits or RateLimits(),
         )
-        self._guard = Guard()
-        self._tracked: dict[type, Tracked] = {}
-        self._trackers: list[Tracker] = []
-        transactions.follow()
+        self._trackings: dict[Kind, Tracking] = {}
+        prepare()
         if not streaming:
             logger.debug(
                 "The event stream is not configured (ENABLE_EVENT_STREAMING is off): "
@@ -105,7 +91,7 @@ class Outbox:
     def emit(
         self,
         target: "Target",
-        item: Event | UntypedEvent | Message,
+        item: Item,
         *,
         key: str | None = None,
         topic: str | None = None,
@@ -122,26 +108,20 @@ class Outbox:
             PayloadError: the item cannot be stored or published as it is.
             NoTransactionError: a statement on *target* would be a transaction of its own.
         """
-        emitted, event_id = self._composer.compose(
-            item, key=key, topic=topic, headers=headers, ordered=ordered
-        )
-        if (session := _session_of(target)) is not None:
-            buffer_of(session).add(emitted)
-        elif isinstance(target, Connection):
-            write(target, *immediate(emitted))
-        elif isinstance(target, psycopg.Connection):
-            write_psycopg(target, *immediate(emitted))
-        else:
+        emitted = self._composer.emitted(item, Overrides(key, topic, headers, ordered))
+        writer = writer_for(target)
+        if writer is None:
             raise TypeError(
                 f"emit() takes a session or a connection, not {type(target).__name__}; "
                 "an asynchronous connection goes to `await emit_async(...)`"
             )
-        return event_id
+        writer.write(target, emitted)
+        return emitted.event_id
 
     async def emit_async(
         self,
         target: "AsyncTarget",
-        item: Event | UntypedEvent | Message,
+        item: Item,
         *,
         key: str | None = None,
         topic: str | None = None,
@@ -149,21 +129,15 @@ class Outbox:
         ordered: bool | None = None,
     ) -> UUID:
         """Like `emit`, on an asynchronous session or connection, of SQLAlchemy or psycopg."""
-        emitted, event_id = self._composer.compose(
-            item, key=key, topic=topic, headers=headers, ordered=ordered
-        )
-        if (session := _session_of(target)) is not None:
-            buffer_of(session).add(emitted)
-        elif isinstance(target, psycopg.AsyncConnection):
-            await write_psycopg_async(target, *immediate(emitted))
-        elif isinstance(getattr(target, "sync_connection", None), Connection):
-            await cast("AsyncConnection", target).run_sync(write, *immediate(emitted))
-        else:
+        emitted = self._composer.emitted(item, Overrides(key, topic, headers, ordered))
+        writer = async_writer_for(target)
+        if writer is None:
             raise TypeError(
                 "emit_async() takes an asynchronous session or connection, "
                 f"not {type(target).__name__}; use emit()"
             )
-        return event_id
+        await writer.write(target, emitted)
+        return emitted.event_id
 
     def track(
         self,
@@ -190,31 +164,10 @@ class Outbox:
         Raises:
             EventDefinitionError: what is asked for cannot work.
         """
-        mapper = mapper_of(entity)
-        for known in self._tracked:
-            if issubclass(entity, known) or issubclass(known, entity):
-                raise EventDefinitionError(
-                    f"{entity.__name__} cannot be tracked, because {known.__name__} is already"
-                )
-        name = self._format.snapshot_name(entity.__name__, name)
-        tracked = Tracked(
-            mapper,
-            name=name,
-            key=key,
-            fields=fields,
-            exclude=exclude,
-            topic=topic,
-            form=self._format,
-            metadata=self._composer.metadata,
-            redactor=self._composer.redactor,
-        )
-        self._format.check_snapshot(tracked.name, tracked.fields, keyed=key is not None)
-        self._tracked[entity] = tracked
-        self._guard.protect(table for table in mapper.tables if isinstance(table, Table))
-        if self.streaming:
-            self._trackers.append(Tracker(tracked, self._tracked))
+        options = TrackOptions(name, key, fields, exclude, topic)
+        self._tracking_for(entity).track(entity, options)
 
-    def snapshot(self, target: "AnySession", entity: type, *identities: object) -> None:
+    def snapshot(self, target: "sqlalchemy.AnySession", entity: type, *identities: object) -> None:
         """Publish the rows of *entity* with these primary keys as they are at the commit.
 
         For rows that were changed in a way that sessions do not see. Give a tuple for a primary
@@ -223,9 +176,9 @@ class Outbox:
         Raises:
             EventDefinitionError: *entity* is not tracked.
         """
-        self._mark(target, entity, identities)
+        self._tracking_of(entity).mark(target, entity, identities, replayed=False)
 
-    def replay(self, target: "AnySession", entity: type, *identities: object) -> None:
+    def replay(self, target: "sqlalchemy.AnySession", entity: type, *identities: object) -> None:
         """Publish the current rows of *entity* again, with the header `replay`.
 
         For consumers that lost their data, and after streaming was off. Each row is locked FOR
@@ -235,48 +188,37 @@ class Outbox:
         Raises:
             EventDefinitionError: *entity* is not tracked.
         """
-        self._mark(target, entity, identities, replayed=True)
+        self._tracking_of(entity).mark(target, entity, identities, replayed=True)
 
-    @property
-    def tracked(self) -> tuple[Tracked, ...]:
-        """What is tracked, in the order in which it was asked for."""
-        return tuple(self._tracked.values())
+    def state_pages(self, conninfo: str, cluster: UUID | None, rows: int) -> Iterator[StatePage]:
+        """Yield the tracked states of *cluster*, or all, about *rows* at a time, to replay them."""
+        for tracking in self._trackings.values():
+            yield from tracking.pages(conninfo, cluster, rows)
 
-    def untracked(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def untracked(self) -> Iterator[None]:
         """Let statements on tracked tables pass, in this thread or task; nothing is published."""
-        return self._guard.opened()
+        with ExitStack() as opened:
+            for tracking in self._trackings.values():
+                opened.enter_context(tracking.untracked())
+            yield
 
     def close(self) -> None:
         """Stop tracking. What sessions have already noted is still written."""
-        for tracker in self._trackers:
-            tracker.close()
-        self._trackers.clear()
-        self._tracked.clear()
-        self._guard.close()
+        for tracking in self._trackings.values():
+            tracking.close()
 
-    def _mark(
-        self,
-        target: "AnySession",
-        entity: type,
-        identities: tuple[object, ...],
-        *,
-        replayed: bool = False,
-    ) -> None:
-        tracked = self._tracked.get(entity)
-        if tracked is None:
-            raise EventDefinitionError(f"{entity.__name__} is not tracked: call track() first")
-        session = _session_of(target)
-        if session is None:
-            raise TypeError(f"this takes a session, not {type(target).__name__}")
-        if self.streaming:
-            for identity in identities:
-                parts = identity if isinstance(identity, tuple) else (identity,)
-                buffer_of(session).add(Mark(tracked, parts, replayed=replayed))
+    def _tracking_for(self, entity: type) -> Tracking:
+        """Return the tracking that takes *entity*, made where there is none yet."""
+        for kind in kinds_in_use():
+            if kind.tracking is not None:
+                tracking = self._trackings.get(kind) or kind.tracking(self._composer)
+                if tracking.accepts(entity):
+                    return self._trackings.setdefault(kind, tracking)
+        raise EventDefinitionError(f"{entity!r} is no mapped class; track a SQLAlchemy class")
 
-
-def _session_of(target: object) -> Session | None:
-    """Return the session that does the work behind *target*; None where it is none."""
-    if isinstance(target, scoped_session):
-        target = target.registry()
-    session: object = getattr(target, "sync_session", target)
-    return session if isinstance(session, Session) else None
+    def _tracking_of(self, entity: type) -> Tracking:
+        for tracking in self._trackings.values():
+            if tracking.tracks(entity):
+                return tracking
+        raise EventDefinitionError(f"{entity.__name__} is not tracked: call track() first")

@@ -9,13 +9,17 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from relay.formats.event_record import EventRecord
 
 log = logging.getLogger(__name__)
 
+COLUMNS: Final = ("event_id", "name", "resource", "event_time", "pause")
+
 
 class Limit(NamedTuple):
-    """The limit on one event, in the texts of its row. *streamed*: also where it is not stored."""
+    """The limit on one event, in the texts of its record. *streamed*: also if it is not stored."""
 
     event_id: str
     name: str
@@ -27,28 +31,29 @@ class Limit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """How far apart events of a name must be, for one resource, to be stored.
+    """Shortest pause between stored events of one name and one resource, by name.
 
-    *streamed*: whether an event that is not stored is still streamed.
+    *streamed*: events that are not stored are still streamed.
     """
 
     pauses: Mapping[str, timedelta] = field(default_factory=dict)
     streamed: bool = False
 
-
-def statement(placeholder: str) -> str:
-    """Return the query for the event ids that are not to be stored."""
-    columns = ("event_id", "name", "resource", "event_time", "pause")
-    arrays = ", ".join(f"cast({placeholder.format(f'limit_{c}')} as text[])" for c in columns)
-    return (
-        f"SELECT event_id FROM unnest({arrays}) AS l ({', '.join(columns)})"  # noqa: S608
-        " WHERE NOT outbox_event_admitted("
-        "name, cast(resource as uuid), cast(event_time as timestamptz), cast(pause as interval))"
-    )
+    def limit(self, event: EventRecord, owner: str, *, streaming: bool) -> Limit | None:
+        """Return the limit on *event*, which belongs to the id in its field *owner*."""
+        pause = self.pauses.get(event.name)
+        if pause is None:
+            return None
+        # What it is about most closely: a host, else what the class belongs to.
+        resource: str | None = event.host_id or getattr(event, owner)
+        if resource is None:
+            return None
+        streamed = streaming and self.streamed
+        return Limit(event.event_id, event.name, resource, event.event_time, pause, streamed)
 
 
 def parameters(limits: Sequence[Limit]) -> dict[str, list[str]]:
-    """Return the parameters of the statement: in one order for everybody, against deadlocks."""
+    """Return one array for each of COLUMNS: in one order for everybody, against deadlocks."""
     ordered = sorted(limits, key=lambda limit: (limit.name, limit.resource))
     return {
         "limit_event_id": [limit.event_id for limit in ordered],
@@ -60,7 +65,7 @@ def parameters(limits: Sequence[Limit]) -> dict[str, list[str]]:
 
 
 def warn(limits: Sequence[Limit], refused: frozenset[str]) -> None:
-    """Log what is not stored."""
+    """Log each event that is not stored."""
     for limit in limits:
         if limit.event_id in refused:
             log.warning(

@@ -7,12 +7,19 @@ import pytest
 
 from relay import Message, Redactor
 from relay.errors import PayloadError
-from relay.service.message import outbox_row
+from relay.formats import format_of
+from relay.service.composer import Composer
+from relay.service.message import Overrides
 from relay.service.records import OutboxRecord
+from relay.settings.preset import Preset
+
+COMPOSER = Composer(format=format_of(Preset.STANDARD), metadata="{}", redactor=Redactor())
 
 
 def row(message: Message) -> OutboxRecord:
-    return outbox_row(message, "{}", Redactor())
+    record = COMPOSER.emitted(message, Overrides()).outbox
+    assert record is not None
+    return record
 
 
 def test_a_message_becomes_a_row_of_texts() -> None:

@@ -75,7 +75,8 @@ def _replayed(
     from relay.database.session import connected
     from relay.errors import SchemaError
     from relay.formats import envelope, format_of
-    from relay.operations.replay import Replay, engine_of, outbox_named
+    from relay.operations.replay import Replay, outbox_named
+    from relay.service.composer import Composer
     from relay.service.redaction.redactor import Redactor
     from relay.settings import load
 
@@ -95,9 +96,11 @@ def _replayed(
         if states:
             wanted.tables(connection)
             if named is not None:
-                wanted.outbox(named, engine_of(conninfo))
+                wanted.outbox(named, conninfo)
         if events:
             form = format_of(settings.events.stream_preset)
             metadata = envelope.metadata(form.versions(settings.versions))
-            wanted.events(connection, form, metadata, Redactor.from_environment())
+            redactor = Redactor.from_environment()
+            composer = Composer(format=form, metadata=metadata, redactor=redactor)
+            wanted.events(connection, composer)
     return dict(counts)

@@ -29,7 +29,7 @@ from relay.service.api.filters import NO_NUL, Name
 from relay.service.api.problems import Problem
 from relay.service.events.definition import EventDefinition, Scope
 from relay.service.events.event import Event
-from relay.service.events.rendering import UntypedEvent, render_untyped
+from relay.service.events.rendering import UntypedEvent, render
 from relay.service.events.severity import Severity
 from relay.service.outbox import Outbox
 from relay.service.redaction.redactor import Redactor
@@ -138,7 +138,7 @@ class Adding:
                 return _stored(connection, event_id)
         except psycopg.errors.UniqueViolation:
             stored = _stored(connection, event_id)
-            row = render_untyped(event, self._redactor).row
+            row = render(event, self._redactor).record
             if not _says_the_same(json.loads(stored), row, with_time=new.event_time is not None):
                 raise Problem(
                     HTTPStatus.CONFLICT,

@@ -1,18 +1,18 @@
-"""From an event to what leaves of it: redacted, its message and time fixed once."""
+"""From an event to its record: its secrets out, its message and time fixed once."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from relay.errors import PayloadError
 from relay.formats.event_record import EventRecord
 from relay.formats.keys import OWNERS
-from relay.jsontext import to_json
+from relay.jsontext import checked_text, to_json
 from relay.service.events.definition import EventDefinition
 from relay.service.events.event import BASE_FIELDS, Event, definition_of
-from relay.service.message import checked_text
+from relay.service.redaction.patterns import REDACTED
 from relay.service.redaction.redactor import Redactor
 
 
@@ -29,24 +29,14 @@ class UntypedEvent(NamedTuple):
 
 
 class RenderedEvent(NamedTuple):
-    """An event as it leaves: its row, and its own fields."""
+    """An event as it leaves: its record, and its own fields, redacted."""
 
-    row: EventRecord
-    props: Mapping[str, object]
-
-
-def render(event: Event, event_id: UUID, redactor: Redactor) -> RenderedEvent:
-    """Return what is stored of *event*.
-
-    Raises:
-        EventDefinitionError: the class is abstract.
-        PayloadError: the event lacks what it belongs to, or a field cannot be stored.
-    """
-    return render_untyped(untyped(event, event_id), redactor)
+    record: EventRecord
+    fields: Mapping[str, object]
 
 
 def untyped(event: Event, event_id: UUID) -> UntypedEvent:
-    """Return *event* with what its class says of it.
+    """Return *event* with the definition of its class.
 
     Raises:
         EventDefinitionError: the class is abstract.
@@ -55,35 +45,35 @@ def untyped(event: Event, event_id: UUID) -> UntypedEvent:
     return UntypedEvent(event_id, event, definition_of(type(event)), fields)
 
 
-def render_untyped(item: UntypedEvent, redactor: Redactor) -> RenderedEvent:
-    """Like `render`, of an event without a class.
+def render(item: UntypedEvent, redactor: Redactor) -> RenderedEvent:
+    """Return the record of an event.
 
     Raises:
         PayloadError: the event lacks what it belongs to, or a field cannot be stored.
     """
-    event_id, event, definition, fields = item
+    event, definition = item.base, item.definition
     owners = {owner: _text_or_none(getattr(event, owner)) for owner in OWNERS}
     if owners[definition.scope.owner] is None:
         raise PayloadError(_unbound(definition))
-    props = {name: redactor.redact(value, name) for name, value in fields.items()}
-    stored_props = to_json(props, definition.name)
-    message = _message(definition, {**owners, **props}, event, redactor)
-    # One zone for all, so that a replay renders the same text.
-    event_time = event.event_time.astimezone(UTC).isoformat(timespec="microseconds")
-    return RenderedEvent(
-        EventRecord(
-            event_id=str(event_id),
-            name=definition.name,
-            category=definition.category,
-            severity=definition.severity.value,
-            message=message,
-            event_time=event_time,
-            **owners,
-            request_id=event.request_id and checked_text(event.request_id, "request_id"),
-            props=stored_props,
-        ),
-        props,
+    fields = cast("Mapping[str, object]", redactor.redact(item.fields))
+    # Before the message: an error then names the field.
+    props = to_json(fields, definition.name)
+    # The name of a field may have the shape of a secret, too: then it is not found by it.
+    known = {**owners, **dict.fromkeys(item.fields, REDACTED), **fields}
+    request_id = event.request_id and redactor.text(event.request_id)
+    record = EventRecord(
+        event_id=str(item.event_id),
+        name=definition.name,
+        category=definition.category,
+        severity=definition.severity.value,
+        message=_message(definition, known, event, redactor),
+        # One zone for all, so that a replay renders the same text.
+        event_time=event.event_time.astimezone(UTC).isoformat(timespec="microseconds"),
+        **owners,
+        request_id=request_id and checked_text(request_id, "request_id"),
+        props=props,
     )
+    return RenderedEvent(record, fields)
 
 
 def _unbound(definition: EventDefinition) -> str:
@@ -96,12 +86,9 @@ def _unbound(definition: EventDefinition) -> str:
 
 
 def _message(
-    definition: EventDefinition,
-    values: Mapping[str, object],
-    event: Event,
-    redactor: Redactor,
+    definition: EventDefinition, fields: Mapping[str, object], event: Event, redactor: Redactor
 ) -> str:
-    known = {**values, "event_time": event.event_time, "request_id": event.request_id}
+    known = {**fields, "event_time": event.event_time, "request_id": event.request_id}
     shown = {name: _shown(value) for name, value in known.items()}
     # One pass: a value that looks like a placeholder stays as it is.
     message = redactor.text(definition.template.format_map(shown))

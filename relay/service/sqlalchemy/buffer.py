@@ -1,30 +1,22 @@
-"""What a session will write when its transaction commits."""
+"""Buffer of a session: all that it will write when its transaction commits."""
 
 import weakref
 from collections.abc import Callable, Hashable
-from typing import NamedTuple
+from typing import Final
 
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from relay.errors import NoTransactionError
-from relay.formats.event_record import EventRecord
-from relay.service.rate_limits import Limit
-from relay.service.records import Chunk, OutboxRecord, write
-from relay.service.sqlalchemy.snapshots import Mark, Tracked, snapshots
+from relay.service.records import Emitted, batch_of
+from relay.service.sqlalchemy.connection import write
+from relay.service.sqlalchemy.connections import join_all
+from relay.service.sqlalchemy.snapshots import Mark, snapshots
 from relay.service.sqlalchemy.tables import outbox
+from relay.service.sqlalchemy.tracked import Tracked
 
-_KEY = "relay.outbox.buffer"
-_INSERT = outbox.insert()
-
-
-class Emitted(NamedTuple):
-    """What one call of emit left: rows, whether their key is to be locked, and a rate limit."""
-
-    outbox: OutboxRecord | None
-    event: EventRecord | None
-    ordered: bool
-    limit: Limit | None = None
+_KEY: Final = "relay.outbox.buffer"
+_INSERT: Final = outbox.insert()
 
 
 class Buffer:
@@ -113,18 +105,9 @@ class Buffer:
     ) -> None:
         marks = [entry for entry in self._entries if isinstance(entry, Mark)]
         emitted = [entry for entry in self._entries if isinstance(entry, Emitted)]
-        states = snapshots(marks, connection_for)
-        # States before events: a consumer knows the state when it reads what happened.
-        rows = [*states, *(entry.outbox for entry in emitted if entry.outbox)]
-        events = [entry.event for entry in emitted if entry.event]
-        locks = [
-            entry.outbox.key
-            for entry in emitted
-            if entry.ordered and entry.outbox and entry.outbox.key is not None
-        ]
-        if rows or events:
-            limits = [entry.limit for entry in emitted if entry.limit]
-            write(connection, Chunk(rows, events, limits), locks)
+        batch = batch_of(emitted, snapshots(marks, connection_for))
+        if batch.outbox or batch.events:
+            write(connection, batch)
         self._entries.clear()
 
 
@@ -132,6 +115,7 @@ def buffer_of(session: Session) -> Buffer:
     """Return the buffer of *session*, made where there is none yet."""
     buffer = existing_buffer(session)
     if buffer is None:
+        join_all(session)
         buffer = session.info[_KEY] = Buffer(session)
     return buffer
 

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, ForeignKeyConstraint, Table, and_
 
-from relay.service.sqlalchemy.snapshots import Identity, Mark, Tracked, comparable
+from relay.service.sqlalchemy.rows import Identity, comparable
+from relay.service.sqlalchemy.snapshots import Mark
+from relay.service.sqlalchemy.tracked import Tracked
 
 
 class _Link(NamedTuple):
@@ -21,7 +23,7 @@ class _Link(NamedTuple):
         return (self.constraint.ondelete or "").upper() == "CASCADE"
 
     def rows_of(self, owner: Tracked, identity: Identity) -> ColumnElement[bool]:
-        values = dict(zip(owner.identity, identity, strict=True))
+        values = dict(zip(owner.rows.identity_columns, identity, strict=True))
         pairs = zip(self.constraint.columns, self.referred, strict=True)
         return and_(*(column == values[name] for column, name in pairs))
 
@@ -37,8 +39,8 @@ def affected(
         gone, key = waiting.pop()
         for other in classes:
             for link in _links(other, gone):
-                for state in other.find(connection, link.rows_of(gone, key)):
-                    found = other.identity_of(state)
+                for state in other.rows.find(connection, link.rows_of(gone, key)):
+                    found = other.rows.identity(state)
                     yield Mark(other, found, deleted=state if link.deletes else None)
                     if link.deletes and (place := (other, comparable(found))) not in seen:
                         seen.add(place)
@@ -46,7 +48,7 @@ def affected(
 
 
 def _links(other: Tracked, owner: Tracked) -> Iterator[_Link]:
-    names = {column: name for name, column in owner.identity_columns.items()}
+    names = {column: name for name, column in owner.rows.identity_columns.items()}
     for table in other.mapper.tables:
         for constraint in table.foreign_key_constraints if isinstance(table, Table) else ():
             referred = tuple(names.get(element.column) for element in constraint.elements)

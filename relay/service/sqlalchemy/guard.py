@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, UOWTransaction
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from relay.errors import UntrackedWriteError
-from relay.service.sqlalchemy.transactions import sessions_of
+from relay.service.sqlalchemy.connections import join_all, sessions_of
 
 OPTION = "relay_untracked"
 """The execution option that lets a statement pass."""
@@ -73,6 +73,7 @@ class Guard:
         event.listen(Session, "after_soft_rollback", self._flush_ended)
 
     def _flush_begins(self, session: Session, flush: UOWTransaction, _objects: object) -> None:
+        join_all(session)
         session.info[_FLUSH] = flush
 
     def _flush_ended(self, session: Session, _context: object) -> None:

@@ -1,88 +1,81 @@
-"""Notes which objects of tracked classes a flush changes."""
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
+from uuid import UUID
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from sqlalchemy import Table, inspect
+from sqlalchemy.orm import Mapper
 
-from sqlalchemy import Connection, event, inspect
-from sqlalchemy.orm import Mapper, object_session
-
+from relay.errors import EventDefinitionError
+from relay.service.composer import Composer
+from relay.service.replay import StatePage
 from relay.service.sqlalchemy.buffer import buffer_of
-from relay.service.sqlalchemy.cascades import affected
-from relay.service.sqlalchemy.snapshots import Identity, Mark, State, Tracked, comparable
+from relay.service.sqlalchemy.guard import Guard
+from relay.service.sqlalchemy.replay import state_pages
+from relay.service.sqlalchemy.session import session_of
+from relay.service.sqlalchemy.snapshots import Mark
+from relay.service.sqlalchemy.tracked import Tracked, tracked
+from relay.service.sqlalchemy.tracker import Tracker
+from relay.service.writer import TrackOptions
 
-Listener = Callable[[Mapper[Any], Connection, object], None]
 
+class MappedClasses:
+    """The mapped classes that an outbox tracks."""
 
-class Tracker:
-    """Listens to the mapper of one tracked class, and of the classes derived from it."""
+    def __init__(self, composer: Composer) -> None:
+        self._composer = composer
+        self._guard = Guard()
+        self._tracked: dict[type, Tracked] = {}
+        self._trackers: list[Tracker] = []
 
-    def __init__(self, tracked: Tracked, registry: Mapping[type, Tracked]) -> None:
-        self._tracked = tracked
-        self._registry = registry
-        self._listeners: dict[str, Listener] = {
-            "after_insert": self._inserted,
-            "before_update": self._updating,
-            "after_update": self._updated,
-            "before_delete": self._deleted,
-        }
-        for name, listener in self._listeners.items():
-            event.listen(tracked.mapper.class_, name, listener, propagate=True)
+    def accepts(self, entity: object) -> bool:
+        """Tell whether *entity* is a mapped class."""
+        return isinstance(inspect(entity, raiseerr=False), Mapper)
+
+    def track(self, entity: type, options: TrackOptions) -> None:
+        """Publish one snapshot of each object of *entity* that a transaction changes.
+
+        Raises:
+            EventDefinitionError: that cannot work.
+        """
+        for known in self._tracked:
+            if issubclass(entity, known) or issubclass(known, entity):
+                raise EventDefinitionError(
+                    f"{entity.__name__} cannot be tracked, because {known.__name__} is already"
+                )
+        found = tracked(entity, options, self._composer)
+        self._tracked[entity] = found
+        self._guard.protect(table for table in found.mapper.tables if isinstance(table, Table))
+        if self._composer.streaming:
+            self._trackers.append(Tracker(found, self._tracked))
+
+    def tracks(self, entity: object) -> bool:
+        """Tell whether *entity* is tracked."""
+        return entity in self._tracked
+
+    def mark(
+        self, target: object, entity: type, identities: Collection[object], *, replayed: bool
+    ) -> None:
+        """Publish these rows at the commit of the session *target*; *replayed*: as a replay."""
+        session = session_of(target)
+        if session is None:
+            raise TypeError(f"this takes a session, not {type(target).__name__}")
+        if self._composer.streaming:
+            for identity in identities:
+                parts = identity if isinstance(identity, tuple) else (identity,)
+                buffer_of(session).add(Mark(self._tracked[entity], parts, replayed=replayed))
+
+    def untracked(self) -> AbstractContextManager[None]:
+        """Let statements on tracked tables pass, in this thread or task."""
+        return self._guard.opened()
+
+    def pages(self, conninfo: str, cluster: UUID | None, rows: int) -> Iterator[StatePage]:
+        """Yield the current states of *cluster*, or of all, about *rows* at a time."""
+        return state_pages(conninfo, tuple(self._tracked.values()), cluster, rows)
 
     def close(self) -> None:
-        """Stop listening."""
-        for name, listener in self._listeners.items():
-            event.remove(self._tracked.mapper.class_, name, listener)
-
-    def _inserted(self, _mapper: Mapper[Any], _connection: Connection, target: object) -> None:
-        self._mark(target, self._identity(target), inserted=True)
-
-    def _updating(self, _mapper: Mapper[Any], _connection: Connection, target: object) -> None:
-        # A value that is an SQL expression is forgotten when it was written.
-        if _is_modified(target):
-            self._mark(target, self._identity(target))
-
-    def _updated(self, _mapper: Mapper[Any], connection: Connection, target: object) -> None:
-        # Other listeners may have changed it since.
-        if not _is_modified(target):
-            return
-        identity = self._identity(target)
-        self._mark(target, identity)
-        former = inspect(target, raiseerr=True).identity
-        if former is not None and comparable(former) != comparable(identity):
-            self._moved(target, former, identity, connection)
-
-    def _moved(
-        self, target: object, former: Identity, identity: Identity, connection: Connection
-    ) -> None:
-        """Publish the object's former primary key as deleted, with its last known state."""
-        state = self._tracked.read(connection, [identity]).get(comparable(identity), {})
-        known = {**state, **dict(zip(self._tracked.identity, former, strict=True))}
-        self._mark(target, former, deleted=known)
-
-    def _deleted(self, _mapper: Mapper[Any], connection: Connection, target: object) -> None:
-        identity = self._identity(target)
-        state = self._tracked.read(connection, [identity]).get(comparable(identity))
-        self._mark(target, identity, deleted=state)
-        if (session := object_session(target)) is not None:
-            for mark in affected(connection, self._tracked, identity, self._registry.values()):
-                buffer_of(session).add(mark)
-
-    def _identity(self, target: object) -> Identity:
-        return tuple(self._tracked.mapper.primary_key_from_instance(target))
-
-    def _mark(
-        self,
-        target: object,
-        identity: Identity,
-        *,
-        inserted: bool = False,
-        deleted: State | None = None,
-    ) -> None:
-        if (session := object_session(target)) is not None:
-            buffer_of(session).add(Mark(self._tracked, identity, inserted, deleted))
-
-
-def _is_modified(target: object) -> bool:
-    """Events of an update fire for every dirty object, also where no column is written."""
-    session = object_session(target)
-    return session is not None and session.is_modified(target, include_collections=False)
+        """Stop tracking. What sessions have already noted is still written."""
+        for tracker in self._trackers:
+            tracker.close()
+        self._trackers.clear()
+        self._tracked.clear()
+        self._guard.close()

@@ -6,7 +6,6 @@ both levels are listened to.
 """
 
 import re
-import weakref
 from collections.abc import Iterator
 from functools import cache
 
@@ -15,19 +14,12 @@ from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.sql.expression import SavepointClause
 
 from relay.service.sqlalchemy.buffer import Buffer, existing_buffer
+from relay.service.sqlalchemy.connections import join, sessions_of
 
-_sessions: weakref.WeakKeyDictionary[Connection, weakref.WeakSet[Session]] = (
-    weakref.WeakKeyDictionary()
-)
 _SAVEPOINT = re.compile(r"\s*savepoint\s+\"?(\w+)", re.IGNORECASE)
 _ROLLBACK_TO = re.compile(
     r"\s*rollback\s+(?:(?:work|transaction)\s+)?to\s+(?:savepoint\s+)?\"?(\w+)", re.IGNORECASE
 )
-
-
-def sessions_of(connection: Connection) -> Iterator[Session]:
-    """Yield the sessions that work on *connection*."""
-    yield from _sessions.get(connection, ())
 
 
 @cache
@@ -48,7 +40,7 @@ def _session_got_connection(
     session: Session, transaction: SessionTransaction, connection: Connection
 ) -> None:
     if not transaction.nested:
-        _sessions.setdefault(connection, weakref.WeakSet()).add(session)
+        join(session, connection)
 
 
 def _session_transaction_began(session: Session, transaction: SessionTransaction) -> None:

@@ -7,9 +7,10 @@ from textwrap import dedent
 
 import pytest
 
-from relay import Redactor, Scope, Severity, load_catalogue
+from relay import Event, Redactor, Scope, Severity, load_catalogue
 from relay.errors import EventDefinitionError, PayloadError
-from relay.service.events.rendering import render
+from relay.formats.event_record import EventRecord
+from relay.service.events.rendering import render, untyped
 
 HOST = """
 - name: host_installation_failed
@@ -25,6 +26,10 @@ HOST = """
 """
 
 
+def rendered(event: Event, event_id: uuid.UUID) -> EventRecord:
+    return render(untyped(event, event_id), Redactor()).record
+
+
 @pytest.fixture
 def write(tmp_path: Path) -> Path:
     return tmp_path / "events.yaml"
@@ -38,7 +43,7 @@ def test_an_entry_becomes_a_class(write: Path) -> None:
     assert event.definition.severity is Severity.ERROR
     assert event.definition.scope is Scope.HOST
     host = uuid.uuid4()
-    row = render(event(host_id=host, text="{count}", count=3, ready=False), host, Redactor()).row
+    row = rendered(event(host_id=host, text="{count}", count=3, ready=False), host)
     assert row.name == "host_installation_failed"
     # One pass: a value that looks like a placeholder is not replaced.
     assert row.message == f"Host {host}: {{count}} (3, False) in none"
@@ -102,7 +107,7 @@ def test_an_event_without_fields_of_its_own(write: Path, properties: str | None)
     write.write_text(entry() if properties is None else entry(properties=properties))
     some = uuid.uuid4()
     event = load_catalogue(write)["it_happened"](cluster_id=some)
-    assert render(event, some, Redactor()).row.props == "{}"
+    assert rendered(event, some).props == "{}"
 
 
 def test_a_file_that_is_no_text(write: Path) -> None:

@@ -10,15 +10,20 @@ import pytest
 
 from relay import Event, Redactor, Scope, Severity
 from relay.errors import EventDefinitionError, PayloadError
+from relay.formats.event_record import EventRecord
 from relay.service.events.definition import EventDefinition
 from relay.service.events.event import _Clock
-from relay.service.events.rendering import render
+from relay.service.events.rendering import render, untyped
 from relay.service.events.severity import MAX_INFO_CHARACTERS
 
 
 class HostAdded(Event, severity=Severity.INFO, message="Host {host_name} was added"):
     host_name: str
     role: str | None = None
+
+
+def rendered(event: Event, event_id: uuid.UUID) -> EventRecord:
+    return render(untyped(event, event_id), Redactor()).record
 
 
 def define(message: str | None, severity: Severity | None = Severity.INFO, **fields: type) -> Any:  # noqa: ANN401
@@ -68,8 +73,8 @@ def test_names_that_are_taken(name: str) -> None:
 def test_braces_owners_and_what_is_not_set() -> None:
     event = define("{{{text}}} {count} of {cluster_id}, {host_id}", text=str, count=int)
     cluster = uuid.uuid4()
-    rendered = render(event(cluster_id=cluster, text="{host_id}", count=3), cluster, Redactor())
-    assert rendered.row.message == f"{{{{host_id}}}} 3 of {cluster}, none"
+    found = rendered(event(cluster_id=cluster, text="{host_id}", count=3), cluster)
+    assert found.message == f"{{{{host_id}}}} 3 of {cluster}, none"
 
 
 def test_a_class_without_a_message_is_a_base_for_others() -> None:
@@ -80,10 +85,10 @@ def test_a_class_without_a_message_is_a_base_for_others() -> None:
         pass
 
     host = uuid.uuid4()
-    rendered = render(HostGone(host_id=host, host_name="h"), host, Redactor())
-    assert (rendered.row.message, rendered.row.severity) == ("h is gone", "warning")
+    found = rendered(HostGone(host_id=host, host_name="h"), host)
+    assert (found.message, found.severity) == ("h is gone", "warning")
     with pytest.raises(EventDefinitionError, match="HostEvent has no message"):
-        render(HostEvent(host_id=host, host_name="h"), host, Redactor())
+        rendered(HostEvent(host_id=host, host_name="h"), host)
 
 
 def test_a_category_that_nobody_knows() -> None:
@@ -121,8 +126,8 @@ def test_the_remedy_follows_the_message() -> None:
         details=["log"],
     )
     cluster = uuid.uuid4()
-    rendered = render(event(cluster_id=cluster, disk="sda", log="…"), cluster, Redactor())
-    assert rendered.row.message == "No disk was found. Attach sda, then install again."
+    found = rendered(event(cluster_id=cluster, disk="sda", log="…"), cluster)
+    assert found.message == "No disk was found. Attach sda, then install again."
 
 
 def test_an_info_message_is_short() -> None:
@@ -145,10 +150,10 @@ def test_an_event_has_the_id_of_what_it_belongs_to(scope: Scope | None, owner: s
     options = {"scope": scope} if scope else {}
     event = defined({}, message="text", severity=Severity.INFO, **options)
     some = uuid.uuid4()
-    assert getattr(render(event(**{owner: some}), some, Redactor()).row, owner) == str(some)
+    assert getattr(rendered(event(**{owner: some}), some), owner) == str(some)
     for other in {"cluster_id", "infra_env_id", "host_id"} - {owner}:
         with pytest.raises(PayloadError, match=f"Defined belongs to nothing: .* needs {owner}"):
-            render(event(**{other: some}), some, Redactor())
+            rendered(event(**{other: some}), some)
 
 
 def test_no_two_events_of_a_process_have_one_time() -> None:
@@ -177,7 +182,7 @@ def test_a_field_that_cannot_be_stored(value: object) -> None:
     event = defined({"detail": object}, message="text", severity=Severity.INFO)
     some = uuid.uuid4()
     with pytest.raises(PayloadError, match=r"Defined: Defined\.'detail' is "):
-        render(event(cluster_id=some, detail=value), some, Redactor())
+        rendered(event(cluster_id=some, detail=value), some)
 
 
 def test_a_clock_that_is_set_back_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:

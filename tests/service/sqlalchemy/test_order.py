@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from relay import Message, Outbox
-from relay.service import records
+from relay.service import insert
 from tests.support.eventually import eventually
 from tests.support.models import Host, HostStatusUpdated
 from tests.support.postgres import Database
@@ -23,7 +23,7 @@ def status_updated(old: str, new: str) -> HostStatusUpdated:
     return HostStatusUpdated(cluster_id=CLUSTER, host_name="h", old=old, new=new)
 
 
-@pytest.mark.parametrize("chunk_bytes", [records.CHUNK_BYTES, 1000])
+@pytest.mark.parametrize("chunk_bytes", [insert.CHUNK_BYTES, 1000])
 def test_rows_keep_their_order(
     chunk_bytes: int,
     engine: Engine,
@@ -31,7 +31,7 @@ def test_rows_keep_their_order(
     stored: Stored,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(records, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(insert, "CHUNK_BYTES", chunk_bytes)
     with Session(engine) as session, session.begin():
         for number in range(2000):
             outbox.emit(session, Message(f"m{number}", {"filler": "x" * (number % 97)}))
@@ -45,7 +45,7 @@ def test_rows_keep_their_order(
 
 
 def test_rows_larger_than_a_chunk(engine: Engine, outbox: Outbox, stored: Stored) -> None:
-    filler = "x" * (records.CHUNK_BYTES + 1)
+    filler = "x" * (insert.CHUNK_BYTES + 1)
     with Session(engine) as session, session.begin():
         for name in ("a", "b"):
             outbox.emit(session, Message(name, {"filler": filler}))

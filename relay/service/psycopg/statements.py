@@ -1,0 +1,27 @@
+from typing import Any, Final
+
+import psycopg
+
+from relay.errors import NoTransactionError
+from relay.service.insert import Statements
+
+STATEMENTS: Final = Statements(lambda name, _: f"%({name})s", str.encode)
+"""The statements of a batch in psycopg's form."""
+
+
+def require_transaction(
+    connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any],
+) -> None:
+    """Make sure that rows would belong to a transaction of the caller.
+
+    Raises:
+        NoTransactionError: each statement would be a transaction of its own.
+    """
+    idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    # In a pipeline the status lags behind what was sent.
+    sent = connection.info.pipeline_status != psycopg.pq.PipelineStatus.OFF
+    if connection.autocommit and idle and not sent:
+        raise NoTransactionError(
+            "This connection is in autocommit mode and outside a transaction, so the rows could "
+            "not belong to the transaction of your change: emit inside `with conn.transaction():`."
+        )

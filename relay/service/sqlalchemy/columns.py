@@ -1,0 +1,69 @@
+"""Columns of a mapped class, by attribute, and which of them may be published."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Column, inspect
+from sqlalchemy.orm import Mapper
+from sqlalchemy.types import DateTime, Interval, LargeBinary
+
+from relay.errors import EventDefinitionError
+from relay.service.writer import TrackOptions
+
+
+def mapper_of(entity: type) -> Mapper[Any]:
+    """Return the mapper of a mapped class.
+
+    Raises:
+        EventDefinitionError: it is no mapped class.
+    """
+    mapper: object = inspect(entity, raiseerr=False)
+    if not isinstance(mapper, Mapper):
+        raise EventDefinitionError(f"{entity!r} is no mapped class; track a SQLAlchemy class")
+    return mapper
+
+
+def columns_of(mapper: Mapper[Any]) -> dict[str, Column[Any]]:
+    """Return the columns of *mapper* by attribute; expressions are no state and left out."""
+    columns = {attribute.key: attribute.columns[0] for attribute in mapper.column_attrs}
+    return {name: column for name, column in columns.items() if isinstance(column, Column)}
+
+
+def identity_of(mapper: Mapper[Any]) -> tuple[str, ...]:
+    """Return the attributes of the primary key."""
+    return tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key)
+
+
+def published_fields(
+    mapper: Mapper[Any], columns: Mapping[str, Column[Any]], options: TrackOptions
+) -> tuple[str, ...]:
+    """Return the attributes to publish, the primary key first.
+
+    Raises:
+        EventDefinitionError: one is unknown, secret, or of a type that JSON does not know.
+    """
+    title, fields, exclude = mapper.class_.__name__, options.fields, frozenset(options.exclude)
+    if unknown := sorted({*(fields or ()), *exclude} - columns.keys()):
+        raise EventDefinitionError(f"{title} has no columns {', '.join(unknown)}")
+    if secret := [name for name in fields or () if columns[name].info.get("secret")]:
+        raise EventDefinitionError(f"{title}: {', '.join(secret)} is marked secret; leave it out")
+    chosen = columns if fields is None else (*identity_of(mapper), *fields)
+    published = [
+        name
+        for name in dict.fromkeys(chosen)
+        if name not in exclude and not columns[name].info.get("secret")
+    ]
+    for name in published:
+        if fault := _type_fault(columns[name]):
+            raise EventDefinitionError(f"{title}.{name} {fault}; or name it in exclude")
+    return tuple(published)
+
+
+def _type_fault(column: Column[Any]) -> str | None:
+    match column.type:
+        case DateTime(timezone=False):
+            return "has no time zone, so its meaning is not known: use DateTime(timezone=True)"
+        case LargeBinary() | Interval():
+            return "has a type that JSON does not know: publish it in another column"
+        case _:
+            return None

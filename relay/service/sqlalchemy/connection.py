@@ -1,0 +1,43 @@
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from relay.errors import NoTransactionError
+from relay.service.insert import Statements
+from relay.service.records import Batch, Emitted, batch_of
+
+STATEMENTS: Final = Statements(lambda name, _: f":{name}", text)
+"""The statements of a batch in SQLAlchemy's form."""
+
+
+class ConnectionWriter:
+    """Writes at once: emit after the change that locks the row it is about."""
+
+    def accepts(self, target: object) -> bool:
+        """Tell whether *target* is a connection of SQLAlchemy."""
+        return isinstance(target, Connection)
+
+    def write(self, target: Connection, emitted: Emitted) -> None:
+        """Insert *emitted* in the open transaction of *target*."""
+        write(target, batch_of([emitted]))
+
+
+def write(connection: Connection, batch: Batch) -> None:
+    """Insert *batch* in the open transaction of *connection*.
+
+    Raises:
+        NoTransactionError: the connection commits each statement by itself.
+    """
+    dbapi_connection: Any = connection.connection.dbapi_connection
+    if connection.dialect.detect_autocommit_setting(dbapi_connection):
+        raise NoTransactionError(
+            "This connection is in autocommit mode, so the rows could not belong to the "
+            "transaction of your change: use a connection without isolation_level='AUTOCOMMIT'."
+        )
+    if lock := STATEMENTS.lock(batch):
+        connection.execute(lock.query, lock.parameters)
+    refused: list[str] = []
+    if admission := STATEMENTS.admission(batch):
+        refused = list(connection.execute(admission.query, admission.parameters).scalars())
+    for insert in STATEMENTS.inserts(batch, refused):
+        connection.execute(insert.query, insert.parameters)
