@@ -1,5 +1,6 @@
 import logging
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
@@ -50,6 +51,12 @@ def configure(
     quiet = own > logging.DEBUG
     logging.getLogger(KAFKA_CLIENT).setLevel(logging.CRITICAL + 1 if quiet else logging.DEBUG)
     logging.captureWarnings(capture=True)
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Log what is not wrong enough to keep this process from starting."""
+    for warning in warnings:
+        logging.getLogger(PACKAGE).warning("%s", warning)
 
 
 def _rfc3339(record: logging.LogRecord) -> str:

@@ -29,6 +29,7 @@ from relay.cli.commands.status import status
 from relay.cli.commands.triggers import triggers
 from relay.database.schema import SCHEMA_VERSION
 from relay.errors import RelayError
+from relay.settings import unknown_variables
 
 EXIT_CODES = (
     "Exit codes: 0 fine; 1 failed; 2 the configuration, the command line or the schema is wrong; "
@@ -72,6 +73,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with 
 
 @app.callback()
 def _options(
+    context: typer.Context,
     *,
     _version: Annotated[
         bool,
@@ -80,7 +82,10 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    pass
+    # Those with a log or with findings say it there.
+    if context.invoked_subcommand not in {"run", "api", "check", "doctor"}:
+        for warning in unknown_variables():
+            typer.echo(f"relay: warning: {warning}", err=True)
 
 
 def _add(command: Callable[..., None], example: str, name: str | None = None) -> None:

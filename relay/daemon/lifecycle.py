@@ -14,7 +14,6 @@ from typing import Final
 import psycopg
 
 from relay.daemon.health import HealthServer
-from relay.daemon.kafka.properties import check_properties
 from relay.daemon.sampler import Sampler
 from relay.daemon.telemetry.metrics import Metrics
 from relay.daemon.timing import Deadline, Waiter
@@ -39,10 +38,8 @@ def run(settings: Settings) -> int:
     """Run the relay in this process until SIGTERM or SIGINT; return its exit code.
 
     Raises:
-        ConfigurationError: Kafka's client refuses the configuration, or the port is taken.
+        ConfigurationError: the port is taken.
     """
-    if settings.streaming:
-        check_properties(settings.kafka)
     return Daemon(settings).run()
 
 
@@ -65,7 +62,7 @@ class Daemon:
             + 2 * (relay.stall_seconds + CONNECT_SECONDS)
         )
         self._health = HealthServer(
-            relay.metrics_host, relay.metrics_port, self._metrics.registry,
+            settings.metrics.host, settings.metrics.port, self._metrics.registry,
             liveness=self._dead, readiness=lambda: self._not_ready,
         )  # fmt: skip
 

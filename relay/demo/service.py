@@ -34,11 +34,11 @@ def main() -> None:
     )
     pause = parser.parse_args().pause
     try:
-        loaded = settings.load(database=True)
+        loaded = settings.load(database=True, events=True, relay=True)
         outbox = Outbox.from_environment()
     except RelayError as error:
         parser.exit(error.exit_code, f"{error}\n")
-    logs.configure(loaded.relay.log_level, loaded.relay.log_format)
+    logs.configure(loaded.log.level, loaded.log.format)
     track(outbox)
     Service(_engine(loaded.database), outbox, pause).run()
 

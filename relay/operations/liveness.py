@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from relay.errors import RelayError
-from relay.settings import ApiSettings, RelaySettings
+from relay.settings import ApiSettings, MetricsSettings
 
 ANSWER_SECONDS: Final = 3.0
 # Addresses to listen on that are none to connect to.
@@ -17,13 +17,13 @@ class NotAliveError(RelayError):
     """Nothing answers, or what answers says that it hangs."""
 
 
-def ask(relay: RelaySettings, api: ApiSettings) -> str:
+def ask(metrics: MetricsSettings, api: ApiSettings) -> str:
     """Return what /livez of the relay says; where nothing listens there, that of the API.
 
     Raises:
         NotAliveError: the reason, in the process's own words where it answers.
     """
-    pages = (_page(relay.metrics_host, relay.metrics_port), _page(api.address, api.port))
+    pages = (_page(metrics.host, metrics.port), _page(api.address, api.port))
     for page in pages:
         with suppress(ConnectionRefusedError):
             return _answer(page)

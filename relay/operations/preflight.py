@@ -7,7 +7,7 @@ from typing import Any, Literal
 from relay.database import schema
 from relay.database.session import connected
 from relay.errors import ConfigurationError, DatabaseUnavailableError, SchemaError
-from relay.settings import DatabaseSettings, KafkaSettings, load
+from relay.settings import DatabaseSettings, KafkaSettings, load, unknown_variables
 
 Outcome = Literal["ok", "warning", "failed", "skipped"]
 
@@ -30,10 +30,9 @@ def findings() -> Iterator[Finding]:
 
     An unreachable broker or a missing topic is a warning: the relay starts nevertheless.
     """
+    yield from (Finding("environment", "warning", each) for each in unknown_variables())
     try:
-        settings = load(database=True, stream=True)
-        if settings.streaming:
-            _check_client(settings.kafka)
+        settings = load(database=True, stream=True, relay=True, kafka_faults=_kafka_faults)
     except ConfigurationError as error:
         for fault in error.faults:
             yield Finding("configuration", "failed", fault, error.exit_code)
@@ -57,10 +56,11 @@ def exit_code(found: Sequence[Finding], *, strict: bool = False) -> int:
     return failed or int(strict and warned)
 
 
-def _check_client(kafka: KafkaSettings) -> None:
-    from relay.daemon.kafka.properties import check_properties  # noqa: PLC0415 - only where Kafka is in use
+def _kafka_faults(kafka: KafkaSettings) -> Iterator[str]:
+    # Slow to import, and needed only where Kafka is in use.
+    from relay.daemon.kafka.property_faults import property_faults  # noqa: PLC0415
 
-    check_properties(kafka)
+    return property_faults(kafka)
 
 
 def skipped(reason: str, *subjects: str) -> Iterator[Finding]:

@@ -70,7 +70,9 @@ class Outbox:
         Raises:
             ConfigurationError: streaming is on and its settings cannot work; names every fault.
         """
-        loaded = with_format_defaults(settings.load(stream=True))
+        loaded = with_format_defaults(settings.load(stream=True, events=redactor is None))
+        for warning in settings.unknown_variables():
+            logger.warning("%s", warning)
         events = loaded.events
         return cls(
             streaming=loaded.streaming,

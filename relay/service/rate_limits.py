@@ -42,7 +42,7 @@ class RateLimits:
     def limit(self, event: EventRecord, owner: str, *, streaming: bool) -> Limit | None:
         """Return the limit on *event*, which belongs to the id in its field *owner*."""
         pause = self.pauses.get(event.name)
-        if pause is None:
+        if not pause:
             return None
         # What it is about most closely: a host, else what the class belongs to.
         resource: str | None = event.host_id or getattr(event, owner)

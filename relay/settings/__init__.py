@@ -8,12 +8,16 @@ from relay.settings.api import ApiSettings
 from relay.settings.database import DatabaseSettings
 from relay.settings.events import EventSettings
 from relay.settings.kafka import PROPERTY_PREFIX, KafkaSettings
-from relay.settings.loading import Settings, load
+from relay.settings.loading import Settings, load, required
+from relay.settings.logs import LogSettings
+from relay.settings.metrics import MetricsSettings
 from relay.settings.redaction import RedactionSettings
 from relay.settings.relay import SHARDS, RelaySettings
+from relay.settings.unknown import GROUPS, unknown_variables
 from relay.settings.versions import UNKNOWN_VERSION, VersionSettings
 
 __all__ = [
+    "GROUPS",
     "PROPERTY_PREFIX",
     "SHARDS",
     "UNKNOWN_VERSION",
@@ -21,9 +25,13 @@ __all__ = [
     "DatabaseSettings",
     "EventSettings",
     "KafkaSettings",
+    "LogSettings",
+    "MetricsSettings",
     "RedactionSettings",
     "RelaySettings",
     "Settings",
     "VersionSettings",
     "load",
+    "required",
+    "unknown_variables",
 ]

@@ -6,20 +6,22 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from relay.settings.group import SettingsGroup
+from relay.settings.hosts import Host
 
 LOOPBACK = "127.0.0.1"
+_SECONDS_MAX = 86_400
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - the address of a server that asks for tokens
 
 
 class ApiSettings(SettingsGroup):
-    """How the REST API is served, and whose tokens it accepts. Times are in seconds."""
+    """REST API: its server, and whose tokens it accepts. Times are in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="RELAY_API_")
 
-    host: str | None = Field(
+    host: Host | None = Field(
         None, description="address to listen on: all of them, or loopback without authentication"
     )
-    port: int = Field(8090, ge=0, lt=65536, description="its port; 0 takes a free one")
+    port: int = Field(8090, ge=0, lt=65536, description="TCP port; 0 picks a free one")
     authentication: bool = Field(
         default=True, description="off: no token is asked for, and only loopback is listened on"
     )
@@ -30,16 +32,18 @@ class ApiSettings(SettingsGroup):
     audience: str | None = Field(None, description="what the claim aud must hold")
     admin_claim: str = Field("role", min_length=1, description="claim that tells administrators")
     admin_value: str = Field("admin", min_length=1, description="what it is, or holds, for them")
-    leeway_seconds: float = Field(30.0, ge=0, description="how far clocks may differ")
+    leeway_seconds: float = Field(
+        30.0, ge=0, le=_SECONDS_MAX, description="how far clocks may differ"
+    )
     jwks_refresh_seconds: float = Field(
-        300.0, gt=0, description="the key set is read again after this time"
+        300.0, gt=0, le=_SECONDS_MAX, description="the key set is read again after this time"
     )
     connections: int = Field(8, ge=1, le=40, description="most connections to PostgreSQL")
     statement_timeout_seconds: float = Field(
-        10.0, gt=0, description="a list that takes longer is given up"
+        10.0, ge=0.001, le=_SECONDS_MAX, description="a list that takes longer is given up"
     )
     drain_budget_seconds: float = Field(
-        10.0, gt=0, description="time for open requests after SIGTERM"
+        10.0, gt=0, le=_SECONDS_MAX, description="time for open requests after SIGTERM"
     )
 
     @property
@@ -75,7 +79,10 @@ class ApiSettings(SettingsGroup):
 
 def _is_safe_url(url: str) -> bool:
     """Tell whether nobody on the way could swap the keys."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     return parts.scheme == "https" or (
         parts.scheme == "http" and _is_loopback(parts.hostname or "")
     )

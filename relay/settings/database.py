@@ -1,21 +1,44 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from relay.settings.group import SettingsGroup
+from relay.settings.hosts import host_fault
+from relay.settings.numbers import whole_number_fault
+
+_PARTS: Final = ("db_host", "db_port", "db_user", "db_pass", "db_name")
+_PORT_MAX: Final = 65535
+_WHOLE: Final = (
+    "connect_timeout",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "tcp_user_timeout",
+)
+_SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 class DatabaseSettings(SettingsGroup):
-    """Where the outbox is: a URL, or its parts."""
+    """Database with the outbox: a URL, or its parts, which count only without a URL."""
 
     database_url: SecretStr | None = Field(None, description="postgresql://user:password@host/name")
-    db_host: str | None = Field(None, description="host, where no URL is given")
+    db_host: str | None = Field(None, description="host or socket directory")
     db_port: int = Field(5432, gt=0, lt=65536, description="port")
     db_user: str | None = Field(None, description="user")
     db_pass: SecretStr | None = Field(None, description="password")
     db_name: str | None = Field(None, description="name of the database")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _used(cls, given: Any) -> Any:  # noqa: ANN401 - pydantic's
+        """Leave the parts out where a URL is given: they may well be somebody else's."""
+        if isinstance(given, dict) and "database_url" in given:
+            return {name: value for name, value in given.items() if name not in _PARTS}
+        return given
 
     @property
     def configured(self) -> bool:
@@ -23,16 +46,17 @@ class DatabaseSettings(SettingsGroup):
         return self.database_url is not None or self.db_host is not None
 
     def faults(self) -> Iterator[str]:
-        """Yield what cannot work."""
+        """Yield what cannot work, without the URL: the password is in it."""
         if not self.configured:
             yield "DATABASE_URL is missing: set it, or DB_HOST, DB_USER, DB_PASS and DB_NAME"
             return
-        if self.database_url is not None:
-            try:
-                conninfo_to_dict(self._libpq_url())
-            except psycopg.ProgrammingError:
-                # psycopg's own words quote the URL, and the password with it.
-                yield "DATABASE_URL is not valid: write postgresql://user:password@host:5432/name"
+        source = "DB_HOST" if self.database_url is None else "DATABASE_URL"
+        try:
+            parts = conninfo_to_dict(self.conninfo())
+        except psycopg.ProgrammingError:
+            yield f"{source} is not valid: write postgresql://user:password@host:5432/name"
+            return
+        yield from (f"{source}: {fault}" for fault in _part_faults(parts))
 
     def conninfo(self) -> str:
         """Return a libpq connection string. It holds the password."""
@@ -57,3 +81,19 @@ class DatabaseSettings(SettingsGroup):
         url = self.database_url.get_secret_value() if self.database_url else ""
         scheme, separator, rest = url.partition("://")
         return f"{scheme.partition('+')[0]}{separator}{rest}"
+
+
+def _part_faults(parts: Mapping[str, object]) -> Iterator[str]:
+    """Yield what libpq would only find out when it connects."""
+    given = {name: str(value) for name, value in parts.items()}
+    for host in filter(None, given.get("host", "").split(",")):
+        if not host.startswith(("/", "@")) and (fault := host_fault(host)):
+            yield f"host: {fault}"
+    for port in filter(None, given.get("port", "").split(",")):
+        if whole_number_fault(port) or not 0 < int(port) <= _PORT_MAX:
+            yield f"port: write a number from 1 to {_PORT_MAX}"
+    for name in _WHOLE:
+        if name in given and (fault := whole_number_fault(given[name])):
+            yield f"{name}: {fault}"
+    if given.get("sslmode", _SSL_MODES[0]) not in _SSL_MODES:
+        yield f"sslmode: write one of {', '.join(_SSL_MODES)}"

@@ -1,38 +1,20 @@
 import json
-import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from relay.settings.duration import DURATION_PATTERN, duration
 from relay.settings.group import SettingsGroup
 from relay.settings.preset import Preset
-
-_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds"}
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])")
-
-
-def duration(text: object) -> timedelta:
-    """Return the time that *text* says, such as 1h30m.
-
-    Raises:
-        ValueError: it says none, or nothing at all.
-    """
-    parts = _PART.findall(text) if isinstance(text, str) else []
-    if "".join(number + unit for number, unit in parts) != text:
-        raise ValueError("write a duration such as 1h30m, with the units d, h, m, s and ms")
-    found = sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in parts), timedelta())
-    if not found:
-        raise ValueError("a duration must be longer than nothing")
-    return found
 
 
 def _limits(value: object) -> dict[str, timedelta]:
     try:
         given = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, Mapping):
         raise ValueError('write JSON: {"the event\'s name": "1h30m"}')  # noqa: TRY004 - pydantic's
@@ -45,13 +27,28 @@ def _limits(value: object) -> dict[str, timedelta]:
     return limits
 
 
+Limits = Annotated[
+    dict[str, timedelta],
+    NoDecode,
+    BeforeValidator(_limits),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {"type": "string", "pattern": DURATION_PATTERN},
+        }
+    ),
+]
+
+
 class EventSettings(SettingsGroup):
-    """What is stored and streamed of events."""
+    """Storing and streaming of events."""
 
     model_config = SettingsConfigDict(env_prefix="EVENT_")
 
-    rate_limits: Annotated[dict[str, timedelta], NoDecode, BeforeValidator(_limits)] = Field(
-        {}, description="JSON of name to duration: how far apart events of one resource are stored"
+    rate_limits: Limits = Field(
+        {},
+        description="JSON of event name to duration: shortest time between stored events of one "
+        "resource; 0s is no limit",
     )
     stream_rate_limited: bool | None = Field(
         None,

@@ -1,26 +1,21 @@
 """A group of settings: fields that are read from the environment, or from files it names."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from relay.settings.environment import Unreadable, value_of
+from relay.settings.numbers import number_fault, whole_number_fault
 
 
 class SettingsGroup(BaseSettings):
     """Fields with one prefix; a field's variable is its name in capitals behind that."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     @classmethod
     def settings_customise_sources(
@@ -31,8 +26,8 @@ class SettingsGroup(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Look into the environment first, then into the files that it names."""
-        return init_settings, EnvSettingsSource(settings_cls), _Files(settings_cls)
+        """Look into the environment, and into the files that it names."""
+        return init_settings, _Environment(settings_cls)
 
     @classmethod
     def variable(cls, field: str) -> str:
@@ -43,13 +38,28 @@ class SettingsGroup(BaseSettings):
         """Yield what cannot work although each value by itself is valid."""
         yield from ()
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_written(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse what could not be read, and numbers that another program would read otherwise."""
+        if isinstance(value, Unreadable):
+            raise ValueError(value.reason)  # noqa: TRY004 - pydantic's
+        if isinstance(value, str) and info.field_name:
+            annotation = cls.model_fields[info.field_name].annotation
+            kinds = {annotation, *get_args(annotation)}
+            judge = {int: whole_number_fault, float: number_fault}
+            faults = [judge[kind](value) for kind in (int, float) if kind in kinds]
+            if fault := next(filter(None, faults), None):
+                raise ValueError(fault)
+        return value
 
-class _Files(PydanticBaseSettingsSource):
-    """Values that come as files: ``KAFKA_CLIENT_SECRET_FILE=/run/secrets/kafka``."""
+
+class _Environment(PydanticBaseSettingsSource):
+    """What the environment says of each field: texts, which the fields' own types read."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
-        path = os.environ.get(f"{self.config.get('env_prefix', '')}{field_name}_FILE".upper())
-        return (Path(path).read_text().strip() if path else None), field_name, False
+        prefix = self.config.get("env_prefix", "")
+        return value_of(f"{prefix}{field_name}".upper()), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         fields = self.settings_cls.model_fields.items()
@@ -74,10 +84,13 @@ def _valid(group: type[Group], faults: list[str]) -> Group:
     try:
         return group()
     except ValidationError as error:
-        invalid = {str(fault["loc"][0]): fault["msg"] for fault in error.errors()}
+        invalid = {str(fault["loc"][0]): _said(fault) for fault in error.errors()}
         faults.extend(f"{group.variable(field)}: {message}" for field, message in invalid.items())
         # With the invalid ones at their defaults, what is wrong with the others shows as well.
         return group.model_validate({name: group.model_fields[name].default for name in invalid})
-    except OSError as error:
-        faults.append(f"{error.filename}: {error.strerror} (named by a variable ending in _FILE)")
-        return cast("Group", group.model_construct())
+
+
+def _said(fault: ErrorDetails) -> str:
+    """Return our own words without pydantic's before them; else pydantic's."""
+    ours = fault.get("ctx", {}).get("error")
+    return str(ours) if isinstance(ours, ValueError) else fault["msg"]

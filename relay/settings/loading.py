@@ -1,24 +1,30 @@
+"""Settings of one process: each group is read once, and only what is used can be at fault."""
+
+from collections.abc import Callable, Iterable, Iterator
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from relay.errors import ConfigurationError
 from relay.settings.api import ApiSettings
 from relay.settings.database import DatabaseSettings
 from relay.settings.events import EventSettings
-from relay.settings.group import SettingsGroup, read
+from relay.settings.group import Group, SettingsGroup, read
 from relay.settings.kafka import KafkaSettings
+from relay.settings.logs import LogSettings
+from relay.settings.metrics import MetricsSettings
+from relay.settings.redaction import RedactionSettings
 from relay.settings.relay import RelaySettings
 from relay.settings.versions import VersionSettings
 
+KafkaFaults = Callable[[KafkaSettings], Iterable[str]]
 
-class _Flag(SettingsGroup):
-    """Whether anything is streamed."""
+
+class FlagSettings(SettingsGroup):
+    """Feature flag of the stream."""
 
     enable_event_streaming: bool = Field(
         default=False, description="off: events are stored and served, nothing is streamed"
     )
-
-
-_NOT_SERVED = ApiSettings.model_construct()
 
 
 class Settings(BaseModel):
@@ -31,36 +37,72 @@ class Settings(BaseModel):
     kafka: KafkaSettings
     versions: VersionSettings
     relay: RelaySettings
-    api: ApiSettings = _NOT_SERVED
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings.model_construct)
+    log: LogSettings = Field(default_factory=LogSettings.model_construct)
+    api: ApiSettings = Field(default_factory=ApiSettings.model_construct)
     events: EventSettings = Field(default_factory=EventSettings.model_construct)
 
 
-_NOWHERE = KafkaSettings.model_construct()
+def no_faults(_: KafkaSettings) -> Iterator[str]:
+    """Yield nothing: librdkafka is not asked where it is not used."""
+    yield from ()
 
 
-def load(*, database: bool = False, stream: bool = False, api: bool = False) -> Settings:
-    """Read the environment.
+def load(
+    *,
+    database: bool = False,
+    stream: bool = False,
+    relay: bool = False,
+    api: bool = False,
+    events: bool = False,
+    kafka_faults: KafkaFaults = no_faults,
+) -> Settings:
+    """Read the environment; what is not used is not judged.
 
     *database*: a database must be named. *stream*: Kafka must be named and the relay's settings
-    must fit together; with it, nothing at all is needed while streaming is switched off. *api*: the
-    REST API is served, which needs its database always.
+    must fit together; while streaming is switched off neither is used, nor the database. *relay*:
+    this process is a relay, with a log and metrics. *api*: it serves the REST API, which needs its
+    database always. *events*: it writes events. *kafka_faults* judges what is passed through to
+    librdkafka.
 
     Raises:
         ConfigurationError: names every fault.
     """
     faults: list[str] = []
-    flag = read(_Flag, faults)
-    idle = stream and not flag.enable_event_streaming
-    stream = stream and not idle
+    ignored: list[str] = []
+
+    def used_if(used: bool) -> list[str]:  # noqa: FBT001 - reads as a sentence
+        return faults if used else ignored
+
+    streaming = read(FlagSettings, used_if(stream or api)).enable_event_streaming
+    publishes = stream and streaming
+    needs_database = database and (api or publishes or not stream)
     settings = Settings(
-        streaming=flag.enable_event_streaming,
-        database=read(DatabaseSettings, faults, check=database and (api or not idle)),
-        kafka=read(KafkaSettings, faults, check=True) if stream else _NOWHERE,
+        streaming=streaming,
+        database=read(DatabaseSettings, used_if(needs_database), check=needs_database),
+        kafka=read(KafkaSettings, used_if(publishes), check=publishes),
         versions=read(VersionSettings, faults),
-        relay=read(RelaySettings, faults, check=stream),
-        api=read(ApiSettings, faults, check=True) if api else _NOT_SERVED,
-        events=read(EventSettings, faults),
+        relay=read(RelaySettings, used_if(publishes), check=publishes),
+        metrics=read(MetricsSettings, used_if(relay)),
+        log=read(LogSettings, used_if(relay or api)),
+        api=read(ApiSettings, used_if(api), check=api),
+        events=read(EventSettings, used_if(stream or api or events)),
     )
+    read(RedactionSettings, used_if(events or api))
+    faults.extend(kafka_faults(settings.kafka) if publishes else ())
     if faults:
         raise ConfigurationError(faults)
     return settings
+
+
+def required(group: type[Group]) -> Group:
+    """Read *group* alone.
+
+    Raises:
+        ConfigurationError: names every fault.
+    """
+    faults: list[str] = []
+    found = read(group, faults, check=True)
+    if faults:
+        raise ConfigurationError(faults)
+    return found

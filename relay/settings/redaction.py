@@ -2,7 +2,7 @@ import json
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from relay.settings.group import SettingsGroup
@@ -14,7 +14,7 @@ def _parsed(value: object) -> object:
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError('write a JSON list, such as ["bmc_pin"]') from None
 
 
@@ -23,12 +23,14 @@ def _compiled(value: str) -> str:
         re.compile(value)
     except re.error as error:
         raise ValueError(f"no valid regular expression: {error.msg}") from None
+    except (OverflowError, RecursionError):
+        raise ValueError("the regular expression is too large") from None
     return value
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parsed)]
 Patterns = Annotated[
-    tuple[Annotated[str, BeforeValidator(_compiled)], ...], NoDecode, BeforeValidator(_parsed)
+    tuple[Annotated[str, AfterValidator(_compiled)], ...], NoDecode, BeforeValidator(_parsed)
 ]
 
 

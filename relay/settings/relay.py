@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import ClassVar, Final
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -9,11 +9,15 @@ from relay.settings.preset import Partitioner
 
 SHARDS = 64
 
-LogLevel = Literal["debug", "info", "warning", "error"]
+_ROWS_MAX: Final = 10_000_000
+_BYTES_MAX: Final = 1 << 34
+# Timeouts of PostgreSQL and Kafka are in whole milliseconds, and 0 would mean none.
+_SECONDS_MIN: Final = 0.001
+_SECONDS_MAX: Final = 86_400
 
 
 class RelaySettings(SettingsGroup):
-    """How the relay works. Sizes are in rows or bytes, times in seconds, as the names say."""
+    """Work of the relay. Sizes are in rows or bytes, times in seconds, as the names say."""
 
     model_config = SettingsConfigDict(env_prefix="RELAY_")
 
@@ -23,27 +27,57 @@ class RelaySettings(SettingsGroup):
     lease_shards: int = Field(
         32, ge=1, le=SHARDS, description="shards locked at a time, of 64; busy relays share them"
     )
-    lease_rows: int = Field(20_000, ge=1, description="rows of one lease; repeated after a crash")
-    lease_bytes: int = Field(64 << 20, ge=1, description="payload bytes of one lease")
-    lease_seconds: float = Field(2.0, gt=0, description="no new chunk is read after this time")
-    chunk_rows: int = Field(2_000, ge=1, description="rows read at a time")
-    chunk_bytes: int = Field(4 << 20, ge=1, description="payload bytes read at a time")
+    lease_rows: int = Field(
+        20_000, ge=1, le=_ROWS_MAX, description="rows of one lease; repeated after a crash"
+    )
+    lease_bytes: int = Field(
+        64 << 20, ge=1, le=_BYTES_MAX, description="payload bytes of one lease"
+    )
+    lease_seconds: float = Field(
+        2.0, ge=_SECONDS_MIN, le=_SECONDS_MAX, description="no new chunk is read after this time"
+    )
+    chunk_rows: int = Field(2_000, ge=1, le=_ROWS_MAX, description="rows read at a time")
+    chunk_bytes: int = Field(
+        4 << 20, ge=1, le=_BYTES_MAX, description="payload bytes read at a time"
+    )
     delivery_budget_seconds: float = Field(
-        10.0, gt=0, description="what Kafka has not acknowledged by then goes back to the outbox"
+        10.0,
+        ge=_SECONDS_MIN,
+        le=_SECONDS_MAX,
+        description="what Kafka has not acknowledged by then goes back to the outbox",
     )
     lease_timeout_seconds: float = Field(
-        20.0, gt=0, description="PostgreSQL takes the lease of a vanished relay after this time"
+        20.0,
+        ge=_SECONDS_MIN,
+        le=_SECONDS_MAX,
+        description="PostgreSQL takes the lease of a vanished relay after this time",
     )
     stall_seconds: float = Field(
-        3.0, gt=0, description="a partition that acknowledges nothing for this time is put on hold"
+        3.0,
+        ge=_SECONDS_MIN,
+        le=_SECONDS_MAX,
+        description="a partition that acknowledges nothing for this time is put on hold",
     )
-    drain_budget_seconds: float = Field(10.0, gt=0, description="time to end in after SIGTERM")
-    poll_min_seconds: float = Field(0.002, gt=0, description="pause between polls when busy")
-    poll_max_seconds: float = Field(0.1, gt=0, description="pause between polls when idle")
-    backoff_max_seconds: float = Field(30.0, gt=0, description="longest pause between retries")
-    queue_bytes: int = Field(32 << 20, ge=1 << 20, description="the producer's buffer")
+    drain_budget_seconds: float = Field(
+        10.0, ge=_SECONDS_MIN, le=_SECONDS_MAX, description="time to end in after SIGTERM"
+    )
+    poll_min_seconds: float = Field(
+        0.002, ge=_SECONDS_MIN, le=_SECONDS_MAX, description="pause between polls when busy"
+    )
+    poll_max_seconds: float = Field(
+        0.1, ge=_SECONDS_MIN, le=_SECONDS_MAX, description="pause between polls when idle"
+    )
+    backoff_max_seconds: float = Field(
+        30.0, ge=_SECONDS_MIN, le=_SECONDS_MAX, description="longest pause between retries"
+    )
+    queue_bytes: int = Field(
+        32 << 20, ge=1 << 20, le=_BYTES_MAX, description="the producer's buffer"
+    )
     max_message_bytes: int | None = Field(
-        None, ge=1024, description="largest message, where the topic's limit may not be read"
+        None,
+        ge=1024,
+        le=1_000_000_000,
+        description="largest message, where the topic's limit may not be read",
     )
     block_keys: bool = Field(
         default=False, description="a parked row holds back later rows of its key"
@@ -51,12 +85,8 @@ class RelaySettings(SettingsGroup):
     partitioner: Partitioner = Field(
         "murmur2", description="key to partition; fnv1a with the preset for existing consumers"
     )
-    sample_seconds: float = Field(5.0, gt=0, description="pause between samples of the lag")
-    metrics_host: str = Field("0.0.0.0", description="address of metrics and health")  # noqa: S104
-    metrics_port: int = Field(9464, ge=0, lt=65536, description="its port; 0 takes a free one")
-    log_level: LogLevel = Field("info", description="debug, info, warning or error")
-    log_format: Literal["auto", "json", "text"] = Field(
-        "auto", description="auto: text on a terminal, else json"
+    sample_seconds: float = Field(
+        5.0, ge=_SECONDS_MIN, le=_SECONDS_MAX, description="pause between samples of the lag"
     )
 
     _LIMITS: ClassVar[tuple[tuple[str, str, str], ...]] = (

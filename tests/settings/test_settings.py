@@ -64,12 +64,108 @@ def test_switched_off_nothing_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -
     assert load(database=True, stream=True).streaming is False
 
 
-@pytest.mark.parametrize("topic", ["with space", "ü", "a" * 250, "semi;colon"])
+@pytest.mark.parametrize("topic", [".", "..", "with space", "ü", "a" * 250, "semi;colon"])
 def test_a_topic_that_kafka_would_refuse_is_refused(
     environment: pytest.MonkeyPatch, topic: str
 ) -> None:
     environment.setenv("KAFKA_EVENT_STREAM_TOPIC", topic)
     assert any("KAFKA_EVENT_STREAM_TOPIC" in fault for fault in faults())
+
+
+@pytest.mark.parametrize(
+    ("address", "works"),
+    [
+        ("kafka:9092", True),
+        ("kafka", True),
+        ("a:9092, b:9092,[::1]:9092", True),
+        ("SASL_SSL://kafka:9092", True),
+        ("nowhere.invalid:1", True),
+        ("kafka:9092x", False),
+        ("kafka:0", False),
+        ("kafka:99999", False),
+        ("http://kafka:9092", False),
+        ("a:9092,,b:9092", False),
+    ],
+)
+def test_the_address_of_the_broker(
+    environment: pytest.MonkeyPatch, address: str, *, works: bool
+) -> None:
+    environment.setenv("KAFKA_BOOTSTRAP_SERVER", address)
+    if works:
+        assert load(stream=True).kafka.bootstrap_server == address
+    else:
+        assert any("KAFKA_BOOTSTRAP_SERVER" in fault for fault in faults())
+
+
+def test_scram_alone_is_the_stronger_one(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("KAFKA_SASL_MECHANISM", "SCRAM")
+    environment.setenv("KAFKA_CLIENT_ID", "somebody")
+    environment.setenv("KAFKA_CLIENT_SECRET", "hunter2")
+    assert load(stream=True).kafka.sasl_mechanism == "SCRAM-SHA-512"
+
+
+def test_plain_with_an_empty_credential_is_no_authentication(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("KAFKA_SASL_MECHANISM", "PLAIN")
+    environment.setenv("KAFKA_CLIENT_ID", "")
+    environment.setenv("KAFKA_CLIENT_SECRET", "")
+    assert load(stream=True).kafka.client_id is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("KAFKA_SASL_MECHANISM", "SCRAM"), ("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")],
+)
+def test_authentication_without_a_credential(
+    environment: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    environment.setenv(variable, value)
+    assert any(variable in fault for fault in faults())
+
+
+@pytest.mark.parametrize(
+    ("value", "example"),
+    [
+        ("1.34217728e+08", "134217728"),
+        ("5.0", "5"),
+        ("5s", ""),
+        ("10_000", ""),
+        (" 5", ""),
+        ("0x5", ""),
+    ],
+)
+def test_a_whole_number_is_digits_alone(
+    environment: pytest.MonkeyPatch, value: str, example: str
+) -> None:
+    environment.setenv("RELAY_LEASE_ROWS", value)
+    (fault,) = faults()
+    assert fault.startswith("RELAY_LEASE_ROWS: write a whole number in digits alone, such as ")
+    assert fault.endswith(example)
+
+
+@pytest.mark.parametrize("value", ["2s", "inf", "nan", "1e999", "1e9", "0", "-1", "0.0001"])
+def test_seconds_that_are_none(environment: pytest.MonkeyPatch, value: str) -> None:
+    environment.setenv("RELAY_SAMPLE_SECONDS", value)
+    (fault,) = faults()
+    assert fault.startswith("RELAY_SAMPLE_SECONDS: ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:hunter2@host:99999/n",
+        "postgresql://u:hunter2@host:port/n",
+        "postgresql://u:hunter2@a..b/n",
+        "postgresql://u:hunter2@host/n?connect_timeout=abc",
+        "postgresql://u:hunter2@host/n?sslmode=maybe",
+        "postgresql://u:hunter2@host/n?nonsense=1",
+    ],
+)
+def test_a_url_that_could_never_connect(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("DATABASE_URL", url)
+    (fault,) = faults()
+    assert fault.startswith("DATABASE_URL")
 
 
 def test_a_url_that_is_none_is_named_without_its_password(environment: pytest.MonkeyPatch) -> None:
@@ -87,9 +183,17 @@ def test_a_secret_may_come_as_a_file(environment: pytest.MonkeyPatch, tmp_path: 
     assert "hunter2" not in repr(load(database=True, stream=True))
 
 
-def test_a_file_that_is_missing_is_a_fault(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    environment.setenv("KAFKA_CLIENT_SECRET_FILE", str(tmp_path / "nowhere"))
-    assert any("nowhere" in fault for fault in faults())
+@pytest.mark.parametrize("content", [None, b"", b"\xff", b"hunter2\0"])
+def test_a_file_that_cannot_be_read_is_a_fault_beside_the_others(
+    environment: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+) -> None:
+    if content is not None:
+        (tmp_path / "secret").write_bytes(content)
+    environment.setenv("KAFKA_CLIENT_SECRET_FILE", str(tmp_path / "secret"))
+    environment.setenv("KAFKA_SECURITY_PROTOCOL", "MAGIC")
+    named = faults()
+    assert any(fault.startswith("KAFKA_CLIENT_SECRET: ") for fault in named)
+    assert any(fault.startswith("KAFKA_SECURITY_PROTOCOL: ") for fault in named)
 
 
 def test_the_database_may_be_given_in_parts(environment: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 def everything_is_required() -> bool:
     """Whether nothing may be skipped for want of a program."""
-    return any(os.environ.get(name) in {"1", "true"} for name in ("RELAY_TEST_REQUIRE_ALL", "CI"))
+    return any(os.environ.get(name) in {"1", "true"} for name in ("TEST_REQUIRE_ALL", "CI"))
 
 
 def lacking(reason: str) -> NoReturn:

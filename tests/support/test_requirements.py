@@ -5,7 +5,7 @@ from tests.support.requirements import lacking, program
 
 @pytest.fixture(autouse=True)
 def _elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CI", "RELAY_TEST_REQUIRE_ALL"):
+    for name in ("CI", "TEST_REQUIRE_ALL"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -14,7 +14,7 @@ def test_elsewhere_a_missing_program_skips_and_is_named() -> None:
         program("no-such", package="such")
 
 
-@pytest.mark.parametrize(("name", "value"), [("CI", "true"), ("RELAY_TEST_REQUIRE_ALL", "1")])
+@pytest.mark.parametrize(("name", "value"), [("CI", "true"), ("TEST_REQUIRE_ALL", "1")])
 def test_where_everything_is_required_it_fails(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,10 +12,11 @@ def api() -> None:
     """
     from relay import logs
     from relay.errors import ConfigurationError
-    from relay.settings import load
+    from relay.settings import load, unknown_variables
 
     settings = load(database=True, stream=True, api=True)
-    logs.configure(settings.relay.log_level, settings.relay.log_format)
+    logs.configure(settings.log.level, settings.log.format)
+    logs.warn(unknown_variables())
     try:
         from relay.service.api import server
     except ModuleNotFoundError as error:

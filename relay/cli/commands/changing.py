@@ -43,7 +43,7 @@ def change_rows(
     """
     if selection.is_everything:
         raise typer.BadParameter("say which rows, by their ids or by what they have in common")
-    settings = load(database=True)
+    settings = load(database=True, events=True)
     database = settings.database
     rows = _matching(database, selection)
     change.check(settings, rows)

@@ -10,8 +10,8 @@ def live() -> None:
     say so.
     """
     from relay.operations.liveness import ask
-    from relay.settings import ApiSettings, load
+    from relay.settings import ApiSettings, MetricsSettings
     from relay.settings.group import read
 
     # Unchecked: where the API cannot work it does not run, and a relay needs none of it.
-    typer.echo(ask(load().relay, read(ApiSettings, [])))
+    typer.echo(ask(read(MetricsSettings, []), read(ApiSettings, [])))

@@ -26,10 +26,11 @@ def migrate(
     from relay import logs
     from relay.database import migration
     from relay.database.schema import SCHEMA_VERSION
-    from relay.settings import load
+    from relay.settings import DatabaseSettings, LogSettings, required
 
-    settings = load(database=True)
-    logs.configure(settings.relay.log_level, settings.relay.log_format)
-    applied = migration.migrate(settings.database.conninfo(), wait_seconds=wait, again=again)
+    log = required(LogSettings)
+    database = required(DatabaseSettings)
+    logs.configure(log.level, log.format)
+    applied = migration.migrate(database.conninfo(), wait_seconds=wait, again=again)
     done = "are" if applied else "were already"
     typer.echo(f"The outbox tables {done} at version {SCHEMA_VERSION}.")

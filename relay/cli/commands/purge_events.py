@@ -81,9 +81,12 @@ def _shown(batches: Iterable[int], what: str, total: int, *, batch: int, hidden:
 
 
 def _age(text: str) -> timedelta:
-    from relay.settings.events import duration
+    from relay.settings.duration import duration
 
     try:
-        return duration(text)
+        age = duration(text)
     except ValueError as error:
         raise typer.BadParameter(f"{error}", param_hint="--older-than") from None
+    if not age:
+        raise typer.BadParameter("it would delete every event", param_hint="--older-than")
+    return age

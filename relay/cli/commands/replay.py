@@ -80,7 +80,7 @@ def _replayed(
     from relay.service.redaction.redactor import Redactor
     from relay.settings import load
 
-    settings = load(database=True)
+    settings = load(database=True, events=True)
     conninfo = settings.database.conninfo()
     named: Outbox | None = outbox_named(source) if source else None
     counts: Counter[str] = Counter()

@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from confluent_kafka import KafkaException, Producer
-
-from relay.errors import ConfigurationError
-from relay.settings import PROPERTY_PREFIX, KafkaSettings
+from relay.settings import KafkaSettings
 
 Properties = dict[str, str | int | float | bool]
 
@@ -19,18 +16,24 @@ OWN: Final[Mapping[str, str | int | float | bool]] = {
     "message.timeout.ms": 0,
     "allow.auto.create.topics": False,
 }
-_RESERVED: Final = frozenset(OWN) | {
+RESERVED: Final = frozenset(OWN) | {
     # Kept below the smallest limit of the topics.
     "batch.size",
     "bootstrap.servers",
+    # Successes would go untold.
+    "delivery.report.only.error",
     "delivery.timeout.ms",
     "max.in.flight",
     "max.in.flight.requests.per.connection",
     "message.max.bytes",
     "message.send.max.retries",
+    "metadata.broker.list",
     "partitioner",
     "request.required.acks",
     "retries",
+    # Everything would go to a broker that forgets it.
+    "test.mock.broker.rtt",
+    "test.mock.num.brokers",
     "transactional.id",
 }
 
@@ -68,25 +71,6 @@ def producer_properties(kafka: KafkaSettings, queue_bytes: int) -> Properties:
         **client_properties(kafka),
         **OWN,
     }
-
-
-def check_properties(kafka: KafkaSettings) -> None:
-    """Let librdkafka judge the configuration; nothing is sent.
-
-    Raises:
-        ConfigurationError: an unknown property, a wrong value, or one that the relay's promises
-            rest on and that therefore cannot be set from outside.
-    """
-    if reserved := sorted(_RESERVED & kafka.properties.keys()):
-        raise ConfigurationError([
-            f"{PROPERTY_PREFIX}{name.upper().replace('.', '_')} cannot be set: "
-            "order and delivery depend on the relay's own value"
-            for name in reserved
-        ])  # fmt: skip
-    try:
-        Producer({**producer_properties(kafka, 1 << 20), "log_level": 0})
-    except KafkaException as error:
-        raise ConfigurationError([f"Kafka client: {error.args[0].str()}"]) from None
 
 
 def _security(kafka: KafkaSettings) -> Properties:

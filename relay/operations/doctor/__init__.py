@@ -23,7 +23,7 @@ def diagnose() -> Iterator[Finding]:
     if outcomes.get("schema") != "ok":
         yield from preflight.skipped("without the outbox tables", *_DATABASE, *_STREAM)
         return
-    settings = load(database=True, stream=True)
+    settings = load(database=True, stream=True, relay=True)
     from relay.operations.doctor import database  # noqa: PLC0415
 
     for finding in database.examine(settings.database):
