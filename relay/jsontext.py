@@ -23,7 +23,7 @@ def to_json(value: object, what: str) -> str:
             surrogate pair; the message names the place, never the value.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_simplified)
+        text = _encode(value)
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadError(f"{what}: {_explained(value, what) or type(error).__name__}") from None
@@ -62,6 +62,10 @@ def _simplified(value: object) -> object:
             return sorted(value, key=str)
         case _:
             raise TypeError(type(value).__name__)
+
+
+# json.dumps would make an encoder for each text.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_simplified).encode
 
 
 def _explained(value: object, path: str, depth: int = 0) -> str | None:  # noqa: C901, PLR0911

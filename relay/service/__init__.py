@@ -1,4 +1,4 @@
-"""What a service imports: it writes events and snapshots in its own transaction."""
+"""The room of the service: events and snapshots, written in its own transaction."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

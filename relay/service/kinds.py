@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from relay.service.writer import AsyncWriter, Kind, Writer
 
-_ROOMS: Final = {
+ROOMS: Final = {
     "sqlalchemy": "relay.service.sqlalchemy.kind",
     "psycopg": "relay.service.psycopg.kind",
 }
@@ -24,7 +24,7 @@ _async_writers: dict[type, AsyncWriter] = {}
 
 def kinds_in_use() -> Iterator[Kind]:
     """Yield the kinds whose library is imported, each prepared."""
-    for library, room in _ROOMS.items():
+    for library, room in ROOMS.items():
         if sys.modules.get(library) is not None:
             kind: Kind = import_module(room).KIND
             kind.prepare()

@@ -87,7 +87,7 @@ class Outbox:
 
     @property
     def streaming(self) -> bool:
-        """Whether what is emitted goes to the stream as well."""
+        """True while events are streamed as well as stored."""
         return self._composer.streaming
 
     def emit(

@@ -2,14 +2,25 @@
 
 import subprocess
 import sys
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from textwrap import dedent
+from types import ModuleType
+from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 from psycopg.rows import RowFactory, dict_row, scalar_row
 
 from relay import Message, Outbox
+from relay.errors import EventDefinitionError
+from relay.service import kinds
+from relay.service.composer import Composer
 from relay.service.kinds import async_writer_for, writer_for
+from relay.service.records import Emitted
+from relay.service.replay import StatePage
+from relay.service.writer import Kind, TrackOptions
 from tests.support.postgres import Database
 from tests.support.service import Stored
 
@@ -87,6 +98,80 @@ def test_a_session_older_than_the_library_is_known_is_followed_all_the_same(
         """
     run(program, database.dsn)
     assert stored.names() == ["Kept"]
+
+
+class Ledger:
+    """A target, and a class to track, of a library that nobody has heard of."""
+
+
+class LedgerWriter:
+    def __init__(self) -> None:
+        self.written: list[Emitted] = []
+
+    def accepts(self, target: object) -> bool:
+        return isinstance(target, Ledger)
+
+    def write(self, target: Ledger, emitted: Emitted) -> None:
+        del target
+        self.written.append(emitted)
+
+
+class LedgerTracking:
+    def __init__(self, composer: Composer) -> None:
+        self.composer = composer
+        self.marked: list[object] = []
+        self.options: TrackOptions | None = None
+
+    def accepts(self, entity: object) -> bool:
+        return entity is Ledger
+
+    def track(self, _entity: type, options: TrackOptions) -> None:
+        self.options = options
+
+    def tracks(self, entity: object) -> bool:
+        return self.options is not None and entity is Ledger
+
+    def mark(
+        self, target: object, _entity: type, identities: Collection[object], *, replayed: bool
+    ) -> None:
+        self.marked.append((target, tuple(identities), replayed))
+
+    def untracked(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def pages(self, conninfo: str, _cluster: UUID | None, rows: int) -> Iterator[StatePage]:
+        yield StatePage(conninfo, rows, self.close)
+
+    def close(self) -> None:
+        self.options = None
+
+
+def test_a_new_kind_is_a_folder_and_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, trackings = LedgerWriter(), list[LedgerTracking]()
+
+    def tracking(composer: Composer) -> LedgerTracking:
+        trackings.append(LedgerTracking(composer))
+        return trackings[-1]
+
+    room = ModuleType("room_of_ledgers")
+    vars(room)["KIND"] = Kind(writers=(writer,), tracking=tracking)
+    monkeypatch.setitem(sys.modules, "room_of_ledgers", room)
+    monkeypatch.setitem(sys.modules, "ledgers", ModuleType("ledgers"))
+    monkeypatch.setattr(kinds, "ROOMS", {**kinds.ROOMS, "ledgers": "room_of_ledgers"})
+    outbox: Any = Outbox(streaming=True)
+    ledger = Ledger()
+    outbox.emit(ledger, Message("Plain", {}))
+    assert [emitted.outbox.name for emitted in writer.written if emitted.outbox] == ["Plain"]
+    outbox.track(Ledger, key="id", exclude=["pages"])
+    outbox.snapshot(ledger, Ledger, 1, 2)
+    outbox.replay(ledger, Ledger, 3)
+    (found,) = trackings
+    assert found.options == TrackOptions(key="id", exclude=["pages"])
+    assert found.marked == [(ledger, (1, 2), False), (ledger, (3,), True)]
+    assert [page.name for page in outbox.state_pages("there", None, 5)] == ["there"]
+    outbox.close()
+    with pytest.raises(EventDefinitionError, match="Ledger is not tracked"):
+        outbox.snapshot(ledger, Ledger, 1)
 
 
 @pytest.mark.parametrize("target", [None, object(), "session", 1])

@@ -1,4 +1,4 @@
-"""What all events of one class have in common, and what is checked when the class is defined."""
+"""Definition of an event class: all that its events have in common, checked when it is defined."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ CATEGORIES = ("user", "metrics")
 
 
 class Scope(StrEnum):
-    """What the events of a class belong to, and so which id each of them must have."""
+    """Owner of the events of a class: the kind of id that each of them must have."""
 
     CLUSTER = "cluster"
     INFRA_ENV = "infra_env"
@@ -27,7 +27,7 @@ class Scope(StrEnum):
 
 
 class EventOptions(TypedDict, total=False):
-    """What may stand behind the name of an event class.
+    """Options behind the name of an event class.
 
     *lenient* keeps broken rules of severity as `EventDefinition.broken_rules`, where they are an
     error otherwise: for events that were written before these rules.

@@ -8,7 +8,7 @@ MAX_INFO_CHARACTERS = 120
 
 
 class Severity(StrEnum):
-    """How much an event matters to the user who reads it."""
+    """Weight of an event for the user who reads it."""
 
     INFO = "info"
     WARNING = "warning"
