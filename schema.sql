@@ -1,13 +1,14 @@
 -- The outbox: tables, indexes, functions and grants.
 --
--- Applied by `relay migrate` in one transaction; every statement may run again. Names are not
--- qualified: everything goes to the first schema of the search_path. PostgreSQL 14 and later.
+-- Applied by `relay migrate` in one transaction; every statement may run again. Tables of an earlier
+-- version are changed by relay/database/migrations first. Names are not qualified: everything goes
+-- to the first schema of the search_path. PostgreSQL 14 and later.
 
--- Functions keep this search_path. Temporary tables come last in it, or a user could have those that
--- run as the owner take a table of his for one of ours. For the rest of this transaction.
-SELECT set_config('search_path', string_agg(quote_ident(name), ', ') || ', pg_temp', true)
-  FROM unnest(current_schemas(false)) AS name
-HAVING count(*) > 0;
+-- Functions keep this search_path: the schema of the tables, and no other. Temporary tables come
+-- last in it, or a user could have those that run as the owner take a table of his for one of ours.
+-- For the rest of this transaction.
+SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)
+ WHERE current_schema() IS NOT NULL;
 
 -- ---------------------------------------------------------------------------------------------
 -- State: one row about the installation as a whole
@@ -28,6 +29,24 @@ CREATE TABLE IF NOT EXISTS outbox_state (
     -- a changed count makes every relay look from the beginning once.
     requeues     bigint NOT NULL DEFAULT 0
 );
+
+-- The migrations that this database has behind it. One that was made new has them all.
+CREATE TABLE IF NOT EXISTS outbox_migration (
+    -- They run in this order.
+    number     integer PRIMARY KEY,
+    -- NNNN_pre_… runs before the programs of its version are rolled out, NNNN_post_… after.
+    name       text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+INSERT INTO outbox_migration (number, name)
+SELECT *
+  FROM (VALUES (1, '0001_pre_outbox'),
+               (2, '0002_pre_events'),
+               (3, '0003_pre_finite_times'),
+               (4, '0004_post_without_version_1')) AS m
+ WHERE NOT EXISTS (SELECT FROM outbox_state)
+    ON CONFLICT DO NOTHING;
 
 -- ---------------------------------------------------------------------------------------------
 -- Outbox: what is to be published
@@ -57,16 +76,20 @@ CREATE TABLE IF NOT EXISTS outbox (
     payload    json NOT NULL CHECK (json_typeof(payload) = 'object'),
     -- Stamped by the writer, whose versions they are. Null (plain SQL): the relay fills in its own.
     metadata   json CHECK (json_typeof(metadata) = 'object'),
-    -- Further Kafka headers, text to text: traceparent, replay.
+    -- Further Kafka headers, text to text: traceparent.
     headers    json CHECK (json_typeof(headers) = 'object'),
     -- The clock, not now(): now() is when the transaction began, and lag is counted from here.
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- Finite: relays count in milliseconds, and infinity has none.
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp() CHECK (isfinite(created_at)),
     -- How often this row itself failed, or a relay died with it in its hands. Outages don't count.
     attempts   smallint NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     -- Set: the row is out of the way until somebody requeues or discards it.
-    parked_at  timestamptz,
+    parked_at  timestamptz CHECK (isfinite(parked_at)),
     -- Why it was parked. Never holds a part of the payload.
-    last_error text
+    last_error text,
+    -- Published once before: the relay says so in the header `replay`. A column, because the header
+    -- is refused from writers; those may say it of their own rows, as a service that replays does.
+    replayed   boolean NOT NULL DEFAULT false
 );
 
 -- A queue table is mostly dead rows: vacuum by count, not by a share of the table, at full speed.
@@ -91,6 +114,62 @@ CREATE INDEX IF NOT EXISTS outbox_pending ON outbox (shard, id) WHERE parked_at 
 
 -- Operators list parked rows; a relay told to block the keys of parked rows looks them up here.
 CREATE INDEX IF NOT EXISTS outbox_parked ON outbox (shard, key, id) WHERE parked_at IS NOT NULL;
+
+-- What consumers could not read, and the index of parked rows not take, is refused to the writer, in
+-- whatever language it is written. A trigger on INSERT, not CHECKs: those would be asked again when
+-- a relay parks a row that is older than the rule, and such a row could neither go out nor be parked.
+-- Nor does this error quote the row, payload included, as that of a CHECK does.
+CREATE OR REPLACE FUNCTION outbox_refuse() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- A service of version 1 marks its replays by a header of its own.
+    beside_version_1 boolean := false;
+    header record;
+    fault  text;
+    texts  text;
+BEGIN
+    IF strpos(NEW.headers::text, '"replay"') > 0 THEN
+        EXECUTE format('SELECT oldest_relay = 1 FROM %I.outbox_state', TG_TABLE_SCHEMA)
+           INTO beside_version_1;
+    END IF;
+    -- JSON may name what is no character: NUL, and half of a surrogate pair. Whole pairs are fine,
+    -- and so is the name of one behind a backslash that is itself escaped.
+    texts := replace(concat(NEW.payload, NEW.headers, NEW.metadata), '\\', '');
+    texts := regexp_replace(texts, '\\u[dD][89abAB]..\\u[dD][c-fC-F]', '', 'g');
+    IF texts ~ '\\u([dD][89a-fA-F]|0000)' THEN
+        fault := 'payload, headers or metadata: NUL, or half of a surrogate pair, is no character; '
+                 'leave it out';
+    ELSIF octet_length(NEW.key) > 1024 THEN
+        fault := format('key: it has %s bytes, and 1024 fit into the index of parked rows; use an id '
+                        'or a hash', octet_length(NEW.key));
+    ELSIF json_typeof(NEW.headers) = 'object' THEN
+        FOR header IN SELECT h.key, json_typeof(h.value) AS type FROM json_each(NEW.headers) AS h
+        LOOP
+            IF header.key = '' THEN
+                fault := 'headers: a name is empty; give each header a name';
+            ELSIF header.type <> 'string' THEN
+                fault := format('headers: the value of %L is no text; write it as one', header.key);
+            ELSIF header.key IN ('id', 'seq') OR header.key = 'replay' AND NOT beside_version_1 THEN
+                fault := format('headers: %L is written by the relay; choose another name, or for a '
+                                'replay set the column replayed', header.key);
+            END IF;
+        END LOOP;
+    END IF;
+    IF fault IS NOT NULL THEN
+        RAISE check_violation USING MESSAGE = fault, TABLE = 'outbox';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+-- Most rows have none of these, and then nothing is called.
+CREATE OR REPLACE TRIGGER outbox_refused BEFORE INSERT ON outbox
+    FOR EACH ROW WHEN (
+        octet_length(NEW.key) > 1024
+        OR NEW.headers IS NOT NULL
+        OR strpos(NEW.payload::text, '\u') > 0
+        OR strpos(NEW.metadata::text, '\u') > 0
+    ) EXECUTE FUNCTION outbox_refuse();
 
 -- A requeued row keeps its id and so comes back below the relays' floor. Once a statement, or many
 -- rows would update that one row as many times.
@@ -142,8 +221,8 @@ CREATE TABLE IF NOT EXISTS outbox_event (
     category     text NOT NULL DEFAULT 'user',
     severity     text NOT NULL CHECK (severity IN ('info', 'warning', 'error', 'critical')),
     message      text NOT NULL,
-    -- When it happened, which may be earlier than when it was written.
-    event_time   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- When it happened, which may be earlier than when it was written. Finite: pages are cut by it.
+    event_time   timestamptz NOT NULL DEFAULT clock_timestamp() CHECK (isfinite(event_time)),
     cluster_id   uuid,
     host_id      uuid,
     infra_env_id uuid,
@@ -162,11 +241,11 @@ CREATE INDEX IF NOT EXISTS outbox_event_by_infra_env ON outbox_event (infra_env_
 CREATE TABLE IF NOT EXISTS outbox_event_limit (
     name     text NOT NULL,
     resource uuid NOT NULL,
-    -- When it happened, by its own time.
-    last_at  timestamptz NOT NULL,
+    -- When it happened, by its own time. Finite, or no event would be admitted any more.
+    last_at  timestamptz NOT NULL CHECK (isfinite(last_at)),
     -- The longest that anybody asked for: from last_at on, so long has the row a say. Retention
     -- knows no setting of the services, and must not remove it earlier.
-    pause    interval NOT NULL,
+    pause    interval NOT NULL CHECK (isfinite(pause)),
     PRIMARY KEY (name, resource)
 );
 
@@ -178,13 +257,23 @@ CREATE INDEX IF NOT EXISTS outbox_event_by_severity ON outbox_event (severity, e
 CREATE INDEX IF NOT EXISTS outbox_event_by_category ON outbox_event (category, event_time, id);
 
 -- A part of a message among all events. Needs the extension pg_trgm, which comes with PostgreSQL;
--- where it is not installed, or may not be, such a search reads the whole table.
+-- where it is not installed, or may not be, such a search reads the whole table. The extension goes
+-- to where others find it too. Of a table that holds rows `relay migrate` makes the index later,
+-- without a lock.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') THEN
-        CREATE EXTENSION IF NOT EXISTS pg_trgm;
-        CREATE INDEX IF NOT EXISTS outbox_event_by_message
-            ON outbox_event USING gin (message gin_trgm_ops);
+        IF has_schema_privilege(to_regnamespace('public'), 'CREATE') THEN
+            CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public;
+        ELSE
+            CREATE EXTENSION IF NOT EXISTS pg_trgm;
+        END IF;
+        IF NOT EXISTS (SELECT FROM outbox_event) THEN
+            EXECUTE format(
+                'CREATE INDEX IF NOT EXISTS outbox_event_by_message '
+                'ON outbox_event USING gin (message %s.gin_trgm_ops)',
+                (SELECT extnamespace::regnamespace FROM pg_extension WHERE extname = 'pg_trgm'));
+        END IF;
     ELSE
         RAISE WARNING 'index outbox_event_by_message was not created: this server has no pg_trgm';
     END IF;
@@ -210,15 +299,17 @@ CREATE OR REPLACE FUNCTION outbox_emit(
     topic    text  DEFAULT NULL,
     metadata jsonb DEFAULT NULL,
     headers  jsonb DEFAULT NULL,
-    event_id uuid  DEFAULT gen_random_uuid()
+    event_id uuid  DEFAULT gen_random_uuid(),
+    replayed boolean DEFAULT false
 ) RETURNS uuid LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF NOT (SELECT streaming FROM outbox_state) THEN
         RETURN NULL;
     END IF;
-    INSERT INTO outbox (event_id, topic, key, name, payload, metadata, headers)
+    INSERT INTO outbox (event_id, topic, key, name, payload, metadata, headers, replayed)
         VALUES (outbox_emit.event_id, outbox_emit.topic, outbox_emit.key, outbox_emit.name,
-                outbox_emit.payload::json, outbox_emit.metadata::json, outbox_emit.headers::json);
+                outbox_emit.payload::json, outbox_emit.metadata::json, outbox_emit.headers::json,
+                outbox_emit.replayed);
     RETURN outbox_emit.event_id;
 END
 $$;
@@ -453,9 +544,20 @@ DO $$
 DECLARE
     permission text[];
 BEGIN
+    -- What a right on the whole table would allow, those by column would not take away.
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'outbox_writer') THEN
+        REVOKE INSERT ON outbox, outbox_event FROM outbox_writer;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'outbox_api') THEN
+        REVOKE INSERT ON outbox, outbox_event FROM outbox_api;
+    END IF;
     FOREACH permission SLICE 1 IN ARRAY ARRAY[
-        -- Writers insert and see nothing: no RETURNING, no ON CONFLICT on a column.
-        ['outbox_writer', 'INSERT ON outbox, outbox_event'],
+        -- Writers insert and see nothing: no RETURNING, no ON CONFLICT on a column. By column: a
+        -- time or a count that a writer chose could stop a relay, or keep a published row.
+        ['outbox_writer', 'INSERT (event_id, topic, key, name, payload, metadata, headers, '
+                          'replayed) ON outbox'],
+        ['outbox_writer', 'INSERT (event_id, name, category, severity, message, event_time, '
+                          'cluster_id, host_id, infra_env_id, request_id, props) ON outbox_event'],
         ['outbox_writer', 'SELECT ON outbox_state'],
         ['outbox_writer', 'EXECUTE ON FUNCTION outbox_event_admitted'],
         -- Relays never change what a row says. FOR UPDATE on a shard needs UPDATE.
@@ -471,12 +573,15 @@ BEGIN
         ['outbox_operator', 'EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_pause, '
                             'outbox_resume'],
         -- Payloads are about customers: for the few who may see those, on top of another role.
-        ['outbox_payload_reader', 'SELECT (id, name, created_at, payload, metadata, headers) '
-                                  'ON outbox'],
+        ['outbox_payload_reader', 'SELECT (id, name, created_at, payload, metadata, headers, '
+                                  'replayed) ON outbox'],
         ['outbox_payload_reader', 'SELECT ON outbox_event, outbox_state'],
         -- The REST API serves events, and adds some as a writer does.
-        ['outbox_api', 'SELECT, INSERT ON outbox_event'],
-        ['outbox_api', 'INSERT ON outbox'],
+        ['outbox_api', 'SELECT ON outbox_event'],
+        ['outbox_api', 'INSERT (event_id, name, category, severity, message, event_time, '
+                       'cluster_id, host_id, infra_env_id, request_id, props) ON outbox_event'],
+        ['outbox_api', 'INSERT (event_id, topic, key, name, payload, metadata, headers, replayed) '
+                       'ON outbox'],
         ['outbox_api', 'SELECT ON outbox_state'],
         ['outbox_api', 'EXECUTE ON FUNCTION outbox_event_admitted'],
         -- Retention removes what is old, and reads no event.
@@ -488,12 +593,15 @@ BEGIN
     LOOP
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = permission[1]) THEN
             EXECUTE format('GRANT %s TO %I', permission[2], permission[1]);
+            IF NOT has_schema_privilege(permission[1], current_schema(), 'USAGE') THEN
+                EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), permission[1]);
+            END IF;
         END IF;
     END LOOP;
 END
 $$;
 
--- Last, so that a version is recorded only with everything that belongs to it.
+-- Last, so that a version is recorded only with everything that belongs to it. Which relays are too
+-- old is changed by the last migration of a version, after which they could not work.
 INSERT INTO outbox_state (version, oldest_relay) VALUES (2, 2)
-    ON CONFLICT (singleton) DO UPDATE
-    SET version = EXCLUDED.version, oldest_relay = EXCLUDED.oldest_relay;
+    ON CONFLICT (singleton) DO UPDATE SET version = EXCLUDED.version;

@@ -1,10 +1,16 @@
 """A PostgreSQL connection that never waits for ever."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
-from psycopg.abc import RV, PQGen
+from psycopg import sql
+from psycopg.abc import RV, Params, PQGen
+from psycopg.pq import PipelineStatus, TransactionStatus
 
+from relay.database import queries
+from relay.database.location import locate, search_path
 from relay.errors import DatabaseUnavailableError
 
 CONNECT_SECONDS: Final = 5
@@ -12,13 +18,60 @@ _TICK_SECONDS: Final = 0.5
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """Gives up on an answer after ``patience_seconds``.
+    """Gives up on an answer after ``patience_seconds``, and finds the outbox tables in any schema.
 
     A server that is stopped, or behind a network that swallows packets, answers nothing and closes
     nothing; neither the server's timeouts nor TCP's notice that.
+
+    Where the tables are in a schema that the user's search_path does not name, or in ``schema``,
+    every transaction begins by putting that there: what is set for a session a pooler forgets, or
+    shows to others. A statement outside a transaction gets one of its own then.
     """
 
     patience_seconds: float = 10.0
+    schema: str | None = None
+    # Empty: nothing to set. None: not known yet, since there were no tables.
+    _search_path: str | None = None
+
+    def search_path(self) -> str:
+        """Return what to put on the search_path to find the outbox tables; empty for nothing.
+
+        Raises:
+            SchemaError: it is not clear in which schema they are.
+        """
+        if self._search_path is None:
+            place = locate(super().execute, self.schema)
+            if place is not None:
+                self._search_path = "" if place[1] else search_path(place[0])
+        return self._search_path or ""
+
+    @contextmanager
+    def transaction(
+        self,
+        savepoint_name: str | None = None,
+        force_rollback: bool = False,  # noqa: FBT001, FBT002 - as psycopg has it
+    ) -> Iterator[psycopg.Transaction]:
+        """Like psycopg's own, with the outbox tables on the search_path."""
+        begins = self.info.transaction_status == TransactionStatus.IDLE
+        with super().transaction(savepoint_name, force_rollback) as transaction:
+            if begins and (path := self.search_path()):
+                super().execute(queries.SEARCH_PATH, {"search_path": path})
+            yield transaction
+
+    def execute(  # type: ignore[override]  # not a template, of which we have none
+        self, query: str | bytes | sql.SQL | sql.Composed, params: Params | None = None, *,
+        prepare: bool | None = None, binary: bool = False,
+    ) -> psycopg.Cursor[Any]:  # fmt: skip
+        """Like psycopg's own, with the outbox tables on the search_path."""
+        alone = (
+            self._search_path != ""
+            and self.info.transaction_status == TransactionStatus.IDLE
+            and self.info.pipeline_status == PipelineStatus.OFF
+        )
+        if not alone:
+            return super().execute(query, params, prepare=prepare, binary=binary)
+        with self.transaction():
+            return super().execute(query, params, prepare=prepare, binary=binary)
 
     def wait(
         self, gen: PQGen[RV], interval: float = _TICK_SECONDS, timeout: float | None = None
@@ -44,8 +97,12 @@ def connect(
     name: str,
     patience_seconds: float,
     cursor_factory: type[psycopg.Cursor[Any]] | None = None,
+    *,
+    schema: str | None = None,
 ) -> BoundedConnection:
     """Open a connection in autocommit mode that works behind PgBouncer's transaction mode.
+
+    *schema*: where the outbox tables are, unless that is to be found out.
 
     Raises:
         DatabaseUnavailableError: with the reason, without the connection string.
@@ -66,6 +123,7 @@ def connect(
     except psycopg.Error as error:
         raise DatabaseUnavailableError(explain(error)) from None
     connection.patience_seconds = patience_seconds
+    connection.schema = schema
     return connection
 
 

@@ -1,74 +1,81 @@
+"""Create the outbox tables, or bring them to this release's version."""
+
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from importlib import resources
+from typing import Final
 
 import psycopg
 from psycopg import errors
-from tenacity import (
-    RetryCallState,
-    RetryError,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_random_exponential,
-)
 
-from relay.database import queries, schema
-from relay.database.schema import SCHEMA_VERSION
+from relay.database import migrations, queries
+from relay.database.indexes import build_missing, without_indexes
+from relay.database.location import locate, quoted, search_path
+from relay.database.locking import LOCK_TIMEOUT_MS, PATIENCE_SECONDS, alone, retried
+from relay.database.migrations import Migration, Phase
+from relay.database.ownership import refuse_foreign
+from relay.database.schema import SCHEMA_VERSION, SchemaState
 from relay.database.session import Connection, connected
-from relay.errors import RelayError, SchemaError
+from relay.errors import SchemaError
 
-# Whoever writes to the outbox waits behind a waiting migration, and so at most this long.
-LOCK_TIMEOUT_MS = 100
-RETRY_FIRST_SECONDS = 0.2
-RETRY_MAX_SECONDS = 5.0
-WAIT_SECONDS = 300.0
-# An index on a large table of events takes its time.
-PATIENCE_SECONDS = 3600.0
+WAIT_SECONDS: Final = 300.0
 
 # "already exists, skipping": what running the schema a second time is made of.
-_EXPECTED_NOTICES = {"42P06", "42P07", "42710", "42701"}
+_EXPECTED_NOTICES: Final = {"42P06", "42P07", "42710", "42701"}
 
 logger = logging.getLogger(__name__)
 
 
-def migrate(conninfo: str, *, wait_seconds: float = WAIT_SECONDS, again: bool = False) -> bool:
+@dataclass(frozen=True)
+class Migrated:
+    """What a migration did: the *applied* files, and those *waiting* for the phase after."""
+
+    changed: bool
+    applied: tuple[str, ...]
+    waiting: tuple[str, ...]
+
+
+def migrate(
+    conninfo: str,
+    *,
+    phase: Phase = Phase.PRE,
+    wait_seconds: float = WAIT_SECONDS,
+    again: bool = False,
+    into: str | None = None,
+) -> Migrated:
     """Bring the outbox tables of one database to this release's version.
 
     Writers never wait for it longer than a tenth of a second: it takes its locks with a short
-    timeout, and tries again for up to *wait_seconds*. Where the version is current, nothing is
-    locked; *again* applies everything nevertheless, which grants to roles created since.
+    timeout, and tries again for up to *wait_seconds*. Where nothing is due, nothing is locked.
 
-    Returns whether anything was applied.
+    *phase*: PRE is safe beside programs of the version before; POST takes away what they use. A
+    database without the tables gets all at once. *again* applies what may be applied any number of
+    times, which grants to roles created since. *into*: the schema of the tables, created if need
+    be.
 
     Raises:
-        SchemaError: the tables are newer than this release, or the user may not create them.
+        SchemaError: the tables are newer than this release, something else has one of their names,
+            or the user may not create them; nothing was changed.
         DatabaseUnavailableError: there is no connection.
-        RelayError: the locks were not to be had in time; nothing was changed.
+        RelayError: the locks were not to be had in time.
     """
-    with connected(conninfo, "relay migrate", PATIENCE_SECONDS) as connection:
+    with connected(conninfo, "relay migrate", PATIENCE_SECONDS, schema=into) as connection:
         connection.add_notice_handler(_log_notice)
-        if not _is_due(connection, again=again):
-            return False
-        retrying = Retrying(
-            retry=retry_if_exception_type((errors.LockNotAvailable, errors.DeadlockDetected)),
-            wait=wait_random_exponential(RETRY_FIRST_SECONDS, max=RETRY_MAX_SECONDS),
-            stop=stop_after_delay(wait_seconds),
-            before_sleep=_warn_of(connection),
-        )
+        run = _Run(connection, phase, wait_seconds, again=again)
         try:
-            return retrying(_apply, connection, again=again)
-        except RetryError:
-            raise RelayError(
-                f"The outbox tables could not be locked within {wait_seconds:g} s, and nothing was "
-                f"changed. {_blockers(connection)} Wait until they have ended, or end them, and "
-                "run `relay migrate` again."
-            ) from None
+            target = run.target(into)
+            if run.is_due(target):
+                with alone(conninfo, wait_seconds):
+                    run.apply(target)
         except (errors.InsufficientPrivilege, errors.InvalidSchemaName) as error:
             raise SchemaError(
                 f"PostgreSQL refused the migration: {error.diag.message_primary}. Run it as the "
-                "owner of the outbox tables, with CREATE on the first schema of its search_path."
+                "owner of the outbox tables, with CREATE on their schema."
             ) from None
+        return Migrated(run.changed, tuple(run.applied), run.waiting(target))
 
 
 def script() -> str:
@@ -76,46 +83,135 @@ def script() -> str:
     return resources.files("relay").joinpath("schema.sql").read_text(encoding="utf-8")
 
 
-def _is_due(connection: Connection, *, again: bool) -> bool:
-    state = schema.read(connection)
-    if state and state.version > SCHEMA_VERSION:
-        raise SchemaError(
-            f"The outbox tables have version {state.version}, and this release only knows version "
-            f"{SCHEMA_VERSION}: run `relay migrate` of the newer release. Nothing was changed."
-        )
-    return again or state is None or state.version < SCHEMA_VERSION
+class _Run:
+    """One call of migrate(), step by step: each is a transaction of its own."""
 
+    def __init__(
+        self, connection: Connection, phase: Phase, wait_seconds: float, *, again: bool
+    ) -> None:
+        self._connection = connection
+        self._phase = phase
+        self._wait_seconds = wait_seconds
+        self._again = again
+        self.changed = False
+        self.applied: list[str] = []
 
-def _apply(connection: Connection, *, again: bool) -> bool:
-    with connection.transaction():
-        connection.execute(queries.LOCK_TIMEOUT, {"milliseconds": str(LOCK_TIMEOUT_MS)})
-        connection.execute(queries.MIGRATION_LOCK)
-        # Asked again under the lock: another migration may have been faster.
-        if not _is_due(connection, again=again):
-            return False
-        connection.execute(script().encode())
-    logger.info("the outbox tables have version %d now", SCHEMA_VERSION)
-    return True
+    def target(self, into: str | None) -> str:
+        """Return the schema that the tables are in, or come to."""
+        place = locate(self._connection.execute, into)
+        if place is not None:
+            return place[0]
+        row = self._connection.execute("SELECT current_schema()").fetchone()
+        target = into or (row[0] if row else None)
+        if target is None:
+            raise SchemaError(
+                "No schema of this user's search_path exists: name one with --schema, and "
+                "`relay migrate` creates it."
+            )
+        return target
 
+    def is_due(self, target: str) -> bool:
+        """Return whether there is anything to do.
 
-def _warn_of(connection: Connection) -> Callable[[RetryCallState], None]:
-    def warn(state: RetryCallState) -> None:
-        pause = state.next_action.sleep if state.next_action else 0
-        logger.warning(
-            "the outbox tables are in use, trying again in %.1f s. %s",
-            pause,
-            _blockers(connection),
-        )
+        Raises:
+            SchemaError: nothing may be done here.
+        """
+        with self._in(target):
+            refuse_foreign(self._connection, target)
+            state = self._state()
+        if state is None:
+            return True
+        if state.version > SCHEMA_VERSION:
+            raise SchemaError(
+                f"The outbox tables have version {state.version}, and this release only knows "
+                f"version {SCHEMA_VERSION}: run `relay migrate` of the newer release. Nothing was "
+                "changed."
+            )
+        due = self._due(target)
+        return self._again or state.version < SCHEMA_VERSION or bool(due)
 
-    return warn
+    def apply(self, target: str) -> None:
+        """Apply what is due. Asked again here: another migration may have been faster."""
+        if not self.is_due(target):
+            return
+        with self._in(target):
+            is_new = self._state() is None
+        if is_new:
+            self._retry(partial(self._apply_schema, target, script()))
+            self.applied = [migration.name for migration in migrations.load()]
+        else:
+            for migration in self._due(target):
+                self._retry(partial(self._apply_file, target, migration))
+                self.applied.append(migration.name)
+            self._retry(partial(self._apply_schema, target, without_indexes(script())))
+            build_missing(self._connection, target, script())
+        self.changed = True
+        logger.info("the outbox tables have version %d now", SCHEMA_VERSION)
 
+    def waiting(self, target: str) -> tuple[str, ...]:
+        """Return what this release has, and the database has not had."""
+        return tuple(migration.name for migration in self._missing(target))
 
-def _blockers(connection: Connection) -> str:
-    rows = connection.execute(queries.BLOCKERS).fetchall()
-    named = ", ".join(
-        f"{pid} ({application or 'no application_name'})" for pid, application in rows
-    )
-    return f"Transactions that use them, by process id: {named or 'none any more'}."
+    def _missing(self, target: str) -> list[Migration]:
+        with self._in(target):
+            applied: set[int] = set()
+            if self._exists("outbox_migration"):
+                applied = {number for (number,) in self._connection.execute(queries.APPLIED)}
+        return [migration for migration in migrations.load() if migration.number not in applied]
+
+    def _due(self, target: str) -> list[Migration]:
+        missing = self._missing(target)
+        if self._phase is Phase.POST:
+            return missing
+        due = [migration for migration in missing if migration.phase is Phase.PRE]
+        late = [m.name for m in missing if due and m.number < due[-1].number and m not in due]
+        if late:
+            raise SchemaError(
+                f"The rollout before this one is not finished, {late[0]} is missing: end what runs "
+                "of the release before it, run `relay migrate --phase post`, and then this again. "
+                "Nothing was changed."
+            )
+        return due
+
+    def _apply_file(self, target: str, migration: Migration) -> None:
+        with self._in(target, lock_timeout=True):
+            self._connection.execute(migration.sql.encode())
+            self._connection.execute(
+                queries.RECORD, {"number": migration.number, "name": migration.name}
+            )
+        logger.info("migration %s was applied", migration.name)
+
+    def _apply_schema(self, target: str, ddl: str) -> None:
+        with self._connection.transaction():
+            # Not IF NOT EXISTS alone, which needs the right to create one even where it exists.
+            known = self._connection.execute("SELECT to_regnamespace(%s)", [quoted(target)])
+            if known.fetchone() == (None,):
+                self._connection.execute(f"CREATE SCHEMA {quoted(target)}".encode())
+            with self._in(target, lock_timeout=True):
+                self._connection.execute(ddl.encode())
+
+    @contextmanager
+    def _in(self, target: str, *, lock_timeout: bool = False) -> Iterator[None]:
+        with self._connection.transaction():
+            if lock_timeout:
+                self._connection.execute(
+                    queries.LOCK_TIMEOUT, {"milliseconds": str(LOCK_TIMEOUT_MS)}
+                )
+            self._connection.execute(queries.SEARCH_PATH, {"search_path": search_path(target)})
+            yield
+
+    def _exists(self, table: str) -> bool:
+        found = self._connection.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
+        return found.fetchone() == (True,)
+
+    def _state(self) -> SchemaState | None:
+        if not self._exists("outbox_state"):
+            return None
+        row = self._connection.execute(queries.STATE).fetchone()
+        return SchemaState(*row) if row else None
+
+    def _retry(self, step: Callable[[], None]) -> None:
+        retried(self._connection, step, self._wait_seconds)
 
 
 def _log_notice(notice: psycopg.errors.Diagnostic) -> None:

@@ -1,8 +1,13 @@
+"""The version of the outbox tables, and whether this program can work with them."""
+
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
+from relay.database import migrations, queries
+from relay.database.location import locate, search_path
+from relay.database.ownership import refuse_foreign
 from relay.errors import SchemaError
 
 # What this program was written for; schema.sql records the same number.
@@ -25,53 +30,70 @@ def read(connection: psycopg.Connection[Any]) -> SchemaState | None:
     repeated behind a pooler.
 
     Raises:
-        SchemaError: the tables are there, and the user may not read them.
+        SchemaError: the user may not read the tables, something else has one of their names, or
+            they are in several schemas.
     """
-    with connection.transaction(), connection.cursor() as cursor:
-        # Asked first: a failing SELECT would write an error into the server's log each time.
-        cursor.execute("SELECT to_regclass('outbox_state') IS NOT NULL", prepare=False)
-        if cursor.fetchone() != (True,):
+    with connection.transaction():
+        place = locate(connection.execute)
+        schema = place[0] if place else _current(connection)
+        if schema is not None:
+            refuse_foreign(connection, schema)
+        if place is None:
             return None
+        if not place[1]:
+            connection.execute(queries.SEARCH_PATH, {"search_path": search_path(place[0])})
         try:
-            cursor.execute(
-                "SELECT version, oldest_relay, streaming FROM outbox_state", prepare=False
-            )
+            # A savepoint: a refusal leaves the transaction usable.
+            with connection.transaction():
+                row = connection.execute(queries.STATE, prepare=False).fetchone()
         except psycopg.errors.InsufficientPrivilege:
             raise SchemaError(
-                "This database user may not read the outbox tables: grant it one of the roles "
-                "outbox_relay, outbox_operator, outbox_reader or outbox_writer."
+                f"The user {connection.info.user} may not read the outbox tables in the schema "
+                f"{place[0]}: grant it one of the roles outbox_relay, outbox_operator, "
+                "outbox_reader or outbox_writer."
             ) from None
-        row = cursor.fetchone()
     return SchemaState(*row) if row else None
 
 
 def verify(connection: psycopg.Connection[Any]) -> SchemaState:
-    """Make sure that this relay can work with the outbox tables that *connection* sees.
+    """Make sure that this program can work with the outbox tables that *connection* sees.
 
     A newer schema is fine as long as it says that relays as old as this one may use it. Returns
     what the database says.
 
     Raises:
-        SchemaError: the tables are missing, too old or too new, or the user may not read them.
+        SchemaError: the tables are missing, too old, too new or not ours, or the user may not read
+            them.
     """
     state = read(connection)
     if state is None:
         raise SchemaError(
-            f"There are no outbox tables in the database {connection.info.dbname!r}, or this user "
-            "cannot see them: run `relay migrate`. Where that was done, check the database's name, "
-            "and the user's search_path and USAGE on the schema."
+            f"The database {connection.info.dbname} has no outbox tables that the user "
+            f"{connection.info.user} can find: run `relay migrate`. If that was done, check the "
+            "database's name and OUTBOX_SCHEMA."
         )
     if state.version < SCHEMA_VERSION:
         raise SchemaError(
-            f"The outbox tables have version {state.version}, and this relay needs version "
-            f"{SCHEMA_VERSION}: run `relay migrate` with this relay's release."
+            f"The outbox tables have version {state.version}, and this release needs version "
+            f"{SCHEMA_VERSION}: run `relay migrate` of this release."
         )
     if state.oldest_relay > SCHEMA_VERSION:
         raise SchemaError(
-            f"The outbox tables (version {state.version}) need a relay that knows version "
+            f"The outbox tables (version {state.version}) need a release that knows version "
             f"{state.oldest_relay}, and this one knows {SCHEMA_VERSION}: upgrade this relay."
         )
     return state
+
+
+def waiting(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
+    """Return the migrations of this release that the outbox tables have not had yet."""
+    with connection.transaction():
+        place = locate(connection.execute)
+        if place is None:
+            return ()
+        connection.execute(queries.SEARCH_PATH, {"search_path": search_path(place[0])})
+        applied = {number for (number,) in connection.execute(queries.APPLIED, prepare=False)}
+    return tuple(m.name for m in migrations.load() if m.number not in applied)
 
 
 def record_streaming(connection: psycopg.Connection[Any], *, streaming: bool) -> None:
@@ -82,3 +104,8 @@ def record_streaming(connection: psycopg.Connection[Any], *, streaming: bool) ->
             {"streaming": streaming},
             prepare=False,
         )
+
+
+def _current(connection: psycopg.Connection[Any]) -> str | None:
+    row = connection.execute("SELECT current_schema()", prepare=False).fetchone()
+    return row[0] if row else None

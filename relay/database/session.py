@@ -18,16 +18,22 @@ Connection = psycopg.Connection[Any]
 
 @contextmanager
 def connected(
-    conninfo: str, application_name: str, patience_seconds: float = PATIENCE_SECONDS
+    conninfo: str,
+    application_name: str,
+    patience_seconds: float = PATIENCE_SECONDS,
+    *,
+    schema: str | None = None,
 ) -> Iterator[Connection]:
     """Yield a connection in autocommit mode, closed afterwards.
+
+    *schema*: where the outbox tables are, unless that is to be found out.
 
     Raises:
         DatabaseUnavailableError: there is no connection, it broke, or a statement got no answer
             for *patience_seconds*.
     """
     try:
-        with connect(conninfo, application_name, patience_seconds) as connection:
+        with connect(conninfo, application_name, patience_seconds, schema=schema) as connection:
             yield connection
     except DatabaseUnavailableError as error:
         raise _unavailable(str(error)) from None

@@ -31,6 +31,9 @@ class DatabaseSettings(SettingsGroup):
     db_user: str | None = Field(None, description="user")
     db_pass: SecretStr | None = Field(None, description="password")
     db_name: str | None = Field(None, description="name of the database")
+    outbox_schema: str | None = Field(
+        None, description="schema of the outbox tables; unset: found where the user may look"
+    )
 
     @model_validator(mode="before")
     @classmethod
