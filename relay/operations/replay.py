@@ -13,7 +13,7 @@ from psycopg import errors, sql
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from relay.database.session import Connection
-from relay.errors import ConfigurationError
+from relay.errors import ConfigurationError, SchemaError
 from relay.operations.triggers import TRIGGER
 from relay.service.composer import Composer
 from relay.service.outbox import Outbox
@@ -122,8 +122,14 @@ class _Table:
     after: list[Any] = field(default_factory=list)
 
     def replay(self, connection: Connection, replay: Replay) -> None:
-        for count in iter(lambda: self._page(connection, replay), 0):
-            replay.seen(self.name, count)
+        try:
+            for count in iter(lambda: self._page(connection, replay), 0):
+                replay.seen(self.name, count)
+        except errors.UndefinedFunction:
+            raise SchemaError(
+                f"The trigger of {self.name} is of an older release: apply the output of `relay "
+                "triggers` for its table again, then repeat this. Nothing of it was replayed."
+            ) from None
 
     @_giving_way
     def _page(self, connection: Connection, replay: Replay) -> int:
@@ -150,9 +156,7 @@ class _Table:
             else sql.SQL("true")
         )
         keys = [sql.SQL("t.{}::text").format(sql.Identifier(name)) for name in self.key]
-        publish = sql.SQL("""{}(state, headers => '{{"replay": "true"}}')""").format(
-            sql.Identifier(self.row)
-        )
+        publish = sql.SQL("{}(state, replayed => true)").format(sql.Identifier(self.row))
         parts = [sql.SQL("(state).{}").format(sql.Identifier(name)) for name in self.id]
         return sql.SQL(
             "SELECT {publish}, {parts} FROM (SELECT t AS state FROM {table} AS t WHERE {later}"

@@ -72,7 +72,7 @@ class TrackedTable:
 
     @property
     def row_function(self) -> str:
-        """The function that publishes a row: (row, deleted, headers); unquoted."""
+        """The function that publishes a row: (row, deleted, replayed); unquoted."""
         return self._function("row")
 
     def create(self) -> str:
@@ -150,9 +150,12 @@ _CREATE: Final = """\
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 
+-- As version 1 of the outbox had it. Beside the next one no call would be clear.
+DROP FUNCTION IF EXISTS {row}({table}, boolean, jsonb);
+
 -- Publishes one row. Also for a replay; a column that does not exist is refused here, not later.
 CREATE OR REPLACE FUNCTION {row}(
-    state {table}, deleted boolean DEFAULT false, headers jsonb DEFAULT NULL
+    state {table}, deleted boolean DEFAULT false, replayed boolean DEFAULT false
 ) RETURNS uuid LANGUAGE sql SET search_path FROM CURRENT SET timezone = 'UTC' AS $outbox$
     SELECT outbox_emit(
         {name},
@@ -160,7 +163,7 @@ CREATE OR REPLACE FUNCTION {row}(
             || CASE WHEN deleted THEN '{{"deleted": true}}'::jsonb ELSE '{{}}' END,
         key => coalesce({key}),
         topic => {topic},
-        headers => headers
+        replayed => replayed
     );
 $outbox$;
 
@@ -195,6 +198,7 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 DROP TRIGGER IF EXISTS {trigger} ON {table};
 DROP FUNCTION IF EXISTS {function}();
+DROP FUNCTION IF EXISTS {row}({table}, boolean, boolean);
 DROP FUNCTION IF EXISTS {row}({table}, boolean, jsonb);
 COMMIT;
 """

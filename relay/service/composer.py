@@ -11,7 +11,7 @@ from relay.service.events.event import Event
 from relay.service.events.rendering import UntypedEvent, render, untyped
 from relay.service.message import Overrides, check, overridden, redacted
 from relay.service.rate_limits import RateLimits
-from relay.service.records import REPLAYED, Emitted, OutboxRecord, outbox_record
+from relay.service.records import Emitted, OutboxRecord, outbox_record
 from relay.service.redaction.redactor import Redactor
 
 Item: TypeAlias = Event | UntypedEvent | Message
@@ -62,7 +62,7 @@ class Composer:
             PayloadError: consumers of this format could not read it.
         """
         message = redacted(self.format.event(event, fields), self.redactor)
-        return self._record(message)._replace(headers=REPLAYED)
+        return self._record(message)._replace(replayed="true")
 
     def _emitted(self, message: Message, given: Overrides) -> Emitted:
         # While streaming is off the record is only made, so that it will work when it is on.

@@ -23,6 +23,7 @@ _CASTS: Final = {
     "payload": "json",
     "metadata": "json",
     "headers": "json",
+    "replayed": "boolean",
     "event_time": "timestamptz",
     "cluster_id": "uuid",
     "host_id": "uuid",

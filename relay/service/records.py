@@ -1,16 +1,13 @@
 """Records: what is inserted, in texts."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from relay.formats.event_record import EventRecord
 from relay.formats.message import Message
 from relay.jsontext import to_json
 from relay.service.rate_limits import Limit
-
-REPLAYED: Final = '{"replay": "true"}'
-"""Headers of a replayed row; no writer may set this one."""
 
 
 class OutboxRecord(NamedTuple):
@@ -23,6 +20,7 @@ class OutboxRecord(NamedTuple):
     payload: str
     metadata: str
     headers: str | None
+    replayed: str = "false"
 
 
 class Emitted(NamedTuple):

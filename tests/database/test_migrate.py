@@ -200,7 +200,9 @@ def test_without_createrole_the_tables_come_and_the_roles_are_reported(
         for role in ("outbox_writer", "outbox_relay", "outbox_reader", "outbox_operator"):
             admin.execute(f"CREATE ROLE {role} NOLOGIN")
         assert migrate(owner, again=True).changed
-        granted = admin.execute("SELECT has_any_column_privilege('outbox_writer', 'outbox', 'INSERT')")
+        granted = admin.execute(
+            "SELECT has_any_column_privilege('outbox_writer', 'outbox', 'INSERT')"
+        )
         assert granted.fetchone() == (True,)
     with psycopg.connect(bare_server.dsn("service", user="stranger")) as connection:
         with pytest.raises(SchemaError, match="may not read the outbox tables"):

@@ -80,7 +80,7 @@ def test_an_event_is_what_it_was_the_first_time(
         ).fetchall()
     again = [(r["event_id"], r["key"], r["name"], r["payload"]) for r in stored.outbox()]
     assert again == before
-    assert [row["headers"] for row in stored.outbox()] == [{"replay": "true"}] * 2
+    assert [row["replayed"] for row in stored.outbox()] == [True] * 2
 
 
 def test_since(run_relay: RunRelay, service_database: Database, clusters: list[uuid.UUID]) -> None:
@@ -106,7 +106,7 @@ def test_states_of_tables_with_a_trigger(
     assert shown["replayed"] == {"ClusterState": 1, "Host": 3, "HostStatusUpdated": 2}
     assert stored.names() == ["ClusterState", *["Host"] * 3, *["HostStatusUpdated"] * 2]
     assert {row["key"] for row in stored.outbox()} == {str(clusters[0])}
-    assert all(row["headers"] == {"replay": "true"} for row in stored.outbox())
+    assert all(row["replayed"] for row in stored.outbox())
     many = replayed(run_relay, service_database, "--since", "2026-01-01", "--snapshots")
     assert many["replayed"] == {"ClusterState": 2, "Host": 6}
 
@@ -146,7 +146,7 @@ def test_states_of_the_classes_that_an_outbox_tracks(
     assert process.stdout[-1] == "4 messages were put on the stream again."
     assert stored.names() == ["ClusterState", *["Host"] * 3]
     assert {row["key"] for row in stored.outbox()} == {str(clusters[1])}
-    assert all(row["headers"] == {"replay": "true"} for row in stored.outbox())
+    assert all(row["replayed"] for row in stored.outbox())
     assert "hunter2" not in stored.shown()
     wrong = run_relay("replay", *arguments, "--outbox", "service_of_the_test:x", environment=given)
     assert wrong.wait(60) == 2
@@ -171,7 +171,7 @@ def test_a_state_is_replayed_under_the_lock_of_its_row(
         writer.commit()
     replaying.join()
     (row,) = stored.outbox()
-    assert (row["payload"]["name"], row["headers"]) == ("newer", {"replay": "true"})
+    assert (row["payload"]["name"], row["replayed"]) == ("newer", True)
 
 
 def test_a_change_in_the_same_transaction_is_no_replay(
@@ -181,7 +181,7 @@ def test_a_change_in_the_same_transaction_is_no_replay(
         tracking.replay(session, Cluster, clusters[0])
         session.get_one(Cluster, clusters[0]).name = "changed"
     (row,) = stored.outbox()
-    assert (row["payload"]["name"], row["headers"]) == ("changed", None)
+    assert (row["payload"]["name"], row["replayed"]) == ("changed", False)
 
 
 def test_what_cannot_be_replayed_is_said(run_relay: RunRelay, database: Database) -> None:

@@ -70,6 +70,13 @@ SELECT shard,
   FROM locked
 """
 
+# A replay says so in a column, because writers may not set the header.
+_HEADERS: Final = """CASE
+           WHEN o.replayed
+           THEN (coalesce(o.headers::jsonb, '{}') || '{"replay": "true"}')::text
+           ELSE o.headers::text
+       END"""
+
 # The oldest pending rows of the locked shards. A statement of its own: one that also locks would
 # read a snapshot older than its lock, and rows that the last holder published. Large values stay
 # behind until it is known how many of them are wanted; asking for their length unpacks nothing. To
@@ -84,7 +91,7 @@ SELECT o.id,
        o.name,
        CASE WHEN o.size <= %(inline_bytes)s THEN o.payload::text END AS payload,
        CASE WHEN o.size <= %(inline_bytes)s THEN o.metadata::text END AS metadata,
-       CASE WHEN o.size <= %(inline_bytes)s THEN o.headers::text END AS headers,
+       CASE WHEN o.size <= %(inline_bytes)s THEN {headers} END AS headers,
        (date_part('epoch', o.created_at) * 1000)::bigint AS created_ms,
        o.size
   FROM unnest(%(shards)s::smallint[], %(after)s::bigint[]) AS claimed (shard, after)
@@ -103,14 +110,14 @@ SELECT o.id,
             ORDER BY o.shard, o.id
             LIMIT %(rows_per_shard)s
        ) AS o
-"""
+""".replace("{headers}", _HEADERS)
 
 # What READ left behind.
 LARGE: Final = """
-SELECT id, payload::text, metadata::text, headers::text
-  FROM outbox
- WHERE id = ANY(%(ids)s::bigint[])
-"""
+SELECT o.id, o.payload::text, o.metadata::text, {headers}
+  FROM outbox AS o
+ WHERE o.id = ANY(%(ids)s::bigint[])
+""".replace("{headers}", _HEADERS)
 
 # Published and acknowledged.
 DELETE: Final = "DELETE FROM outbox WHERE id = ANY(%(ids)s::bigint[])"

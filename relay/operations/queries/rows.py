@@ -34,4 +34,13 @@ SELECT id,
 """
 
 # Needs the role outbox_payload_reader.
-PAYLOAD: Final = "SELECT payload::text, metadata::text, headers::text FROM outbox WHERE id = %(id)s"
+PAYLOAD: Final = """
+SELECT payload::text,
+       metadata::text,
+       CASE
+           WHEN replayed THEN (coalesce(headers::jsonb, '{}') || '{"replay": "true"}')::text
+           ELSE headers::text
+       END
+  FROM outbox
+ WHERE id = %(id)s
+"""

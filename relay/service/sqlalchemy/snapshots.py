@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from relay.service.records import REPLAYED, OutboxRecord
+from relay.service.records import OutboxRecord
 from relay.service.sqlalchemy.rows import Identity, comparable
 from relay.service.sqlalchemy.tracked import Tracked
 from relay.service.writer import State
@@ -57,7 +57,7 @@ def _record(history: list[Mark], state: State | None) -> OutboxRecord | None:
     replayed = all(mark.replayed for mark in history)
     if state is not None:
         record = first.tracked.snapshot(state)
-        return record._replace(headers=REPLAYED) if replayed else record
+        return record._replace(replayed="true") if replayed else record
     # What came and went within one transaction was never there for anyone. And of what has
     # gone while a replay came to it, another transaction has told.
     if first.inserted or replayed:

@@ -47,6 +47,14 @@ outbox_state = Table(
     Column("requeues", BigInteger, nullable=False, server_default=text("0")),
 )
 
+outbox_migration = Table(
+    "outbox_migration",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("applied_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+)
+
 outbox = Table(
     "outbox",
     metadata,
@@ -66,7 +74,13 @@ outbox = Table(
     Column("payload", JSON, CheckConstraint("json_typeof(payload) = 'object'"), nullable=False),
     Column("metadata", JSON, CheckConstraint("json_typeof(metadata) = 'object'")),
     Column("headers", JSON, CheckConstraint("json_typeof(headers) = 'object'")),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column(
+        "created_at",
+        DateTime(timezone=True),
+        CheckConstraint("isfinite(created_at)"),
+        nullable=False,
+        server_default=_NOW,
+    ),
     Column(
         "attempts",
         SmallInteger,
@@ -74,8 +88,9 @@ outbox = Table(
         nullable=False,
         server_default=text("0"),
     ),
-    Column("parked_at", DateTime(timezone=True)),
+    Column("parked_at", DateTime(timezone=True), CheckConstraint("isfinite(parked_at)")),
     Column("last_error", Text),
+    Column("replayed", Boolean, nullable=False, server_default=text("false")),
 )
 Index(
     "outbox_pending",
@@ -142,7 +157,13 @@ outbox_event = Table(
         nullable=False,
     ),
     Column("message", Text, nullable=False),
-    Column("event_time", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column(
+        "event_time",
+        DateTime(timezone=True),
+        CheckConstraint("isfinite(event_time)"),
+        nullable=False,
+        server_default=_NOW,
+    ),
     Column("cluster_id", Uuid),
     Column("host_id", Uuid),
     Column("infra_env_id", Uuid),
@@ -161,8 +182,10 @@ outbox_event_limit = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("resource", Uuid, primary_key=True),
-    Column("last_at", DateTime(timezone=True), nullable=False),
-    Column("pause", Interval, nullable=False),
+    Column(
+        "last_at", DateTime(timezone=True), CheckConstraint("isfinite(last_at)"), nullable=False
+    ),
+    Column("pause", Interval, CheckConstraint("isfinite(pause)"), nullable=False),
 )
 
 for _what in ("cluster_id", "host_id", "infra_env_id", "severity", "category"):

@@ -59,6 +59,22 @@ def test_all_that_is_read_counts_and_large_metadata_comes_whole(
     assert row.size == len("{}" + "k" + metadata + headers)
 
 
+def test_a_replay_is_told_by_a_header(outbox: Outbox, make_store: MakeStore) -> None:
+    outbox.connection.execute(
+        "INSERT INTO outbox (name, payload, headers, replayed) VALUES"
+        " ('Row', '{}', NULL, true), ('Row', %(large)s, '{\"a\": \"b\"}', true),"
+        " ('Row', '{}', '{\"a\":  \"b\"}', false)",
+        {"large": json.dumps({"x": "x" * 10_000})},
+    )
+    rows = sorted(row for found in chunks(make_store) for row in found)
+    assert [json.loads(row.headers or "{}") for row in rows] == [
+        {"replay": "true"},
+        {"a": "b", "replay": "true"},
+        {"a": "b"},
+    ]
+    assert rows[2].headers == '{"a":  "b"}'
+
+
 def test_a_chunk_ends_with_the_row_that_fills_it(written: list[str], make_store: MakeStore) -> None:
     found = chunks(make_store, chunk_bytes=CHUNK_BYTES)
     assert sorted(row.id for rows in found for row in rows) == list(range(1, len(written) + 1))

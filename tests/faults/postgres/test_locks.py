@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from relay.database.migration import LOCK_TIMEOUT_MS
+from relay.database.locking import LOCK_TIMEOUT_MS
 from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
