@@ -28,7 +28,7 @@ def test_a_message_becomes_a_row_of_texts() -> None:
     assert row(message) == OutboxRecord(
         str(identity), "topic", "key", "Name", '{"ü": 1}', "{}", '{"traceparent": "00"}'
     )
-    assert row(Message("Name", {}))[1:] == (None, None, "Name", "{}", "{}", None)
+    assert row(Message("Name", {}))[1:] == (None, None, "Name", "{}", "{}", None, "false")
 
 
 def test_each_message_has_an_id_of_its_own() -> None:
