@@ -36,6 +36,12 @@ class DatabaseUnavailableError(RelayError):
     exit_code = 3
 
 
+class BrokerUnavailableError(RelayError):
+    """No Kafka broker answered, or it refused the client; says what the client heard last."""
+
+    exit_code = 3
+
+
 class PayloadError(RelayError, ValueError):
     """A payload, key, name or header cannot be stored or published as it is."""
 

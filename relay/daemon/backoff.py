@@ -1,4 +1,4 @@
-"""Trying again what cannot work now: the database or the broker is away."""
+"""Backoff while the database or the broker is away."""
 
 import logging
 from typing import Final
@@ -6,10 +6,9 @@ from typing import Final
 import psycopg
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
-from relay.daemon.kafka.delivery import BrokerUnavailableError
 from relay.daemon.timing import Waiter
 from relay.database.connection import explain
-from relay.errors import DatabaseUnavailableError
+from relay.errors import BrokerUnavailableError, DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +16,7 @@ FIRST_SECONDS: Final = 0.2
 OUTAGES: Final = (BrokerUnavailableError, DatabaseUnavailableError, psycopg.Error)
 
 
-def patiently(waiter: Waiter, longest_seconds: float, broker: str, database: str) -> Retrying:
+def backoff(waiter: Waiter, longest_seconds: float, *, broker: str, database: str) -> Retrying:
     """Return a caller that repeats a call until it ends without an outage, or until a stop.
 
     Every failed attempt logs one warning. The pause doubles up to *longest_seconds*. After a stop
@@ -28,12 +27,12 @@ def patiently(waiter: Waiter, longest_seconds: float, broker: str, database: str
         error = attempt.outcome.exception() if attempt.outcome else None
         pause = attempt.next_action.sleep if attempt.next_action else 0.0
         if isinstance(error, BrokerUnavailableError):
-            what, why = f"Kafka at {broker}", str(error)
+            subject, why = f"Kafka at {broker}", str(error)
         else:
-            what = f"PostgreSQL at {database}"
+            subject = f"PostgreSQL at {database}"
             why = explain(error) if isinstance(error, psycopg.Error) else str(error)
         log.warning(
-            "%s cannot be used: %s; rows wait, next attempt in %.1f s", what, why, pause,
+            "%s cannot be used: %s; rows wait, next attempt in %.1f s", subject, why, pause,
             extra={"attempt": attempt.attempt_number},
         )  # fmt: skip
 

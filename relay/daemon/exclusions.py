@@ -1,12 +1,11 @@
-"""Topics and partitions that cannot be written for now, and whose rows the queries skip."""
+"""Exclusions: topics and partitions that cannot be written for now; queries skip their rows."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class TopicPartition:
-    """A topic, or one partition of it (of so many)."""
+    """A topic, or one partition of it and the number of partitions that it has."""
 
     topic: str
     partition: int | None = None
@@ -18,17 +17,7 @@ class TopicPartition:
 
 @dataclass(frozen=True, slots=True)
 class Exclusions:
-    """What the queries look past."""
+    """Topics and partitions on hold."""
 
     topics: tuple[str, ...] = ()
     partitions: tuple[TopicPartition, ...] = ()
-
-    @property
-    def parameters(self) -> Mapping[str, object]:
-        """Return the parameters of the exclusion fragments."""
-        return {
-            "held_topics": list(self.topics),
-            "held_partition_topics": [place.topic for place in self.partitions],
-            "held_partitions": [place.partition for place in self.partitions],
-            "held_partition_counts": [place.partitions for place in self.partitions],
-        }

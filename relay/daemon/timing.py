@@ -1,8 +1,30 @@
-"""The one place where a worker waits, and the three things that end its waiting."""
+"""The one place where a worker waits, the three events that end its waiting, and its clocks."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
+
+
+class Deadline:
+    """A point on the clock that also runs while the machine sleeps or the process is frozen.
+
+    It never moves, so any thread may look at it.
+    """
+
+    __slots__ = ("_at", "_clock")
+
+    def __init__(self, seconds: float, clock: Callable[[], float] | None = None) -> None:
+        self._clock = clock or boot_seconds
+        self._at = self._clock() + seconds
+
+    def left(self) -> float:
+        """Return the seconds that are left, 0.0 when it has passed."""
+        return max(0.0, self._at - self._clock())
+
+    def passed(self) -> bool:
+        """Return whether nothing is left."""
+        return self._clock() >= self._at
 
 
 class Waiter:
@@ -10,18 +32,28 @@ class Waiter:
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._stopping = False
+        self._stop_by: Deadline | None = None
         self._woken = False
 
     @property
     def stopping(self) -> bool:
         """Whether stop() was called; it cannot be taken back."""
-        return self._stopping
+        return self._stop_by is not None
 
-    def stop(self) -> None:
-        """End this wait and every later one. The lock is reentrant: signal handlers may call."""
+    @property
+    def overdue(self) -> bool:
+        """Whether the time is up that a stop leaves for the work under way."""
+        stop_by = self._stop_by
+        return stop_by is not None and stop_by.passed()
+
+    def stop(self, budget_seconds: float = math.inf) -> None:
+        """End this wait and every later one; work under way may go on for *budget_seconds*.
+
+        The lock is reentrant: signal handlers may call. Only the first call has an effect.
+        """
         with self._condition:
-            self._stopping = True
+            if self._stop_by is None:
+                self._stop_by = Deadline(budget_seconds)
             self._condition.notify_all()
 
     def wake(self) -> None:
@@ -33,12 +65,12 @@ class Waiter:
     def wait(self, seconds: float) -> None:
         """Wait at most *seconds*."""
         with self._condition:
-            self._condition.wait_for(lambda: self._stopping or self._woken, seconds)
+            self._condition.wait_for(lambda: self.stopping or self._woken, seconds)
             self._woken = False
 
 
 class Pace:
-    """How long to wait after a poll: not at all after a full lease, longer and longer when idle."""
+    """Pause after a poll: none after a full lease, longer and longer when idle."""
 
     def __init__(self, shortest_seconds: float, longest_seconds: float) -> None:
         self._shortest = shortest_seconds
@@ -57,24 +89,27 @@ class Pace:
         return self._current
 
 
-class Deadline:
-    """A point on the clock that also runs while the machine sleeps or the process is frozen."""
+class Interval:
+    """Comes due each time that so many seconds have passed, and at the very start."""
 
-    def __init__(self, seconds: float, clock: Callable[[], float] | None = None) -> None:
-        self._clock = clock or boot_seconds
-        self._at = self._clock() + seconds
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._begun_at = -math.inf
+        self._due_at = -math.inf
+
+    @property
+    def due(self) -> bool:
+        """Whether the time has come."""
+        return boot_seconds() >= self._due_at
+
+    def restart(self) -> None:
+        """Begin anew."""
+        self._begun_at = boot_seconds()
+        self._due_at = self._begun_at + self._seconds
 
     def shorten(self, seconds: float) -> None:
-        """Let it pass *seconds* from now, if that is earlier."""
-        self._at = min(self._at, self._clock() + seconds)
-
-    def left(self) -> float:
-        """Return the seconds that are left, 0.0 when it has passed."""
-        return max(0.0, self._at - self._clock())
-
-    def passed(self) -> bool:
-        """Return whether nothing is left."""
-        return self._clock() >= self._at
+        """Let it come due *seconds* after it began, this time only."""
+        self._due_at = min(self._due_at, self._begun_at + seconds)
 
 
 class DatabaseClock:

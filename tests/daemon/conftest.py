@@ -2,9 +2,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from relay.daemon.assembly import make_store as assemble_store
 from relay.daemon.postgres.store import Store
 from relay.settings import RelaySettings
 from tests.support.postgres import Database
+from tests.support.settings import streaming
 
 LEASE_SHARDS = RelaySettings().lease_shards
 MakeStore = Callable[..., Store]
@@ -15,9 +17,9 @@ def make_store(database: Database) -> Iterator[MakeStore]:
     """Connect a worker's view of the outbox, as it is configured now."""
     stores: list[Store] = []
 
-    def make(**settings: int) -> Store:
-        relay = RelaySettings.model_validate(settings)
-        stores.append(Store(database.dsn, "test", relay, "topic"))
+    def make(**relay: int) -> Store:
+        settings = streaming(dsn=database.dsn, bootstrap="nowhere", topic="topic", **relay)
+        stores.append(assemble_store(settings, "test"))
         stores[-1].connect()
         return stores[-1]
 

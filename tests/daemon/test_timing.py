@@ -1,11 +1,22 @@
 import threading
 import time
 
-from relay.daemon.timing import Deadline, Pace, Waiter
+import pytest
+
+from relay.daemon import timing
+from relay.daemon.timing import Deadline, Interval, Pace, Waiter
+from tests.model.broker import Clock
 
 LONG = 30.0
 # Where a wait has ended at once: what a busy machine may need to notice.
 AT_ONCE = 1.0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    stopped = Clock()
+    monkeypatch.setattr(timing, "boot_seconds", stopped)
+    return stopped
 
 
 def seconds_of(waiter: Waiter, seconds: float) -> float:
@@ -54,8 +65,40 @@ def test_a_deadline_passes_by_its_own_clock() -> None:
     assert (deadline.left(), deadline.passed()) == (0.0, True)
 
 
-def test_a_deadline_can_be_brought_forward_and_not_put_off() -> None:
-    deadline = Deadline(10.0, lambda: 0.0)
-    deadline.shorten(3.0)
-    deadline.shorten(60.0)
-    assert deadline.left() == 3.0
+def test_a_stop_leaves_its_budget_to_the_work_under_way(clock: Clock) -> None:
+    waiter = Waiter()
+    assert not waiter.overdue
+    clock.advance(100.0)
+    waiter.stop(3.0)
+    assert (waiter.stopping, waiter.overdue) == (True, False)
+    clock.advance(3.0)
+    assert waiter.overdue
+
+
+def test_a_second_stop_changes_nothing() -> None:
+    waiter = Waiter()
+    waiter.stop(60.0)
+    waiter.stop(0.0)
+    assert not waiter.overdue
+
+
+def test_an_interval_is_due_at_the_start_and_each_time_that_it_has_passed(clock: Clock) -> None:
+    interval = Interval(10.0)
+    due = [interval.due]
+    interval.restart()
+    for seconds in (0.0, 9.0, 1.0):
+        clock.advance(seconds)
+        due.append(interval.due)
+    assert due == [True, False, False, True]
+
+
+def test_an_interval_is_shortened_once(clock: Clock) -> None:
+    interval = Interval(10.0)
+    interval.restart()
+    interval.shorten(1.0)
+    interval.shorten(5.0)
+    clock.advance(1.0)
+    due = [interval.due]
+    interval.restart()
+    clock.advance(1.0)
+    assert [*due, interval.due] == [True, False]

@@ -1,6 +1,6 @@
 """A broker in memory, and librdkafka's producer as the relay's producer sees it.
 
-The contract of tests/contract is this one's too: a partition takes messages in order, a refused
+The contract of tests/daemon/kafka is this one's too: a partition takes messages in order, a refused
 batch stops what is behind it and ends the producer, and what a purge takes back may still be on the
 wire. Beyond that, an answer that got lost is asked for again.
 """

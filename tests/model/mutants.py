@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from relay.daemon.kafka import properties
-from relay.daemon.kafka.delivery import Publisher
+from relay.daemon.kafka.failures import Failures
 from relay.daemon.kafka.producer import GaplessProducer
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.low_watermark import LowWatermarks, Sample
@@ -54,15 +54,15 @@ def what_is_behind_a_refused_message_goes_on() -> Sequence[AbstractContextManage
 
 
 def a_whole_batch_is_parked_with_its_poison() -> Sequence[AbstractContextManager[Any]]:
-    judged = Publisher._judged  # noqa: SLF001
+    judged = Failures.outcome
 
-    def blamed(self: Publisher, failure: Any) -> Outcome:  # noqa: ANN401
+    def blamed(self: Failures, failure: Any) -> Outcome:  # noqa: ANN401
         outcome = judged(self, failure)
         if isinstance(outcome, Undelivered) and outcome.reason is Reason.SUSPECT:
             return Rejected(failure.row, Reason.REFUSED, "one of its batch was refused")
         return outcome
 
-    return [patch.object(Publisher, "_judged", blamed)]
+    return [patch.object(Failures, "outcome", blamed)]
 
 
 def the_buffer_forgets_savepoints() -> Sequence[AbstractContextManager[Any]]:

@@ -8,22 +8,19 @@ from types import SimpleNamespace
 from typing import Final
 from unittest.mock import patch
 
-from pydantic import SecretStr
-
 from relay.daemon import timing, worker
+from relay.daemon.assembly import make_worker
 from relay.daemon.backoff import OUTAGES
 from relay.daemon.kafka import producer
 from relay.daemon.postgres import queries
 from relay.daemon.telemetry.metrics import Metrics
-from relay.daemon.worker import Worker
 from relay.database.connection import BoundedConnection
-from relay.settings import KafkaSettings, RelaySettings, Settings
-from relay.settings.database import DatabaseSettings
-from relay.settings.versions import VersionSettings
+from relay.settings import Settings
 from tests.model.broker import Broker, Producer
 from tests.model.stepping import Stepped, gate
 from tests.support.postgres import Database
 from tests.support.sabotage import POINTS, Reached
+from tests.support.settings import streaming
 
 LEASE_ROWS: Final = 6
 LEASE_SHARDS: Final = 4
@@ -64,8 +61,8 @@ class SteppedRelay:
         self._start()
 
     def _start(self) -> None:
-        self._worker = Worker(self._number, _settings(self._database), Metrics())
-        self._worker.publisher.holds._clock = self._broker.clock  # noqa: SLF001
+        self._worker = make_worker(self._number, _settings(self._database), Metrics())
+        self._worker._publisher.holds._clock = self._broker.clock  # noqa: SLF001
 
     def step(self) -> None:
         """Go on to the next gate, or to the end of the round."""
@@ -94,14 +91,14 @@ class SteppedRelay:
             self._round.kill()
             self._round = None
         self._worker._store.close()  # noqa: SLF001
-        producer = self._worker.publisher._producer  # noqa: SLF001
+        producer = self._worker._publisher._producer  # noqa: SLF001
         if producer is not None:
             producer._producer.vanish()  # type: ignore[attr-defined]  # noqa: SLF001
         self._start()
 
     def lose_connection(self) -> None:
         """Let PostgreSQL end the connection; the relay does not know yet."""
-        connection = self._worker._store._connection  # noqa: SLF001
+        connection = self._worker._store._session._connection  # noqa: SLF001
         if connection is not None and not connection.closed:
             with self._database.connect(autocommit=True) as other:
                 other.execute(
@@ -111,11 +108,11 @@ class SteppedRelay:
     def close(self) -> None:
         """Be gone for good."""
         self.kill()
-        self._worker.publisher.close()
+        self._worker.close()
 
     def _one_round(self) -> None:
         try:
-            self._worker._round()  # noqa: SLF001
+            self._worker.round()
         except OUTAGES:
             logging.getLogger(__name__).debug("an outage", exc_info=True)
 
@@ -147,17 +144,14 @@ def _gated(original: Callable[..., object], point: str, reached: Reached) -> Cal
 
 
 def _settings(database: Database) -> Settings:
-    return Settings(
-        streaming=True,
-        database=DatabaseSettings(database_url=SecretStr(database.dsn)),
-        kafka=KafkaSettings(bootstrap_server="in-memory", event_stream_topic="stream"),
-        versions=VersionSettings(),
-        relay=RelaySettings(
-            lease_rows=LEASE_ROWS,
-            lease_shards=LEASE_SHARDS,
-            chunk_rows=3,
-            max_message_bytes=100_000,
-            delivery_budget_seconds=10,
-            lease_timeout_seconds=_LONG_SECONDS,
-        ),
+    return streaming(
+        dsn=database.dsn,
+        bootstrap="in-memory",
+        topic="stream",
+        lease_rows=LEASE_ROWS,
+        lease_shards=LEASE_SHARDS,
+        chunk_rows=3,
+        max_message_bytes=100_000,
+        delivery_budget_seconds=10,
+        lease_timeout_seconds=_LONG_SECONDS,
     )

@@ -18,11 +18,12 @@ from typing import Any, Final
 import psycopg
 
 from relay.cli.app import main
-from relay.daemon.kafka.delivery import Publisher
+from relay.daemon.kafka.delivery import Delivery
 from relay.daemon.kafka.producer import GaplessProducer
 from relay.daemon.postgres import queries
+from relay.daemon.postgres.chunks import ChunkReader
+from relay.daemon.postgres.claims import Claims
 from relay.daemon.postgres.lease import Lease
-from relay.daemon.postgres.store import Store
 from relay.daemon.rows import Row
 from relay.database.connection import BoundedConnection
 
@@ -71,14 +72,14 @@ def sends(part: str) -> Reached:
 
 
 POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
-    "claim": (Store, "_claim", claimed),
+    "claim": (Claims, "claim", claimed),
     "claim_sent": (psycopg.Cursor, "execute", sends("SKIP LOCKED")),
     "read_sent": (psycopg.Cursor, "execute", sends("AS inline")),
     "delete_sent": (psycopg.Cursor, "execute", sends("DELETE FROM outbox")),
-    "read": (Lease, "_ask", always),
+    "read": (ChunkReader, "_ask", always),
     "produce": (GaplessProducer, "send", always),
     "killer": (GaplessProducer, "send", killer_sent),
-    "ack": (Publisher, "finish", always),
+    "ack": (Delivery, "finish", always),
     "delete": (Lease, "settle", deleted),
     "commit": (BoundedConnection, "execute", commit_sent),
 }

@@ -1,4 +1,4 @@
-"""What an error of Kafka's is about: the row, its topic or partition, or the broker as a whole."""
+"""Scope of a Kafka error: row, topic, partition or broker."""
 
 from enum import Enum, auto
 from typing import Final
@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError
 
 
 class ErrorScope(Enum):
-    """What an error is about, and so what has to give way."""
+    """Scope of an error: what has to give way."""
 
     ROW = auto()
     TOPIC = auto()
@@ -47,7 +47,7 @@ TOO_LARGE: Final = frozenset({
 
 
 def error_scope(error: KafkaError) -> ErrorScope:
-    """Return what *error* is about.
+    """Return the scope of *error*.
 
     An answer of the broker's that is final and not known here is taken to be about the row: sent
     alone, it shows whether that is so, and nothing behind it waits for ever.

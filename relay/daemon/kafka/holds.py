@@ -1,4 +1,4 @@
-"""What is on hold: topics and partitions that cannot be written for now."""
+"""Holds: topics and partitions that cannot be written for now."""
 
 import random
 import time
@@ -19,7 +19,7 @@ class _Hold:
 
 
 class Holds:
-    """Places on hold, each with a pause that doubles while trying again does not help."""
+    """Topics and partitions on hold, each with a pause that doubles while retries fail."""
 
     def __init__(self, longest_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._longest = longest_seconds
@@ -28,49 +28,49 @@ class Holds:
         # Changes whenever rows become readable again: watermarks then start from the beginning.
         self.lifted_total = 0
 
-    def place(self, place: TopicPartition) -> float:
-        """Put *place* on hold; return the seconds until it is tried again."""
-        known = self._holds.get(place)
+    def add(self, topic_partition: TopicPartition) -> float:
+        """Put *topic_partition* on hold; return the seconds until it is tried again."""
+        known = self._holds.get(topic_partition)
         pause = min(known.pause * 2, self._longest) if known else FIRST_HOLD_SECONDS
         pause *= random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
-        self._holds[place] = _Hold(self._clock() + pause, pause)
+        self._holds[topic_partition] = _Hold(self._clock() + pause, pause)
         return pause
 
     def due(self) -> list[TopicPartition]:
-        """Return what is to be tried again now."""
+        """Return the holds whose pause is over."""
         now = self._clock()
-        return [p for p, hold in self._holds.items() if not hold.lifted and hold.until <= now]
+        return [tp for tp, hold in self._holds.items() if not hold.lifted and hold.until <= now]
 
-    def lift(self, place: TopicPartition) -> None:
-        """Let rows of *place* be read again. Its pause is kept until one is delivered."""
-        self._holds[place].lifted = True
+    def lift(self, topic_partition: TopicPartition) -> None:
+        """Let its rows be read again. The length of its pause is kept until one is delivered."""
+        self._holds[topic_partition].lifted = True
         self.lifted_total += 1
 
-    def delivered(self, places: Iterable[TopicPartition]) -> None:
-        """Forget lifted holds of *places*: they work again."""
-        for place in places:
-            for key in (place, TopicPartition(place.topic)):
+    def delivered(self, topic_partitions: Iterable[TopicPartition]) -> None:
+        """Forget lifted holds of *topic_partitions*: they work again."""
+        for topic_partition in topic_partitions:
+            for key in (topic_partition, TopicPartition(topic_partition.topic)):
                 if (hold := self._holds.get(key)) and hold.lifted:
                     del self._holds[key]
 
-    def covers(self, place: TopicPartition) -> bool:
-        """Return whether rows for *place* must wait."""
+    def covers(self, topic_partition: TopicPartition) -> bool:
+        """Return whether rows for *topic_partition* must wait."""
         return any(
             (hold := self._holds.get(key)) is not None and not hold.lifted
-            for key in (place, TopicPartition(place.topic))
+            for key in (topic_partition, TopicPartition(topic_partition.topic))
         )
 
     @property
-    def active(self) -> list[TopicPartition]:
-        """Return all places on hold."""
-        return [place for place, hold in self._holds.items() if not hold.lifted]
+    def active(self) -> tuple[TopicPartition, ...]:
+        """All topics and partitions on hold."""
+        return tuple(tp for tp, hold in self._holds.items() if not hold.lifted)
 
     def exclusions(self) -> Exclusions:
-        """Return what the queries have to look past."""
+        """Return the topics and partitions whose rows the queries skip."""
         active = self.active
         return Exclusions(
-            topics=tuple(sorted(p.topic for p in active if p.partition is None)),
-            partitions=tuple(p for p in active if p.partition is not None),
+            topics=tuple(sorted(tp.topic for tp in active if tp.partition is None)),
+            partitions=tuple(tp for tp in active if tp.partition is not None),
         )
 
     def __bool__(self) -> bool:

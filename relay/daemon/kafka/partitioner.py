@@ -1,12 +1,13 @@
 """From key to partition, the same for every relay and every attempt.
 
 Computed here and not by librdkafka, so that the partition is known before a row is sent: rows of
-a partition on hold are left alone, and a topic taken over from another producer keeps its places.
-``outbox_partition`` in schema.sql computes the same.
+a partition on hold are left alone, and a topic taken over from another producer keeps its
+partitions. ``outbox_partition`` in schema.sql computes the same.
 """
 
-from functools import lru_cache
 from typing import Final
+
+from confluent_kafka import murmur2
 
 from relay.settings.preset import Partitioner
 
@@ -14,15 +15,17 @@ _MASK: Final = 0xFFFFFFFF
 _POSITIVE: Final = 0x7FFFFFFF
 
 
-@lru_cache(maxsize=65_536)
 def partition(partitioner: Partitioner, key: str, partitions: int) -> int:
     """Return the partition of *key* among *partitions*.
 
     ``murmur2`` is the default of Kafka's Java producer; ``fnv1a`` is for topics whose former
     producer used ``(fnv1a32(key) & 0x7fffffff) % partitions``.
     """
-    digest = murmur2 if partitioner == "murmur2" else fnv1a
-    return (digest(key.encode()) & _POSITIVE) % partitions
+    data = key.encode()
+    if partitioner == "murmur2":
+        return murmur2(data, partitions)
+    # Not confluent_kafka.fnv1a: it takes the sign bit along, and so finds other partitions.
+    return (fnv1a(data) & _POSITIVE) % partitions
 
 
 def fnv1a(data: bytes) -> int:
@@ -31,19 +34,3 @@ def fnv1a(data: bytes) -> int:
     for byte in data:
         h = ((h ^ byte) * 16777619) & _MASK
     return h
-
-
-def murmur2(data: bytes) -> int:
-    """Return the 32-bit murmur2 hash with the seed of Kafka's Java producer."""
-    m = 0x5BD1E995
-    length = len(data)
-    h = 0x9747B28C ^ length
-    whole = length & ~3
-    for i in range(0, whole, 4):
-        k = (int.from_bytes(data[i : i + 4], "little") * m) & _MASK
-        k = ((k ^ (k >> 24)) * m) & _MASK
-        h = ((h * m) & _MASK) ^ k
-    if rest := data[whole:]:
-        h = ((h ^ int.from_bytes(rest, "little")) * m) & _MASK
-    h = ((h ^ (h >> 13)) * m) & _MASK
-    return h ^ (h >> 15)

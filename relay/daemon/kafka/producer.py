@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -16,24 +17,24 @@ from relay.logs import KAFKA_CLIENT
 log = logging.getLogger(__name__)
 _librdkafka = logging.getLogger(KAFKA_CLIENT)
 
-_SLICE_SECONDS: Final = 0.05
+_FLUSH_SECONDS: Final = 0.05
 _PURGE_SECONDS: Final = 2.0
 
 Headers = list[tuple[str, str | bytes | None]]
 
 
 class Partition:
-    """What was sent to one partition, and what came back."""
+    """Messages of one partition: sent, acknowledged, failed."""
 
     __slots__ = (
-        "acknowledged", "failed", "max_bytes", "number", "place", "seen", "seen_at", "sent",
-        "topic",
+        "acknowledged", "failed", "max_bytes", "number", "seen", "seen_at", "sent", "topic",
+        "topic_partition",
     )  # fmt: skip
 
-    def __init__(self, place: TopicPartition, max_bytes: int) -> None:
-        self.place = place
-        self.topic = place.topic
-        self.number = place.partition or 0
+    def __init__(self, topic_partition: TopicPartition, max_bytes: int) -> None:
+        self.topic_partition = topic_partition
+        self.topic = topic_partition.topic
+        self.number = topic_partition.partition or 0
         self.max_bytes = max_bytes
         self.sent = 0
         self.acknowledged = 0
@@ -42,28 +43,26 @@ class Partition:
         self.seen_at = 0.0
 
     def silent_for(self, now: float) -> float:
-        """Return for how many seconds nothing was acknowledged, as far as was looked."""
+        """Return the seconds since an acknowledgement was last seen; 0.0 if none is awaited."""
         if self.acknowledged != self.seen:
             self.seen, self.seen_at = self.acknowledged, now
         return now - self.seen_at if self.sent > self.acknowledged + self.failed else 0.0
 
 
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A message that Kafka, or librdkafka, refused."""
 
-    __slots__ = ("error", "partition", "row")
-
-    def __init__(self, row: Row, error: KafkaError, partition: Partition) -> None:
-        self.row = row
-        self.error = error
-        self.partition = partition
+    row: Row
+    error: KafkaError
+    partition: Partition
 
 
 class GaplessProducer:
-    """Sends messages in order and collects what became of them.
+    """Sends messages in order and collects their results.
 
     After a failure nothing more is delivered, as ``enable.gapless.guarantee`` has it: a later row
-    cannot overtake the failed one. ``broken`` tells; the channel is abandoned then and replaced.
+    cannot overtake the failed one. A ``broken`` producer is abandoned and replaced.
     """
 
     def __init__(self, properties: Properties) -> None:
@@ -75,22 +74,22 @@ class GaplessProducer:
         self._delivered: list[Row] = []
         self._failures: list[Failure] = []
         self._partitions: dict[TopicPartition, Partition] = {}
-        self._producer = Producer({**properties, "error_cb": self._heard, "logger": _librdkafka})
+        self._producer = Producer({**properties, "error_cb": self._on_error, "logger": _librdkafka})
 
     @property
-    def open(self) -> int:
-        """Return the number of messages sent and not resolved."""
+    def in_flight(self) -> int:
+        """The number of messages sent and not resolved."""
         return len(self._producer)
 
-    def partition(self, place: TopicPartition, max_bytes: int) -> Partition:
-        """Return the books of *place*, whose messages may have *max_bytes*."""
-        if place not in self._partitions:
-            self._partitions[place] = Partition(place, max_bytes)
-        return self._partitions[place]
+    def partition(self, topic_partition: TopicPartition, max_bytes: int) -> Partition:
+        """Return the counts of *topic_partition*, whose messages may have *max_bytes*."""
+        if topic_partition not in self._partitions:
+            self._partitions[topic_partition] = Partition(topic_partition, max_bytes)
+        return self._partitions[topic_partition]
 
-    def places(self) -> list[TopicPartition]:
-        """Return the places that acknowledged a message."""
-        return [p.place for p in self._partitions.values() if p.acknowledged]
+    def acknowledging(self) -> list[TopicPartition]:
+        """Return the partitions that acknowledged a message."""
+        return [p.topic_partition for p in self._partitions.values() if p.acknowledged]
 
     def take(self) -> tuple[list[Row], list[Failure]]:
         """Return the rows delivered and the failures since the last call."""
@@ -114,7 +113,7 @@ class GaplessProducer:
                 value,
                 row.key,
                 partition.number,
-                partial(self._resolved, row, partition),
+                partial(self._on_delivery, row, partition),
                 None,  # the callback again, by its other name
                 timestamp_ms,
                 headers,
@@ -130,42 +129,31 @@ class GaplessProducer:
         partition.sent += 1
         return True
 
-    def _resolved(
-        self, row: Row, partition: Partition, error: KafkaError | None, _: Message
-    ) -> None:
-        if error is None:
-            partition.acknowledged += 1
-            self._delivered.append(row)
-        else:
-            partition.failed += 1
-            self.broken = True
-            self._failures.append(Failure(row, error, partition))
-
-    def serve(self, seconds: float = 0.0) -> None:
-        """Take in what has happened meanwhile."""
+    def poll(self, seconds: float = 0.0) -> None:
+        """Run the callbacks of messages that were resolved."""
         try:
             self._producer.poll(seconds)
         except KafkaException as error:
-            self._failed(error)
+            self._on_exception(error)
 
-    def flush(self, seconds: float = _SLICE_SECONDS) -> None:
+    def flush(self, seconds: float = _FLUSH_SECONDS) -> None:
         """Send at once what is buffered, and wait at most *seconds* for the acknowledgements."""
         try:
             self._producer.flush(seconds)
         except KafkaException as error:
-            self._failed(error)
+            self._on_exception(error)
 
     def stalled(self, seconds: float) -> list[TopicPartition]:
-        """Return the partitions with messages under way of which none arrived for *seconds*."""
+        """Return the partitions that owe acknowledgements and sent none for *seconds*."""
         now = time.monotonic()
-        return [p.place for p in self._partitions.values() if p.silent_for(now) > seconds]
+        return [p.topic_partition for p in self._partitions.values() if p.silent_for(now) > seconds]
 
     def abandon(self) -> None:
-        """Drop what is not acknowledged. In each partition that is all of the newest messages."""
+        """Drop unacknowledged messages: of each partition its newest ones, without a gap."""
         self.broken = self.abandoned = True
         self._producer.purge(in_queue=True, in_flight=True, blocking=False)
         gives_up_at = time.monotonic() + _PURGE_SECONDS
-        while self.open and time.monotonic() < gives_up_at:
+        while self.in_flight and time.monotonic() < gives_up_at:
             self.flush()
 
     def describe(self, topic: str, seconds: float) -> TopicMetadata:
@@ -177,14 +165,25 @@ class GaplessProducer:
         found: TopicMetadata = self._producer.list_topics(topic, timeout=seconds).topics[topic]
         return found
 
-    def _failed(self, error: KafkaException) -> None:
-        fault: KafkaError = error.args[0]
-        self.last_error = fault.str()
-        if fault.fatal():
+    def _on_delivery(
+        self, row: Row, partition: Partition, error: KafkaError | None, _: Message
+    ) -> None:
+        if error is None:
+            partition.acknowledged += 1
+            self._delivered.append(row)
+        else:
+            partition.failed += 1
             self.broken = True
-            if fault.code() != KafkaError._GAPLESS_GUARANTEE:
-                self.refusal = fault.str()
+            self._failures.append(Failure(row, error, partition))
 
-    def _heard(self, error: KafkaError) -> None:
+    def _on_exception(self, exception: KafkaException) -> None:
+        error: KafkaError = exception.args[0]
+        self.last_error = error.str()
+        if error.fatal():
+            self.broken = True
+            if error.code() != KafkaError._GAPLESS_GUARANTEE:
+                self.refusal = error.str()
+
+    def _on_error(self, error: KafkaError) -> None:
         self.last_error = error.str()
         log.debug("kafka client: %s", error.str())

@@ -8,7 +8,7 @@ from relay.settings import KafkaSettings
 Properties = dict[str, str | int | float | bool]
 
 # What the promises rest on. Order and completeness within a partition need the idempotent
-# producer, gap-less failure and no time limit a message: see the publisher.
+# producer, gapless failure and no time limit per message: see GaplessProducer.
 OWN: Final[Mapping[str, str | int | float | bool]] = {
     "acks": "all",
     "enable.idempotence": True,
@@ -39,7 +39,7 @@ RESERVED: Final = frozenset(OWN) | {
 
 
 def client_properties(kafka: KafkaSettings) -> Properties:
-    """Return how to reach the broker: address, security, and what is passed through.
+    """Return the properties of every client: address, security, and those passed through.
 
     Holds the secret, where there is one.
     """

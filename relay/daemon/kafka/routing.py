@@ -1,41 +1,107 @@
-"""Where a row goes: its topic and partition, unless they are on hold."""
+"""Routing: the topic and partition of each row, unless they are on hold."""
 
 import logging
+from sys import getsizeof
+from typing import Final
 
 from relay.daemon.exclusions import TopicPartition
 from relay.daemon.kafka.holds import Holds
 from relay.daemon.kafka.partitioner import partition
 from relay.daemon.kafka.producer import GaplessProducer, Partition
-from relay.daemon.kafka.properties import client_properties
-from relay.daemon.kafka.topics import Missing, Topic, Topics
+from relay.daemon.kafka.topics import Topic, Topics, UnwritableTopic
 from relay.daemon.rows import Row
-from relay.settings import Settings
+from relay.settings.preset import Partitioner
 
 log = logging.getLogger(__name__)
 
-_REMEMBERED_KEYS = 65_536
-_NO_LEADER = "the partition has no leader"
+# However long the keys are.
+_REMEMBERED_BYTES: Final = 8 << 20
+# Of a tuple and its place in a dict.
+_ENTRY_BYTES: Final = 160
+_NO_LEADER: Final = "the partition has no leader"
 
 
 class Routing:
-    """Finds partitions, and puts on hold what cannot be written."""
+    """Topics and holds, which outlive every producer and every lease."""
 
-    def __init__(self, settings: Settings) -> None:
-        relay = settings.relay
-        self.default_topic = settings.kafka.event_stream_topic or ""
-        self._partitioner = relay.partitioner
-        self.topics = Topics(
-            client_properties(settings.kafka), relay.max_message_bytes, relay.queue_bytes
-        )
-        self.holds = Holds(relay.backoff_max_seconds)
+    def __init__(
+        self, default_topic: str, partitioner: Partitioner, topics: Topics, holds: Holds
+    ) -> None:
+        self.default_topic = default_topic
+        self.topics = topics
+        self.holds = holds
+        self._partitioner = partitioner
+
+    def routes(self, producer: GaplessProducer) -> "Routes":
+        """Return the routes of one lease."""
+        return Routes(self, producer)
+
+    def hold(self, topic_partition: TopicPartition, why: str) -> None:
+        """Put *topic_partition* on hold, unless it is already."""
+        if not self.holds.covers(topic_partition):
+            self._hold_longer(topic_partition, why)
+
+    def review_holds(self, producer: GaplessProducer) -> None:
+        """Look again at holds whose pause is over: lift them, or hold them longer.
+
+        Raises:
+            KafkaException: the broker does not answer.
+        """
+        for topic_partition in self.holds.due():
+            self.topics.forget(topic_partition.topic)
+            topic = self.topics.find(topic_partition.topic, producer)
+            if isinstance(topic, UnwritableTopic):
+                self._hold_longer(topic_partition, topic.why)
+            elif topic_partition.partition in topic.leaderless:
+                self._hold_longer(topic_partition, _NO_LEADER)
+            else:
+                self.holds.lift(topic_partition)
+                log.info("%s is tried again", topic_partition)
+
+    def find(self, row: Row, producer: GaplessProducer) -> Partition | None:
+        """Return the partition of *row*; None if it is on hold.
+
+        Raises:
+            KafkaException: the broker does not answer a question about the topic.
+        """
+        name = row.topic or self.default_topic
+        topic = self.topics.find(name, producer)
+        if isinstance(topic, UnwritableTopic):
+            self.hold(TopicPartition(name), topic.why)
+            return None
+        topic_partition = self._topic_partition(row, topic)
+        if topic_partition.partition in topic.leaderless:
+            self.hold(topic_partition, _NO_LEADER)
+        if self.holds.covers(topic_partition):
+            return None
+        return producer.partition(topic_partition, topic.max_bytes)
+
+    def _topic_partition(self, row: Row, topic: Topic) -> TopicPartition:
+        # A row without a key has no order to keep; its event id spreads it, and always alike.
+        key = row.event_id if row.key is None else row.key
+        number = partition(self._partitioner, key, topic.partitions)
+        return TopicPartition(topic.name, number, topic.partitions)
+
+    def _hold_longer(self, topic_partition: TopicPartition, why: str) -> None:
+        pause = self.holds.add(topic_partition)
+        log.warning(
+            "%s is on hold for %.1f s: %s; its rows wait, the others go on",
+            topic_partition, pause, why,
+            extra={"topic": topic_partition.topic, "partition": topic_partition.partition},
+        )  # fmt: skip
+
+
+class Routes:
+    """Routes of one lease: remembers the partition of each key."""
+
+    def __init__(self, routing: Routing, producer: GaplessProducer) -> None:
+        self._routing = routing
+        self._producer = producer
         self._remembered: dict[tuple[str | None, str | None], Partition] = {}
+        self._remembered_bytes = 0
 
-    def begin(self) -> None:
-        """Start a lease: what was found for the last one may have changed."""
-        self._remembered.clear()
-
-    def route(self, row: Row, producer: GaplessProducer) -> Partition | None:
-        """Return the partition of *row*; None if it must wait, because that is on hold.
+    def find(self, row: Row) -> Partition | None:
+        """Return the partition of *row*; None if it is on hold.
 
         Raises:
             KafkaException: the broker does not answer a question about the topic.
@@ -43,52 +109,12 @@ class Routing:
         known = self._remembered.get((row.topic, row.key))
         if known is not None:
             return known
-        name = row.topic or self.default_topic
-        topic = self.topics.find(name, producer)
-        if isinstance(topic, Missing):
-            self.hold(TopicPartition(name), topic.why)
-            return None
-        place = self._place(row, topic)
-        if place.partition in topic.leaderless:
-            self.hold(place, _NO_LEADER)
-        if self.holds.covers(place):
-            return None
-        found = producer.partition(place, topic.max_bytes)
-        if row.key is not None and len(self._remembered) < _REMEMBERED_KEYS:
-            self._remembered[row.topic, row.key] = found
+        found = self._routing.find(row, self._producer)
+        if found is not None and row.key is not None:
+            self._remember(row.topic, row.key, found)
         return found
 
-    def hold(self, place: TopicPartition, why: str) -> None:
-        """Put *place* on hold, unless it is already."""
-        if not self.holds.covers(place):
-            self._hold_longer(place, why)
-
-    def review_holds(self, producer: GaplessProducer) -> None:
-        """Look again at what has been on hold for long enough.
-
-        Raises:
-            KafkaException: the broker does not answer.
-        """
-        for place in self.holds.due():
-            self.topics.forget(place.topic)
-            found = self.topics.find(place.topic, producer)
-            if isinstance(found, Missing):
-                self._hold_longer(place, found.why)
-            elif place.partition in found.leaderless:
-                self._hold_longer(place, _NO_LEADER)
-            else:
-                self.holds.lift(place)
-                log.info("%s is tried again", place)
-
-    def _hold_longer(self, place: TopicPartition, why: str) -> None:
-        pause = self.holds.place(place)
-        log.warning(
-            "%s is on hold for %.1f s: %s; its rows wait, the others go on", place, pause, why,
-            extra={"topic": place.topic, "partition": place.partition},
-        )  # fmt: skip
-
-    def _place(self, row: Row, topic: Topic) -> TopicPartition:
-        # A row without a key has no order to keep; its event id spreads it, and always alike.
-        key = row.event_id if row.key is None else row.key
-        number = partition(self._partitioner, key, topic.partitions)
-        return TopicPartition(topic.name, number, topic.partitions)
+    def _remember(self, topic: str | None, key: str, partition: Partition) -> None:
+        self._remembered_bytes += getsizeof(key) + _ENTRY_BYTES
+        if self._remembered_bytes <= _REMEMBERED_BYTES:
+            self._remembered[topic, key] = partition

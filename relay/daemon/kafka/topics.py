@@ -1,4 +1,4 @@
-"""What the broker says about the topics that rows go to."""
+"""Topics: partitions, leaders and size limits, as the broker reports them."""
 
 import logging
 import time
@@ -38,7 +38,7 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class UnwritableTopic:
     """A topic that cannot be written, and why."""
 
     name: str
@@ -60,11 +60,11 @@ class Topics:
         self._given_limit = max_message_bytes
         self._buffer_bytes = buffer_bytes
         self._clock = clock
-        self._known: dict[str, Topic | Missing] = {}
+        self._known: dict[str, Topic | UnwritableTopic] = {}
         self._limits: dict[str, tuple[int, float]] = {}
 
-    def find(self, name: str, producer: GaplessProducer) -> Topic | Missing:
-        """Return what is known of the topic; ask the broker if that is nothing, or old.
+    def find(self, name: str, producer: GaplessProducer) -> Topic | UnwritableTopic:
+        """Return the topic; ask the broker if it is not known, or was asked for long ago.
 
         Raises:
             KafkaException: the broker does not answer.
@@ -85,11 +85,11 @@ class Topics:
         limits = [t.max_bytes for t in self._known.values() if isinstance(t, Topic)]
         return min(limits, default=self._given_limit or DEFAULT_LIMIT_BYTES)
 
-    def _ask(self, name: str, producer: GaplessProducer) -> Topic | Missing:
+    def _ask(self, name: str, producer: GaplessProducer) -> Topic | UnwritableTopic:
         metadata = producer.describe(name, ANSWER_SECONDS)
         fresh_until = self._clock() + METADATA_SECONDS
         if metadata.error is not None:
-            return Missing(name, metadata.error.str(), fresh_until)
+            return UnwritableTopic(name, metadata.error.str(), fresh_until)
         return Topic(
             name,
             partitions=len(metadata.partitions),

@@ -1,22 +1,24 @@
-"""Finding a row that kills the relay.
+"""Crash isolation: finds a row that makes every relay crash.
 
-A crash leaves no attempt behind, and every relay would die of such a row in turn. But a lease that
-ended without a commit leaves its mark on the shards it held. Such a shard is on probation: as many
+A crash leaves no attempt behind, and every relay would crash on such a row in turn. But a lease
+that ended without a commit leaves its mark on the shards it held. Such a shard is isolated: as many
 of its oldest rows as one lease can hold are taken in small steps, each a lease of its own. When a
-relay dies of a step, the rows of that step are blamed, and from then on taken alone. Who is blamed
-alone several times is parked.
+relay dies of a step, the rows of that step are blamed, and from then on taken alone. A row that is
+blamed alone several times is parked.
 
 A relay that only lost its connection leaves the same mark. It takes it back as soon as it is
-connected again: see Store.connect.
+connected again: see LostLeases.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Final
 
 from relay.daemon.postgres import queries
-from relay.daemon.postgres.lease import Claimed, Lease
+from relay.daemon.postgres.claims import Claimed
+from relay.daemon.postgres.lease import Lease
 
 STEP_ROWS: Final = 100
 # Once in company, and then twice alone.
@@ -27,42 +29,76 @@ KILLED: Final = (
 )
 
 
-def step(head: Sequence[tuple[int, int]]) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class Deaths:
+    """Relays died on these shards. The lease must be committed before anything is published."""
+
+    shards: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeAlone:
+    """This shard is isolated: it needs a lease of its own."""
+
+    shard: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The lease reads the next step of its isolated shard; *parked* is a row that was at fault."""
+
+    parked: int | None
+
+
+Isolation = Deaths | TakeAlone | Step | None
+
+
+def isolate(lease: Lease) -> Isolation:
+    """Prepare *lease* for the crash isolation of its shards; None if none is isolated."""
+    died = [claimed for claimed in lease.claimed if claimed.died]
+    if died:
+        _note_deaths(lease, died)
+        return Deaths([claimed.shard for claimed in died])
+    isolated = next((c for c in lease.claimed if c.isolated_until is not None), None)
+    if isolated is None:
+        return None
+    if len(lease.claimed) > 1:
+        return TakeAlone(isolated.shard)
+    return _narrow(lease, isolated)
+
+
+def next_step(head: Sequence[tuple[int, int]]) -> list[int]:
     """Return the ids of the next step, given id and attempts of a shard's oldest rows."""
     if head and head[0][1] > 0:
         return [head[0][0]]
     return [id_ for id_, _ in takewhile(lambda row: row[1] == 0, head)]
 
 
-def note_deaths(lease: Lease, lease_rows: int) -> bool:
-    """Blame the last step of shards on which a relay died, or start their probation.
-
-    Return whether there were any; the lease must be committed then, before anything is published.
-    """
-    died = [claimed for claimed in lease.claimed if claimed.died]
+def _note_deaths(lease: Lease, died: Sequence[Claimed]) -> None:
+    """Blame the last step of shards on which a relay died, or isolate them."""
     new = [claimed.shard for claimed in died if claimed.isolated_until is None]
     if new:
-        lease.execute(queries.START_ISOLATION, {"shards": new, "rows": lease_rows})
+        lease.execute(queries.START_ISOLATION, {"shards": new, "rows": lease.rows_max})
     shards_of = Counter(claimed.holder for claimed in died)
     for claimed in died:
         # A step is taken with its shard alone: a lease of several was lost before it published.
         if claimed.isolated_until is not None and shards_of[claimed.holder] == 1:
-            blamed = step(lease.head(claimed, STEP_ROWS))
+            blamed = next_step(lease.head(claimed, STEP_ROWS))
             lease.execute(queries.BLAME, {"ids": blamed, "holder": str(claimed.holder)})
-    return bool(died)
 
 
-def narrow(lease: Lease, claimed: Claimed) -> int | None:
-    """Let *lease* read nothing but the next step of a shard on probation, or end that.
-
-    Return the id of the row that was parked for killing relays, if this step was one.
-    """
+def _narrow(lease: Lease, claimed: Claimed) -> Step:
+    """Let *lease* read nothing but the next step of its shard, or end the isolation."""
     head = lease.head(claimed, STEP_ROWS)
-    ids = step(head)
-    killer = head[0][0] if head and head[0][1] >= DEATHS else None
+    ids = next_step(head)
     if not ids:
         lease.execute(queries.END_ISOLATION, {"shard": claimed.shard})
-    elif killer is not None:
-        lease.execute(queries.PARK, {"ids": [killer], "errors": [KILLED]})
-    lease.narrow(claimed.shard, ids[-1] if ids and killer is None else 0)
-    return killer
+        lease.narrow(claimed.shard, upto=0)
+        return Step(parked=None)
+    first, deaths = head[0]
+    if deaths >= DEATHS:
+        lease.park([first], [KILLED])
+        lease.narrow(claimed.shard, upto=0)
+        return Step(parked=first)
+    lease.narrow(claimed.shard, upto=ids[-1])
+    return Step(parked=None)

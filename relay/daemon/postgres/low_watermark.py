@@ -1,4 +1,4 @@
-"""The watermark: below which no row is pending, and none can still appear.
+"""Low watermark: the id below which no row is pending, and none can still appear.
 
 Deleted rows stay in the index while any old transaction pins them, and every query that starts at
 the first id walks over all of them. A watermark lets queries start behind them. It must be exact,
@@ -15,7 +15,7 @@ from relay.settings import SHARDS
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How far ids were drawn, and then who may still commit one of them."""
+    """One look: the last id drawn, and then the writers that may still commit one of them."""
 
     drawn: int
     requeues: int
@@ -36,7 +36,7 @@ class First:
 
 
 class LowWatermarks:
-    """A watermark for each shard.
+    """Per-shard low watermarks.
 
     A transaction that wrote to the outbox and stays open stops the watermarks for as long as it
     lives. To go on without it would cost the order of its keys: what it writes last would be found

@@ -132,7 +132,7 @@ UPDATE outbox AS o
  WHERE o.id = r.id
 """
 
-# The head of a shard on probation: enough to tell which rows the next small step takes.
+# The head of a shard in crash isolation: enough to tell which rows the next small step takes.
 HEAD: Final = """
 SELECT o.id, o.attempts
   FROM outbox AS o

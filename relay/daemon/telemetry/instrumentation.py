@@ -1,39 +1,50 @@
-"""What a worker tells the metrics and the log about its work."""
+"""Instrumentation of one worker: its work as metrics and log lines."""
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from typing import assert_never
 
 from relay.daemon.rows import Delivered, Outcome, Reason, Rejected, Row, Undelivered, column
 from relay.daemon.telemetry.metrics import Metrics
-from relay.daemon.timing import DatabaseClock
 
 log = logging.getLogger(__name__)
 
 _TOPIC = column("topic")
 
 
-class Instrumentation:
-    """Keeps the metrics of one worker."""
+class LeaseEnd(StrEnum):
+    """End of a lease: the labels of the metric."""
 
-    def __init__(self, metrics: Metrics, worker: str, topic: str, clock: DatabaseClock) -> None:
-        self._metrics = metrics
+    DONE = "done"
+    BROKEN = "broken"
+    LOST = "lost"
+
+
+class WorkerInstrumentation:
+    """Counts, times and logs the work of one worker; *topic* is that of rows without one."""
+
+    def __init__(self, metrics: Metrics, worker: str, topic: str) -> None:
+        self._deliveries = metrics.deliveries
+        self._leases = metrics.leases
+        self._process = metrics.process
+        self._topic_label = metrics.topic_label
         self._topic = topic
-        self._in_flight = metrics.in_flight.labels(worker)
-        self._heartbeat = metrics.heartbeat.labels(worker)
-        self._clock = clock
-        self.heard_at = time.monotonic()
+        self._in_flight = metrics.deliveries.in_flight.labels(worker)
+        self._heartbeat = metrics.leases.heartbeat.labels(worker)
 
     def beat(self) -> None:
         """Show that the loop goes round."""
-        self.heard_at = time.monotonic()
         self._heartbeat.set_to_current_time()
 
     def broker(self, *, up: bool) -> None:
         """Show whether the brokers answer."""
-        self._metrics.broker_up.set(up)
+        self._process.broker_up.set(up)
+
+    def producer_rebuilt(self, reason: str) -> None:
+        """Count a producer that replaces another."""
+        self._process.producer_rebuilds.labels(reason).inc()
 
     def in_flight(self, rows: int) -> None:
         """Show the rows sent and not resolved."""
@@ -41,65 +52,68 @@ class Instrumentation:
 
     def claimed(self, seconds: float) -> None:
         """Count the time of one claim."""
-        self._metrics.claim_seconds.observe(seconds)
+        self._leases.claim_seconds.observe(seconds)
 
     def chunk(self, rows: int, in_flight: int) -> None:
-        """Count one chunk; also a sign of life within a long lease."""
-        self._metrics.batch_rows.observe(rows)
+        """Count one chunk."""
+        self._leases.batch_rows.observe(rows)
         self._in_flight.set(in_flight)
-        self.beat()
 
     def published(self, seconds: float) -> None:
         """Count the time from the first row handed over to the last acknowledgement."""
-        self._metrics.publish_seconds.observe(seconds)
+        self._leases.publish_seconds.observe(seconds)
 
-    def lease_ended(self, outcome: str) -> None:
+    def lease_ended(self, end: LeaseEnd) -> None:
         """Count one lease."""
-        self._metrics.leases.labels(outcome).inc()
+        self._leases.ended.labels(end).inc()
 
-    def killer(self, row: int) -> None:
-        """Report a row parked for killing relays."""
-        self._metrics.parked.labels("", Reason.KILLED_RELAY).inc()
+    def deaths(self, shards: Sequence[int]) -> None:
+        """Warn of leases that ended without a commit."""
+        log.warning(
+            "a relay died, or lost its connection, on shards %s: they go on in small steps",
+            sorted(shards),
+        )
+
+    def crashing_row_parked(self, row: int) -> None:
+        """Count and log a row parked because relays died each time they published it."""
+        self._deliveries.parked.labels("", Reason.KILLED_RELAY).inc()
         log.error("row %d was parked: relays died each time they published it", row)
 
-    def settled(self, outcomes: Sequence[Outcome]) -> None:
+    def settled(self, outcomes: Sequence[Outcome], now_ms: int) -> None:
         """Count how rows ended, and log what was parked: id and reason, never the payload."""
         for outcome in outcomes:
             match outcome:
-                case Delivered():
-                    self._delivered(outcome.rows)
+                case Delivered(rows):
+                    self._delivered(rows, now_ms)
                 case Rejected():
                     self._failed([outcome.row], outcome.reason)
                     self._parked(outcome)
-                case Undelivered():
-                    self._failed(outcome.rows, outcome.reason)
+                case Undelivered(rows, reason):
+                    self._failed(rows, reason)
                 case _:
                     assert_never(outcome)
 
-    def _delivered(self, rows: Sequence[Row]) -> None:
+    def _delivered(self, rows: Sequence[Row], now_ms: int) -> None:
         for topic, count in self._by_topic(rows):
-            self._metrics.published.labels(topic).inc(count)
-        self._metrics.last_publish.set_to_current_time()
-        now_ms = self._clock.now_ms()
-        self._metrics.end_to_end_seconds.observe_many(
+            self._deliveries.published.labels(topic).inc(count)
+        self._deliveries.last_publish.set_to_current_time()
+        self._deliveries.end_to_end_seconds.observe_many(
             [max(0.0, now_ms - row.created_ms) / 1000 for row in rows]
         )
 
     def _failed(self, rows: Sequence[Row], reason: Reason) -> None:
         for topic, count in self._by_topic(rows):
-            self._metrics.failed.labels(topic, reason).inc(count)
+            self._deliveries.failed.labels(topic, reason).inc(count)
 
     def _by_topic(self, rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
         for topic, count in Counter(map(_TOPIC, rows)).items():
-            yield self._metrics.topic_label(topic or self._topic), count
+            yield self._topic_label(topic or self._topic), count
 
     def _parked(self, rejected: Rejected) -> None:
         row = rejected.row
-        self._metrics.parked.labels(self._label(row), rejected.reason).inc()
+        label = self._topic_label(row.topic or self._topic)
+        self._deliveries.parked.labels(label, rejected.reason).inc()
         log.error(
             "row %d was parked: %s", row.id, rejected.error,
             extra={"row": row.id, "event_id": row.event_id, "reason": str(rejected.reason)},
         )  # fmt: skip
-
-    def _label(self, row: Row) -> str:
-        return self._metrics.topic_label(row.topic or self._topic)

@@ -4,24 +4,23 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 
+from relay.daemon.assembly import make_publisher
 from relay.daemon.kafka import producer
-from relay.daemon.kafka.delivery import Publisher
 from relay.daemon.rows import Delivered, Outcome, Rejected, Row, Undelivered
-from relay.daemon.telemetry.metrics import Metrics
 from relay.daemon.timing import Deadline
 from relay.demo.broker import MockBroker
-from relay.settings import KafkaSettings, RelaySettings, Settings
-from relay.settings.database import DatabaseSettings
-from relay.settings.versions import VersionSettings
 from tests.model import broker as model
 from tests.support.kafka.topics import ConsumedMessage, read_topic
+from tests.support.settings import streaming
 
 LEASE_SECONDS = 20.0
 PARTITIONS = 4
+TIMESTAMP_MS = 1_700_000_000_000
 
 
 @dataclass(frozen=True)
@@ -77,16 +76,9 @@ class Publishing:
 
     def __init__(self, bootstrap: str, topic: str, **relay: object) -> None:
         # The mock knows no DescribeConfigs.
-        limits = {"max_message_bytes": 1_000_000} | relay
-        self.publisher = Publisher(
-            Settings(
-                streaming=True,
-                database=DatabaseSettings(),
-                kafka=KafkaSettings(bootstrap_server=bootstrap, event_stream_topic=topic),
-                versions=VersionSettings(),
-                relay=RelaySettings.model_validate(limits),
-            ),
-            Metrics(),
+        limits: dict[str, Any] = {"max_message_bytes": 1_000_000} | relay
+        self.publisher = make_publisher(
+            streaming(bootstrap=bootstrap, topic=topic, **limits), lambda _: None
         )
         self.delivered: list[Row] = []
         self.rejected: list[Rejected] = []
@@ -100,12 +92,11 @@ class Publishing:
     ) -> None:
         """Publish *chunks* as one lease does."""
         self.publisher.ready()
-        self.publisher.begin(Deadline(seconds), alive)
-        for chunk in chunks:
-            self.publisher.send(chunk)
-            self._note(self.publisher.settled())
-        self.publisher.finish()
-        self._note(self.publisher.settled())
+        with self.publisher.delivery(Deadline(seconds), alive) as delivery:
+            for chunk in chunks:
+                delivery.send(chunk, TIMESTAMP_MS)
+                self._note(delivery.settled())
+            self._note(delivery.finish())
 
     def _note(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:

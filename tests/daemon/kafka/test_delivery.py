@@ -1,13 +1,13 @@
-"""What a worker may rely on when it publishes, whatever the broker is."""
+"""The contract of a delivery, whatever the broker is."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
 
-from relay.daemon.kafka.delivery import BrokerUnavailableError
 from relay.daemon.rows import Reason, Row
 from relay.demo.ports import LOOPBACK
+from relay.errors import BrokerUnavailableError
 from tests.daemon.kafka.conftest import PARTITIONS, Broker, Publishing
 from tests.daemon.kafka.rows import row
 from tests.support.kafka.topics import ConsumedMessage

@@ -26,5 +26,5 @@ from relay.daemon.kafka.error_scope import ErrorScope, error_scope
         (KafkaError._INVALID_DIFFERENT_RECORD, ErrorScope.BROKER),
     ],
 )
-def test_an_error_is_about_the_row_its_place_or_the_broker(code: int, expected: ErrorScope) -> None:
+def test_an_error_concerns_row_topic_partition_or_broker(code: int, expected: ErrorScope) -> None:
     assert error_scope(KafkaError(code)) is expected

@@ -27,64 +27,63 @@ def holds(clock: Clock) -> Holds:
 
 
 def test_a_topic_on_hold_covers_its_partitions(holds: Holds) -> None:
-    holds.place(TOPIC)
+    holds.add(TOPIC)
     assert holds.covers(PARTITION)
     assert not holds.covers(TopicPartition("other", 3, 8))
 
 
 def test_a_partition_on_hold_covers_nothing_else(holds: Holds) -> None:
-    holds.place(PARTITION)
+    holds.add(PARTITION)
     assert holds.covers(PARTITION)
     assert not holds.covers(TopicPartition("events", 4, 8))
     assert not holds.covers(TOPIC)
 
 
 def test_the_queries_are_told_what_to_look_past(holds: Holds) -> None:
-    holds.place(TopicPartition("b"))
-    holds.place(TopicPartition("a"))
-    holds.place(PARTITION)
+    holds.add(TopicPartition("b"))
+    holds.add(TopicPartition("a"))
+    holds.add(PARTITION)
     exclusions = holds.exclusions()
     assert exclusions.topics == ("a", "b")
-    assert exclusions.parameters["held_partitions"] == [3]
-    assert exclusions.parameters["held_partition_counts"] == [8]
+    assert exclusions.partitions == (PARTITION,)
 
 
 def test_the_pause_doubles_while_trying_again_does_not_help(holds: Holds) -> None:
-    first, second = holds.place(TOPIC), holds.place(TOPIC)
+    first, second = holds.add(TOPIC), holds.add(TOPIC)
     assert first == pytest.approx(FIRST_HOLD_SECONDS, rel=JITTER)
     assert second == pytest.approx(2 * first, rel=JITTER)
 
 
 def test_the_pause_has_a_limit(holds: Holds) -> None:
-    pauses = [holds.place(TOPIC) for _ in range(12)]
+    pauses = [holds.add(TOPIC) for _ in range(12)]
     assert max(pauses) <= 30.0 * (1 + JITTER)
 
 
 def test_a_hold_is_due_when_its_pause_is_over(holds: Holds, clock: Clock) -> None:
-    clock.now += holds.place(TOPIC) - 0.01
+    clock.now += holds.add(TOPIC) - 0.01
     assert holds.due() == []
     clock.now += 0.02
     assert holds.due() == [TOPIC]
 
 
 def test_a_lifted_hold_lets_rows_be_read_and_keeps_its_pause(holds: Holds) -> None:
-    first = holds.place(TOPIC)
+    first = holds.add(TOPIC)
     holds.lift(TOPIC)
-    assert (holds.active, holds.covers(TOPIC), holds.due()) == ([], False, [])
+    assert (holds.active, holds.covers(TOPIC), holds.due()) == ((), False, [])
     assert holds.lifted_total == 1
-    assert holds.place(TOPIC) > first
+    assert holds.add(TOPIC) > first
 
 
 def test_a_delivery_ends_a_lifted_hold_for_good(holds: Holds) -> None:
-    holds.place(TOPIC)
-    holds.place(TOPIC)
+    holds.add(TOPIC)
+    holds.add(TOPIC)
     holds.lift(TOPIC)
     holds.delivered([PARTITION])
     assert not holds
-    assert holds.place(TOPIC) == pytest.approx(FIRST_HOLD_SECONDS, rel=JITTER)
+    assert holds.add(TOPIC) == pytest.approx(FIRST_HOLD_SECONDS, rel=JITTER)
 
 
 def test_a_delivery_from_before_does_not_end_a_hold(holds: Holds) -> None:
-    holds.place(PARTITION)
+    holds.add(PARTITION)
     holds.delivered([PARTITION])
     assert holds.covers(PARTITION)

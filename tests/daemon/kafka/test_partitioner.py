@@ -1,25 +1,26 @@
-"""Where a key goes. The values of murmur2 are those of Kafka's own tests of its Java producer."""
+"""Partitions of keys. The hashes of murmur2 are those of Kafka's own tests of its producer."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.daemon.kafka.partitioner import fnv1a, murmur2, partition
+from relay.daemon.kafka.partitioner import fnv1a, partition
 
 
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        (b"21", -973932308),
-        (b"foobar", -790332482),
-        (b"a-little-bit-long-string", -985981536),
-        (b"a-little-bit-longer-string", -1486304829),
-        (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
-        (b"abc", 479470107),
+        ("21", -973932308),
+        ("foobar", -790332482),
+        ("a-little-bit-long-string", -985981536),
+        ("a-little-bit-longer-string", -1486304829),
+        ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+        ("abc", 479470107),
     ],
 )
-def test_murmur2_is_that_of_the_java_producer(key: bytes, expected: int) -> None:
-    assert murmur2(key) == expected & 0xFFFFFFFF
+@pytest.mark.parametrize("partitions", [1, 3, 12, 1_000, 2**31 - 1])
+def test_murmur2_is_that_of_the_java_producer(key: str, expected: int, partitions: int) -> None:
+    assert partition("murmur2", key, partitions) == (expected & 0x7FFFFFFF) % partitions
 
 
 @pytest.mark.parametrize(

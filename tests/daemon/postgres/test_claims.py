@@ -10,6 +10,7 @@ from relay.daemon.kafka.partitioner import partition
 from relay.daemon.postgres.store import Store
 from relay.daemon.rows import Delivered
 from relay.settings import SHARDS
+from relay.settings.preset import Partitioner
 from tests.daemon.conftest import MakeStore
 from tests.support.outbox import Outbox
 from tests.support.postgres import Database
@@ -82,7 +83,7 @@ def test_a_lease_goes_as_far_as_all_is_decided_and_says_so(
             assert lease is not None
             rows = [row for chunk in lease.chunks() for row in chunk]
             lease.settle([Delivered(rows)])
-        read.append((len(rows), lease.full, lease.cut_short))
+        read.append((len(rows), lease.progress.full, lease.progress.cut_short))
         store.refresh_watermarks(NOTHING_HELD)
         store.refresh_watermarks(NOTHING_HELD)
     assert read == [(100, True, True), (150, True, False)]
@@ -108,7 +109,9 @@ def test_rows_are_read_as_they_are_after_the_claim(
 
 
 @pytest.mark.parametrize("partitioner", ["murmur2", "fnv1a"])
-def test_the_database_computes_the_same_partitions(outbox: Outbox, partitioner: str) -> None:
+def test_the_database_computes_the_same_partitions(
+    outbox: Outbox, partitioner: Partitioner
+) -> None:
     randomly = random.Random(2026)
     alphabet = "abcXYZ019-_ äß€漢🚀\u2028"
     keys = ["".join(randomly.choices(alphabet, k=length)) for length in range(40) for _ in range(5)]

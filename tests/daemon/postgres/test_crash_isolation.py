@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from relay.daemon.exclusions import Exclusions
-from relay.daemon.postgres import crash_isolation
+from relay.daemon.postgres.crash_isolation import Deaths, isolate
 from tests.daemon.conftest import MakeStore
 from tests.support.outbox import Outbox
 
@@ -12,7 +12,7 @@ ROWS = 2_000
 
 
 @pytest.mark.parametrize(("shards", "someone_blamed"), [(1, True), (2, False)])
-def test_only_a_lease_of_one_shard_on_probation_can_have_published(
+def test_only_a_lease_of_one_isolated_shard_can_have_published(
     outbox: Outbox, make_store: MakeStore, shards: int, *, someone_blamed: bool
 ) -> None:
     outbox.fill(ROWS, keys=ROWS)
@@ -27,5 +27,5 @@ def test_only_a_lease_of_one_shard_on_probation_can_have_published(
         )
     with make_store().lease(Exclusions()) as lease:
         assert lease is not None
-        assert crash_isolation.note_deaths(lease, ROWS)
+        assert isinstance(isolate(lease), Deaths)
     assert (outbox.count("attempts > 0") > 0) == someone_blamed

@@ -35,12 +35,14 @@ def test_what_a_long_writer_lets_others_draw_is_decided_with_it_unless_they_are_
     assert watermarks.observe(sample(40, "late")) == 20
 
 
-def test_a_floor_stays_below_the_oldest_pending_row_of_its_shard(watermarks: LowWatermarks) -> None:
+def test_a_watermark_stays_below_the_oldest_pending_row_of_its_shard(
+    watermarks: LowWatermarks,
+) -> None:
     watermarks.raise_to(100, {3: First(id=41, created_ms=0)})
     assert (watermarks.ids[3], watermarks.ids[4]) == (40, 100)
 
 
-def test_a_floor_never_falls_by_being_raised(watermarks: LowWatermarks) -> None:
+def test_a_watermark_never_falls_by_being_raised(watermarks: LowWatermarks) -> None:
     watermarks.raise_to(100, {})
     watermarks.raise_to(50, {})
     assert set(watermarks.ids) == {100}
@@ -73,7 +75,7 @@ def test_a_sequence_that_was_set_back_lets_everything_start_from_the_beginning(
     assert set(watermarks.ids) == {0}
 
 
-def test_no_floor_passes_a_writer_that_stays_open(watermarks: LowWatermarks) -> None:
+def test_no_watermark_passes_a_writer_that_stays_open(watermarks: LowWatermarks) -> None:
     watermarks.observe(sample(10, "slow"))
     for drawn in range(20, 100):
         assert watermarks.observe(sample(drawn, "slow")) is None

@@ -17,7 +17,7 @@ from tests.support.postgres import Database
 ROWS = 20_000
 PARKED = 10
 LIMIT = 1_000
-NO_FLOORS = [0] * SHARDS
+NO_WATERMARKS = [0] * SHARDS
 # An index looks dearer than the whole table.
 ILL_ADVICE: Final = {"random_page_cost": "1000000", "jit": "on"}
 
@@ -25,7 +25,13 @@ ILL_ADVICE: Final = {"random_page_cost": "1000000", "jit": "on"}
 STATEMENTS: Final[dict[str, tuple[str, dict[str, Any], set[str], int]]] = {
     "claim": (
         queries.CLAIM,
-        {"watermarks": NO_FLOORS, "only": None, "requeues": 0, "last": 0, "shards": LEASE_SHARDS},
+        {
+            "watermarks": NO_WATERMARKS,
+            "only": None,
+            "requeues": 0,
+            "last": 0,
+            "shards": LEASE_SHARDS,
+        },
         {"outbox_pending"},
         SHARDS,
     ),
@@ -41,10 +47,10 @@ STATEMENTS: Final[dict[str, tuple[str, dict[str, Any], set[str], int]]] = {
         {"outbox_pending"},
         100 * LEASE_SHARDS,
     ),
-    "firsts": (queries.FIRSTS, {"watermarks": NO_FLOORS}, {"outbox_pending"}, SHARDS),
+    "firsts": (queries.FIRSTS, {"watermarks": NO_WATERMARKS}, {"outbox_pending"}, SHARDS),
     "measure": (
         queries.MEASURE,
-        {"watermarks": NO_FLOORS, "limit": LIMIT},
+        {"watermarks": NO_WATERMARKS, "limit": LIMIT},
         {"outbox_pending", "outbox_parked"},
         LIMIT + PARKED,
     ),
@@ -161,7 +167,7 @@ def test_no_step_of_the_relay_reads_the_whole_outbox(
     store = make_store()
     wholes, probes = scans(ill_advised)
     store.refresh_watermarks(Exclusions())
-    store.measure(LIMIT)
+    store._survey.measure(LIMIT)  # noqa: SLF001
     with store.lease(Exclusions()) as lease:
         assert lease is not None
         lease.settle([Delivered(rows) for rows in lease.chunks()])

@@ -5,13 +5,9 @@ import pytest
 from prometheus_client import Histogram
 
 from relay.daemon.rows import Reason
-from relay.daemon.telemetry.metrics import (
-    END_TO_END_SECONDS,
-    NAMESPACE,
-    TOPIC_LABELS_MAX,
-    Metrics,
-    TopicLabels,
-)
+from relay.daemon.telemetry.metrics import END_TO_END_SECONDS, NAMESPACE, Metrics
+from relay.daemon.telemetry.process import ProcessInstrumentation
+from relay.daemon.telemetry.topic_labels import TOPIC_LABELS_MAX, TopicLabels
 from relay.service.api.metrics import ApiMetrics
 from tests.support.metrics import NAMESPACES, declared, named
 from tests.support.repository import ROOT
@@ -60,7 +56,7 @@ def test_names_follow_the_conventions() -> None:
 
 def test_topics_beyond_the_limit_share_a_label(metrics: Metrics) -> None:
     for number in range(TOPIC_LABELS_MAX + 5):
-        metrics.published.labels(metrics.topic_label(f"topic-{number}")).inc()
+        metrics.deliveries.published.labels(metrics.topic_label(f"topic-{number}")).inc()
     assert value(metrics, "published_total", topic="topic-0") == 1
     assert value(metrics, "published_total", topic="other") == 5
     assert metrics.topic_label("topic-0") == "topic-0"
@@ -72,21 +68,22 @@ def test_a_known_topic_keeps_its_label() -> None:
 
 
 def test_a_hold_that_ended_is_shown_no_more(metrics: Metrics) -> None:
-    metrics.show_holds({"a": 2, "b": 1})
-    metrics.show_holds({"b": 3})
+    process = ProcessInstrumentation(metrics)
+    process.holds(["a", "a", "b"])
+    process.holds(["b", "b", "b"])
     assert value(metrics, "holds", topic="a") is None
     assert value(metrics, "holds", topic="b") == 3
 
 
 def test_holds_of_topics_beyond_the_limit_are_added_up(metrics: Metrics) -> None:
     metrics.topic_label = TopicLabels(limit=0)
-    metrics.show_holds({"a": 2, "b": 1})
+    ProcessInstrumentation(metrics).holds(["a", "a", "b"])
     assert value(metrics, "holds", topic="other") == 3
 
 
 def test_two_processes_worth_of_metrics_do_not_collide() -> None:
     one, other = Metrics(), Metrics()
-    one.drain_timeouts.inc()
+    one.process.drain_timeouts.inc()
     assert value(other, "drain_timeouts_total") == 0
 
 
@@ -98,8 +95,8 @@ def test_the_process_itself_is_measured(metrics: Metrics) -> None:
 def test_a_batch_counts_like_value_by_value(metrics: Metrics) -> None:
     values = [0.0, 0.001, 0.0011, 0.3, 61.0]
     one_by_one = Histogram("expected", "", registry=None, buckets=END_TO_END_SECONDS)
-    metrics.end_to_end_seconds.observe_many(values[:3])
-    metrics.end_to_end_seconds.observe_many(iter(values[3:]))
+    metrics.deliveries.end_to_end_seconds.observe_many(values[:3])
+    metrics.deliveries.end_to_end_seconds.observe_many(iter(values[3:]))
     for each in values:
         one_by_one.observe(each)
     for sample in next(iter(one_by_one.collect())).samples:

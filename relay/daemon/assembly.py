@@ -1,0 +1,109 @@
+"""Assembly: the parts of the relay, each with what it needs of the settings."""
+
+from collections.abc import Callable
+
+from relay.daemon.backoff import backoff
+from relay.daemon.kafka.delivery import DeliveryLimits
+from relay.daemon.kafka.holds import Holds
+from relay.daemon.kafka.message import Composer
+from relay.daemon.kafka.producer import GaplessProducer
+from relay.daemon.kafka.properties import client_properties, producer_properties
+from relay.daemon.kafka.publisher import Publisher, Rebuild
+from relay.daemon.kafka.routing import Routing
+from relay.daemon.kafka.topics import Topics
+from relay.daemon.postgres.chunks import ReadLimits
+from relay.daemon.postgres.row_filter import Destination
+from relay.daemon.postgres.session import Session, SessionSettings
+from relay.daemon.postgres.store import LeaseLimits, Store
+from relay.daemon.postgres.survey import Survey
+from relay.daemon.sampler import Sampler
+from relay.daemon.telemetry.instrumentation import WorkerInstrumentation
+from relay.daemon.telemetry.metrics import Metrics
+from relay.daemon.telemetry.process import SamplerInstrumentation
+from relay.daemon.timing import Pace, Waiter
+from relay.daemon.worker import Waiting, Worker
+from relay.formats import envelope, format_of
+from relay.settings import RelaySettings, Settings
+
+
+def make_worker(number: int, settings: Settings, metrics: Metrics) -> Worker:
+    """Return worker *number* of this process."""
+    name = f"worker-{number}"
+    instrumentation = WorkerInstrumentation(metrics, name, _topic(settings))
+    publisher = make_publisher(settings, instrumentation.producer_rebuilt)
+    return Worker(name, make_store(settings, name), publisher, instrumentation, _waiting(settings))
+
+
+def make_sampler(settings: Settings, metrics: Metrics) -> Sampler:
+    """Return the sampler of this process."""
+    session = _session(settings, "sampler")
+    survey = Survey(session, _destination(settings))
+    return Sampler(session, survey, SamplerInstrumentation(metrics), settings.relay.sample_seconds)
+
+
+def make_publisher(settings: Settings, on_rebuild: Callable[[Rebuild], None]) -> Publisher:
+    """Return a publisher, with topics and holds of its own."""
+    relay, kafka = settings.relay, settings.kafka
+    topics = Topics(client_properties(kafka), relay.max_message_bytes, relay.queue_bytes)
+    holds = Holds(relay.backoff_max_seconds)
+    routing = Routing(_topic(settings), relay.partitioner, topics, holds)
+    form = format_of(settings.events.stream_preset)
+    composer = Composer(form, envelope.metadata(form.versions(settings.versions)))
+    properties = producer_properties(kafka, relay.queue_bytes)
+    return Publisher(
+        routing,
+        composer,
+        DeliveryLimits(stall_seconds=relay.stall_seconds, block_keys=relay.block_keys),
+        lambda batch_bytes: GaplessProducer(properties | {"batch.size": batch_bytes}),
+        on_rebuild,
+    )
+
+
+def make_store(settings: Settings, name: str) -> Store:
+    """Return a store whose session has this *name* in PostgreSQL."""
+    return Store(_session(settings, name), _destination(settings), _lease_limits(settings.relay))
+
+
+def _lease_limits(relay: RelaySettings) -> LeaseLimits:
+    read = ReadLimits(
+        rows=relay.lease_rows,
+        bytes=relay.lease_bytes,
+        seconds=relay.lease_seconds,
+        chunk_rows=relay.chunk_rows,
+        chunk_bytes=relay.chunk_bytes,
+        block_keys=relay.block_keys,
+    )
+    return LeaseLimits(relay.lease_shards, read, relay.delivery_budget_seconds)
+
+
+def _session(settings: Settings, name: str) -> Session:
+    return Session(
+        SessionSettings(
+            conninfo=settings.database.conninfo(),
+            name=f"outbox-relay {name}",
+            timeout_seconds=settings.relay.lease_timeout_seconds,
+            patience_seconds=settings.relay.delivery_budget_seconds,
+        )
+    )
+
+
+def _destination(settings: Settings) -> Destination:
+    return Destination(_topic(settings), settings.relay.partitioner)
+
+
+def _topic(settings: Settings) -> str:
+    return settings.kafka.event_stream_topic or ""
+
+
+def _waiting(settings: Settings) -> Waiting:
+    relay, waiter = settings.relay, Waiter()
+    return Waiting(
+        waiter,
+        Pace(relay.poll_min_seconds, relay.poll_max_seconds),
+        backoff(
+            waiter,
+            relay.backoff_max_seconds,
+            broker=settings.kafka.bootstrap_server or "",
+            database=settings.database.address(),
+        ),
+    )

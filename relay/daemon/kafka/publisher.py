@@ -1,0 +1,149 @@
+"""Publisher: Kafka as a worker uses it, from the first lease to the last."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Final
+
+from confluent_kafka import KafkaException
+
+from relay.daemon.kafka.delivery import NONE_STALLED, Delivery, DeliveryLimits, Lifetime
+from relay.daemon.kafka.failures import Failures
+from relay.daemon.kafka.holds import Holds
+from relay.daemon.kafka.message import Composer
+from relay.daemon.kafka.producer import GaplessProducer
+from relay.daemon.kafka.routing import Routing
+from relay.daemon.kafka.topics import ANSWER_SECONDS
+from relay.daemon.timing import Deadline
+from relay.errors import BrokerUnavailableError
+
+_BATCH_BYTES: Final = 1_000_000
+_STALLED: Final = "it acknowledges nothing, although the broker answers"
+
+
+class Rebuild(StrEnum):
+    """Reason why a producer was replaced: the labels of the metric."""
+
+    FAILURE = "failure"
+    BATCH_SIZE = "batch_size"
+
+
+class Publisher:
+    """Keeps a producer ready, and delivers the rows of one lease at a time.
+
+    *open_producer* makes a producer whose batches have at most so many bytes; *on_rebuild* is told
+    of every producer that replaces another.
+    """
+
+    def __init__(
+        self,
+        routing: Routing,
+        composer: Composer,
+        limits: DeliveryLimits,
+        open_producer: Callable[[int], GaplessProducer],
+        on_rebuild: Callable[[Rebuild], None],
+    ) -> None:
+        self._routing = routing
+        self._composer = composer
+        self._limits = limits
+        self._open_producer = open_producer
+        self._on_rebuild = on_rebuild
+        self._producer: GaplessProducer | None = None
+        # Whether the broker has answered this producer.
+        self._proven = False
+        self._batch_bytes = 0
+        self._suspects: set[int] = set()
+        self._stalled = NONE_STALLED
+
+    @property
+    def holds(self) -> Holds:
+        """The topics and partitions on hold."""
+        return self._routing.holds
+
+    @property
+    def broken(self) -> bool:
+        """Whether the producer failed, or was abandoned, in the last delivery."""
+        return self._producer is not None and self._producer.broken
+
+    @property
+    def in_flight(self) -> int:
+        """The number of rows sent and not resolved."""
+        return self._producer.in_flight if self._producer else 0
+
+    def ready(self) -> None:
+        """Make sure that Kafka can be reached, and look again at holds whose pause is over.
+
+        Raises:
+            BrokerUnavailableError: it cannot be reached; nothing should be claimed now.
+        """
+        producer = self._producer
+        if producer is None or producer.broken:
+            producer = self._renew(Rebuild.FAILURE)
+        producer.poll()
+        try:
+            self._look(producer)
+        except KafkaException:
+            self._proven = False
+            producer.poll()
+            raise BrokerUnavailableError(producer.last_error) from None
+        self._proven = True
+        if self._batch_bytes != self._wanted_batch_bytes():
+            self._renew(Rebuild.BATCH_SIZE)
+
+    @contextmanager
+    def delivery(self, deadline: Deadline, alive: Callable[[], bool]) -> Iterator[Delivery]:
+        """Deliver the rows of a lease that ends at *deadline*, or when *alive* says no.
+
+        If the block is left by an exception, the lease is lost: messages without acknowledgement
+        are dropped at once, before another relay sends them.
+        """
+        producer = self._producer or self._renew(Rebuild.FAILURE)
+        failures = Failures(self._routing, self._suspects)
+        lifetime = Lifetime(deadline, alive)
+        delivery = Delivery(
+            producer, self._routing, self._composer, failures, self._limits, lifetime
+        )
+        try:
+            yield delivery
+        except Exception:
+            producer.abandon()
+            raise
+        finally:
+            self._stalled = delivery.stalled
+
+    def raise_for_refusal(self) -> None:
+        """Look whether the broker refused the producer as such in the delivery that is over.
+
+        Raises:
+            BrokerUnavailableError: it did; a new producer would fare no better now.
+        """
+        if self._producer is not None and self._producer.refusal:
+            raise BrokerUnavailableError(self._producer.refusal)
+
+    def close(self) -> None:
+        """Drop the producer and its unacknowledged messages."""
+        if self._producer is not None:
+            self._producer.abandon()
+            self._producer = None
+
+    def _look(self, producer: GaplessProducer) -> None:
+        default_topic = self._routing.default_topic
+        if not self._proven:
+            producer.describe(default_topic, ANSWER_SECONDS)
+        self._routing.topics.find(default_topic, producer)
+        for topic_partition in self._stalled:
+            self._routing.hold(topic_partition, _STALLED)
+        self._stalled = NONE_STALLED
+        self._routing.review_holds(producer)
+
+    def _renew(self, reason: Rebuild) -> GaplessProducer:
+        if self._producer is not None:
+            self._on_rebuild(reason)
+        self.close()
+        self._proven = False
+        self._batch_bytes = self._wanted_batch_bytes()
+        self._producer = self._open_producer(self._batch_bytes)
+        return self._producer
+
+    def _wanted_batch_bytes(self) -> int:
+        return min(self._routing.topics.smallest_limit(), _BATCH_BYTES)

@@ -1,0 +1,82 @@
+"""Session: the one connection of a worker or of the sampler."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+
+from relay.daemon.postgres import queries
+from relay.daemon.postgres.pipeline_cursor import PunctuatedCursor
+from relay.database.connection import BoundedConnection, connect
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """Settings of a session. The timeout is PostgreSQL's, the patience is our own."""
+
+    conninfo: str
+    name: str
+    timeout_seconds: float
+    patience_seconds: float
+
+
+class Session:
+    """A connection that may be lost, and its transactions."""
+
+    def __init__(self, settings: SessionSettings) -> None:
+        self._settings = settings
+        self._connection: BoundedConnection | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection that was not found broken."""
+        return self._connection is not None and not self._connection.closed
+
+    @property
+    def connection(self) -> BoundedConnection:
+        """The connection.
+
+        Raises:
+            psycopg.OperationalError: there is none.
+        """
+        if self._connection is None:
+            raise psycopg.OperationalError("not connected")
+        return self._connection
+
+    def connect(self) -> None:
+        """Connect anew.
+
+        Raises:
+            DatabaseUnavailableError: the reason.
+        """
+        self.close()
+        s = self._settings
+        self._connection = connect(s.conninfo, s.name, s.patience_seconds, PunctuatedCursor)
+
+    def close(self) -> None:
+        """Close the connection; an open transaction ends without a commit."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def begin(self) -> BoundedConnection:
+        """Begin a transaction whose timeouts and plans are those of a lease."""
+        connection = self.connection
+        connection.execute(queries.BEGIN)
+        self._configure(connection)
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[BoundedConnection]:
+        """Run the block in such a transaction, and commit it."""
+        connection = self.connection
+        with connection.transaction():
+            self._configure(connection)
+            yield connection
+
+    def _configure(self, connection: BoundedConnection) -> None:
+        connection.execute(queries.LEASE_SETTINGS, {
+            "timeout_ms": str(int(self._settings.timeout_seconds * 1000)),
+            "application_name": self._settings.name,
+        })  # fmt: skip

@@ -1,0 +1,55 @@
+"""Instrumentation of the process and of the sampler."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from relay.daemon.figures import Figures
+from relay.daemon.telemetry.metrics import Metrics
+
+
+class ProcessInstrumentation:
+    """The state of the whole process as metrics. For one thread."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics.process
+        self._topic_label = metrics.topic_label
+        self._topics_on_hold: set[str] = set()
+
+    def streaming(self, *, enabled: bool) -> None:
+        """Show whether event streaming is switched on."""
+        self._metrics.enabled.set(enabled)
+
+    def holds(self, topics: Iterable[str]) -> None:
+        """Show the number of holds by topic; *topics* names the topic of each hold."""
+        shown = Counter(map(self._topic_label, topics))
+        # Not cleared first: a scrape in between would see no hold at all.
+        for ended in self._topics_on_hold - shown.keys():
+            self._metrics.holds.remove(ended)
+        self._topics_on_hold = set(shown)
+        for label, count in shown.items():
+            self._metrics.holds.labels(label).set(count)
+
+    def drain_timed_out(self) -> None:
+        """Count a stop that did not finish within its budget."""
+        self._metrics.drain_timeouts.inc()
+
+
+class SamplerInstrumentation:
+    """Samples of the outbox as metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics.outbox
+
+    def sampled(self, lag_seconds: float, figures: Figures) -> None:
+        """Show one sample."""
+        self._metrics.lag_seconds.set(lag_seconds)
+        self._metrics.pending.set(figures.pending)
+        self._metrics.parked_rows.set(figures.parked)
+        self._metrics.dead_tuples.set(figures.dead_tuples)
+        self._metrics.xmin_age_seconds.set(figures.xmin_age_seconds)
+        self._metrics.xmin_age_transactions.set(figures.xmin_age_transactions)
+        self._metrics.sampled.set_to_current_time()
+
+    def failed(self) -> None:
+        """Count a sample that failed."""
+        self._metrics.sample_failures.inc()
