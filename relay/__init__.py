@@ -3,9 +3,27 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from relay.service import Event, Message, Outbox, Redactor, Scope, Severity, load_catalogue
+    from relay.service import (
+        Event,
+        Message,
+        Outbox,
+        Redactor,
+        Scope,
+        Severity,
+        describe_error,
+        load_catalogue,
+    )
 
-__all__ = ["Event", "Message", "Outbox", "Redactor", "Scope", "Severity", "load_catalogue"]
+__all__ = [
+    "Event",
+    "Message",
+    "Outbox",
+    "Redactor",
+    "Scope",
+    "Severity",
+    "describe_error",
+    "load_catalogue",
+]
 
 
 def __getattr__(name: str) -> object:

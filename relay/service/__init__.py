@@ -10,9 +10,19 @@ if TYPE_CHECKING:
     from relay.service.events.event import Event
     from relay.service.events.severity import Severity
     from relay.service.outbox import Outbox
+    from relay.service.redaction.errors import describe_error
     from relay.service.redaction.redactor import Redactor
 
-__all__ = ["Event", "Message", "Outbox", "Redactor", "Scope", "Severity", "load_catalogue"]
+__all__ = [
+    "Event",
+    "Message",
+    "Outbox",
+    "Redactor",
+    "Scope",
+    "Severity",
+    "describe_error",
+    "load_catalogue",
+]
 
 _HOMES = {
     "Event": "relay.service.events.event",
@@ -21,6 +31,7 @@ _HOMES = {
     "Redactor": "relay.service.redaction.redactor",
     "Scope": "relay.service.events.definition",
     "Severity": "relay.service.events.severity",
+    "describe_error": "relay.service.redaction.errors",
     "load_catalogue": "relay.service.events.catalogue",
 }
 

@@ -1,11 +1,63 @@
 import json
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, StrictStr
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from relay.settings.group import SettingsGroup
+
+SHORTEST_NAME: Final = 3
+"""Letters and digits; a shorter part would be found in nearly every name."""
+
+INNOCENT: Final = (
+    "9b2f8a5e-7d0d-4cbd-9c33-0e6e2d9f3b11",
+    "2026-11-27T10:00:00.123456Z",
+    "installing",
+    "True",
+    "42",
+    "worker-0.ocp.example.com",
+    "192.168.127.10/24",
+    "The host is ready to be installed",
+    "quay.io/edge-infrastructure/assisted-installer:latest",
+    "https://example.com:8080/path",
+)
+"""Values that no pattern of a secret matches; one that matches half of them would shred events."""
+
+
+def checked_name(name: str) -> str:
+    """Return *name* if it is fit to be looked for inside of names.
+
+    Raises:
+        ValueError: it is too short.
+    """
+    if sum(map(str.isalnum, name)) < SHORTEST_NAME:
+        raise ValueError(
+            f"{name!r} has less than {SHORTEST_NAME} letters and would be found in nearly every "
+            "name; write a longer part"
+        )
+    return name
+
+
+def checked_pattern(pattern: str | re.Pattern[str]) -> str | re.Pattern[str]:
+    """Return *pattern* if it finds secrets and nothing else.
+
+    Raises:
+        ValueError: it is no regular expression, or matches the empty text or nearly every text.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"no valid regular expression: {error.msg}") from None
+    except (OverflowError, RecursionError):
+        raise ValueError("the regular expression is too large") from None
+    if compiled.search(""):
+        raise ValueError("the pattern matches the empty text; write one that matches a secret only")
+    if sum(compiled.search(text) is not None for text in INNOCENT) * 2 > len(INNOCENT):
+        raise ValueError(
+            "the pattern matches nearly every text; write one that matches a secret only"
+        )
+    return pattern
 
 
 def _parsed(value: object) -> object:
@@ -13,24 +65,24 @@ def _parsed(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        parsed = json.loads(value)
     except (ValueError, RecursionError):
-        raise ValueError('write a JSON list, such as ["bmc_pin"]') from None
+        parsed = None
+    if not isinstance(parsed, list) or not all(isinstance(item, str) for item in parsed):
+        raise ValueError('write a JSON list of texts, such as ["bmc_pin"]')
+    return parsed
 
 
-def _compiled(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(f"no valid regular expression: {error.msg}") from None
-    except (OverflowError, RecursionError):
-        raise ValueError("the regular expression is too large") from None
-    return value
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parsed)]
+Texts = Annotated[tuple[StrictStr, ...], NoDecode, BeforeValidator(_parsed)]
+Names = Annotated[
+    tuple[Annotated[StrictStr, AfterValidator(checked_name)], ...],
+    NoDecode,
+    BeforeValidator(_parsed),
+]
 Patterns = Annotated[
-    tuple[Annotated[str, AfterValidator(_compiled)], ...], NoDecode, BeforeValidator(_parsed)
+    tuple[Annotated[StrictStr, AfterValidator(checked_pattern)], ...],
+    NoDecode,
+    BeforeValidator(_parsed),
 ]
 
 
@@ -43,4 +95,4 @@ class RedactionSettings(SettingsGroup):
     patterns: Patterns = Field(
         (), description="further regular expressions; what one matches is replaced"
     )
-    keep: Names = Field((), description="field names that are harmless although they sound secret")
+    keep: Texts = Field((), description="field names that are harmless although they sound secret")

@@ -38,7 +38,7 @@ def show(
     if said:
         from relay.service.redaction.redactor import Redactor
 
-        redactor = Redactor()
+        redactor = Redactor.from_environment()
         for name, value in asdict(said).items():
             shown[name] = value if unredacted else redactor.redact(value)
     if as_json:

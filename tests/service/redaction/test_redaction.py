@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from base64 import b64decode, b64encode, encodebytes, urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any
@@ -216,7 +215,7 @@ def test_the_rest_of_a_text_stays() -> None:
         "host=db user=relay password=[redacted] dbname=outbox"
     )
     assert redactor.text(SECRET_TEXTS["YAML"]) == (
-        "apiVersion: v1\npullSecret: [redacted]\nsshKey: public\n"
+        "apiVersion: v1\npullSecret: '[redacted]'\nsshKey: public\n"
     )
 
 
@@ -246,34 +245,6 @@ def test_what_is_nested_too_deeply_is_refused() -> None:
         value = [value]
     with pytest.raises(PayloadError, match="levels"):
         redactor.redact(value)
-
-
-@pytest.mark.parametrize(
-    "part",
-    [
-        "eyJ-",
-        "password",
-        "-----BEGIN PRIVATE KEY-----",
-        "a://",
-        '"auth": "',
-        "'token'",
-        "token: ",
-        "--token-",
-        "%25",
-        "basic ",
-        "$6$",
-        "aGVsbG8gd29y",
-    ],
-)
-def test_time_grows_with_the_length_and_not_its_square(part: str) -> None:
-    def seconds(length: int) -> float:
-        text = part * (length // len(part))
-        started = time.perf_counter()
-        redactor.text(text)
-        return time.perf_counter() - started
-
-    short = min(seconds(20_000) for _ in range(3))
-    assert seconds(200_000) < max(50 * short, 0.5)
 
 
 leaves = (
