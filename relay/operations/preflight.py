@@ -32,7 +32,9 @@ def findings() -> Iterator[Finding]:
     """
     yield from (Finding("environment", "warning", each) for each in unknown_variables())
     try:
-        settings = load(database=True, stream=True, relay=True, kafka_faults=_kafka_faults)
+        settings = load(
+            database=True, stream=True, relay=True, events=True, kafka_faults=_kafka_faults
+        )
     except ConfigurationError as error:
         for fault in error.faults:
             yield Finding("configuration", "failed", fault, error.exit_code)

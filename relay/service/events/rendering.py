@@ -12,8 +12,8 @@ from relay.formats.keys import OWNERS
 from relay.jsontext import checked_text, to_json
 from relay.service.events.definition import EventDefinition
 from relay.service.events.event import BASE_FIELDS, Event, definition_of
-from relay.service.redaction.patterns import REDACTED
 from relay.service.redaction.redactor import Redactor
+from relay.service.redaction.values import REDACTED
 
 
 class UntypedEvent(NamedTuple):
