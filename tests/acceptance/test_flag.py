@@ -2,24 +2,24 @@
 
 import json
 import sys
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
+from http import HTTPStatus
 
 import pytest
 
 from tests.support.eventually import eventually
 from tests.support.kafka.broker import KafkaBroker
 from tests.support.kafka.selection import SessionKafka
-from tests.support.kafka.topics import ConsumedMessage, create_topic, delete_topic
+from tests.support.kafka.topics import create_topic, delete_topic
+from tests.support.metrics import get, metric
+from tests.support.outbox import Consume
 from tests.support.postgres import Database
-from tests.support.process import ProcessUnderTest
+from tests.support.process import ProcessUnderTest, RunRelay
 from tests.support.tcp_proxy import Mode, TcpProxy
 
 Run = Callable[[Mapping[str, str]], ProcessUnderTest]
-RunRelay = Callable[..., ProcessUnderTest]
-Consume = Callable[..., list[ConsumedMessage]]
 
 pytestmark = pytest.mark.kafka
 
@@ -51,18 +51,8 @@ def run_service() -> Iterator[Run]:
 
 
 @pytest.fixture
-def environment(database: Database, kafka: SessionKafka, topic: str) -> dict[str, str]:
-    return {
-        "ENABLE_EVENT_STREAMING": "true",
-        "DATABASE_URL": database.dsn,
-        "SERVICE_DATABASE": database.dsn,
-        "KAFKA_BOOTSTRAP_SERVER": kafka.bootstrap,
-        "KAFKA_EVENT_STREAM_TOPIC": topic,
-        "RELAY_METRICS_HOST": "127.0.0.1",
-        "RELAY_METRICS_PORT": "0",
-        "RELAY_LOG_FORMAT": "json",
-        "RELAY_LOG_LEVEL": "debug",
-    }
+def environment(environment: dict[str, str], database: Database) -> dict[str, str]:
+    return environment | {"SERVICE_DATABASE": database.dsn, "RELAY_LOG_LEVEL": "debug"}
 
 
 def count(database: Database, table: str) -> int:
@@ -70,16 +60,6 @@ def count(database: Database, table: str) -> int:
         row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
     assert row is not None
     return int(row[0])
-
-
-def metrics(relay: ProcessUnderTest) -> tuple[str, Callable[[str], str]]:
-    port = str(relay.wait_for_log("metrics and health on port")["message"]).rsplit(" ", 1)[1]
-
-    def get(path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return str(answer.read().decode())
-
-    return port, get
 
 
 def test_off(
@@ -93,11 +73,9 @@ def test_off(
     assert "not configured" in str(service.logs[0]["message"])
 
     relay = run_relay("run", environment=off)
-    _, get = metrics(relay)
     relay.wait_for_log("not configured")
-    assert "outbox_relay_enabled 0.0" in get("/metrics")
-    assert get("/livez")
-    assert get("/readyz")
+    assert metric(relay, "enabled") == 0
+    assert get(relay, "/livez")[0] == get(relay, "/readyz")[0] == HTTPStatus.OK
     eventually(lambda: "f" in _streaming(database), what="plain SQL writers are told")
     with database.connect(autocommit=True) as connection:
         connection.execute("SELECT outbox_emit('n', '{}')")
@@ -120,9 +98,8 @@ def test_on_and_working(
     assert run_service(environment).wait() == 0
     (message,) = consume(topic, count=1)
     assert json.loads(message.value or b"")["name"] == "Happened"
-    _, get = metrics(relay)
-    assert get("/readyz")
-    assert "outbox_relay_enabled 1.0" in get("/metrics")
+    assert get(relay, "/readyz")[0] == HTTPStatus.OK
+    assert metric(relay, "enabled") == 1
 
 
 def test_on_and_badly_configured(
@@ -175,8 +152,7 @@ def test_on_with_a_bad_address(
         eventually(lambda: len(warnings()) >= 2, timeout=30, what="a warning an attempt")
         attempts = [entry["attempt"] for entry in warnings()]
         assert attempts == list(range(1, len(attempts) + 1))
-        _, get = metrics(relay)
-        assert get("/readyz")
+        assert get(relay, "/readyz")[0] == HTTPStatus.OK
         assert count(database, "outbox") == 1
         proxy.mode = Mode.PASS
         eventually(lambda: count(database, "outbox") == 0, timeout=30, what="delivered")

@@ -1,16 +1,13 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.support.kafka.selection import SessionKafka
 from tests.support.postgres import Database
-from tests.support.process import ProcessUnderTest
-
-RunRelay = Callable[..., ProcessUnderTest]
+from tests.support.process import RunRelay
 
 # What `relay run` does before and after its work, which is not what is looked at here.
 RUN_WITHOUT_RELAYING = """
@@ -24,12 +21,6 @@ try:
 except SystemExit as end:
     print(end.code, *sorted(sys.modules))
 """
-
-
-def ended(process: ProcessUnderTest) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error, once it is over."""
-    code = process.wait(60)
-    return code, "\n".join(process.stdout), "\n".join(process.stderr)
 
 
 def environment(database: Database, **more: str) -> dict[str, str]:
@@ -54,12 +45,12 @@ def test_check_refuses_an_empty_database_until_migrate_was_run(
     run_relay: RunRelay, empty_database: Database
 ) -> None:
     given = environment(empty_database)
-    code, _, said = ended(run_relay("check", environment=given))
+    code, _, said = run_relay("check", environment=given).finish()
     assert code == 2
     assert "run `relay migrate`" in said
-    code, shown, _ = ended(run_relay("migrate", environment=given))
+    code, shown, _ = run_relay("migrate", environment=given).finish()
     assert (code, shown) == (0, "The outbox tables are at version 1.")
-    code, shown, said = ended(run_relay("check", environment=given))
+    code, shown, said = run_relay("check", environment=given).finish()
     assert code == 0
     assert "fits version 1" in shown
     assert said == ""
@@ -74,7 +65,7 @@ def test_check_names_every_fault_of_the_configuration(
         KAFKA_CLIENT_SECRET="swordfish",
         KAFKA_SASL_MECHANISM="ROT13",
     )
-    code, _, said = ended(run_relay("check", environment=given))
+    code, _, said = run_relay("check", environment=given).finish()
     assert code == 2
     for name in (
         "KAFKA_BOOTSTRAP_SERVER",
@@ -88,7 +79,7 @@ def test_check_names_every_fault_of_the_configuration(
 
 def test_check_of_an_unreachable_database(run_relay: RunRelay) -> None:
     given = {"DATABASE_URL": "postgresql://relay:swordfish@127.0.0.1:1/service"}
-    code, shown, said = ended(run_relay("check", "--json", environment=given))
+    code, shown, said = run_relay("check", "--json", environment=given).finish()
     assert code == 3
     assert json.loads(shown)["exit_code"] == 3
     assert outcomes(shown)["database"] == "failed"
@@ -99,7 +90,7 @@ def test_check_warns_of_a_broker_that_does_not_answer(
     run_relay: RunRelay, database: Database
 ) -> None:
     given = streaming(database, "127.0.0.1:1", "events-stream")
-    code, shown, said = ended(run_relay("check", "--json", environment=given))
+    code, shown, said = run_relay("check", "--json", environment=given).finish()
     assert code == 0
     assert outcomes(shown) == {
         "configuration": "ok",
@@ -117,7 +108,7 @@ def test_check_finds_broker_and_topic(
 ) -> None:
     given = streaming(database, kafka.bootstrap, topic)
     given["EVENT_STREAM_PRESET"] = "existing-consumers"
-    code, shown, _ = ended(run_relay("check", "--json", "--strict", environment=given))
+    code, shown, _ = run_relay("check", "--json", "--strict", environment=given).finish()
     assert code == 0
     assert outcomes(shown)["topic"] == "ok"
     assert "event streaming is on, with the preset existing-consumers" in shown
@@ -128,7 +119,7 @@ def test_check_warns_of_a_missing_topic_and_can_be_strict(
     run_relay: RunRelay, database: Database, kafka: SessionKafka
 ) -> None:
     given = streaming(database, kafka.bootstrap, "no-such-topic")
-    code, shown, said = ended(run_relay("check", "--json", "--strict", environment=given))
+    code, shown, said = run_relay("check", "--json", "--strict", environment=given).finish()
     assert code == 1
     assert outcomes(shown)["broker"] == "ok"
     assert outcomes(shown)["topic"] == "warning"
@@ -139,13 +130,13 @@ def test_status_as_json_and_as_tables(run_relay: RunRelay, database: Database) -
     with database.connect() as writer:
         writer.execute("INSERT INTO outbox (name, key, payload) VALUES ('Event', 'some-key', '{}')")
     given = environment(database)
-    code, shown, _ = ended(run_relay("status", "--json", "--by", "age", environment=given))
+    code, shown, _ = run_relay("status", "--json", "--by", "age", environment=given).finish()
     assert code == 0
     status = json.loads(shown)
     assert status["pending"] == 1
     assert len(status["shards"]) == 64
     assert status["keys"][0]["key"] == "some-key"
-    code, shown, _ = ended(run_relay("status", environment=given))
+    code, shown, _ = run_relay("status", environment=given).finish()
     assert code == 0
     assert "some-key" in shown
 
@@ -153,7 +144,7 @@ def test_status_as_json_and_as_tables(run_relay: RunRelay, database: Database) -
 def test_status_of_an_empty_database_ends_with_a_message(
     run_relay: RunRelay, empty_database: Database
 ) -> None:
-    code, shown, said = ended(run_relay("status", environment=environment(empty_database)))
+    code, shown, said = run_relay("status", environment=environment(empty_database)).finish()
     assert (code, shown) == (2, "")
     assert said.startswith("relay: There are no outbox tables")
     assert "Traceback" not in said
@@ -161,7 +152,7 @@ def test_status_of_an_empty_database_ends_with_a_message(
 
 def test_run_names_every_fault_and_does_not_start(run_relay: RunRelay) -> None:
     given = {"ENABLE_EVENT_STREAMING": "true", "RELAY_DELIVERY_BUDGET_SECONDS": "30"}
-    code, _, said = ended(run_relay("run", environment=given))
+    code, _, said = run_relay("run", environment=given).finish()
     assert code == 2
     for name in ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVER", "RELAY_DELIVERY_BUDGET_SECONDS"):
         assert name in said
@@ -201,14 +192,14 @@ def test_run_ends_with_the_relays_code_and_imports_no_more_than_it_needs() -> No
     ],
 )
 def test_help_has_an_example_and_the_exit_codes(run_relay: RunRelay, command: str) -> None:
-    code, shown, _ = ended(run_relay(command, "--help", environment={"COLUMNS": "200"}))
+    code, shown, _ = run_relay(command, "--help", environment={"COLUMNS": "200"}).finish()
     assert code == 0
     assert f"relay {command}" in shown.partition("Example:")[2]
     assert "3 the database cannot be reached" in shown
 
 
 def test_the_module_runs_like_the_script(run_relay: RunRelay) -> None:
-    _, shown, _ = ended(run_relay("--version", environment={}))
+    _, shown, _ = run_relay("--version", environment={}).finish()
     module = subprocess.run(
         [sys.executable, "-m", "relay", "--version"], capture_output=True, text=True, check=True
     )
@@ -217,6 +208,6 @@ def test_the_module_runs_like_the_script(run_relay: RunRelay) -> None:
 
 
 def test_a_wrong_option_is_a_wrong_command_line(run_relay: RunRelay) -> None:
-    code, _, said = ended(run_relay("status", "--colour", environment={}))
+    code, _, said = run_relay("status", "--colour", environment={}).finish()
     assert code == 2
     assert "--colour" in said

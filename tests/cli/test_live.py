@@ -1,13 +1,10 @@
 """`relay live`, the health check of the container."""
 
 import signal
-from collections.abc import Callable
 
 from tests.support.ports import free_port
 from tests.support.postgres import Database
-from tests.support.process import ProcessUnderTest
-
-RunRelay = Callable[..., ProcessUnderTest]
+from tests.support.process import RunRelay
 
 LISTENING = "metrics and health on port"
 

@@ -15,25 +15,12 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from tests.model.stepping import gate
+from tests.support.clock import Clock
 
 PARTITIONS: Final = 2
 BATCH_MESSAGES: Final = 2
 
 OnDelivery = Callable[[KafkaError | None, Message | None], None]
-
-
-class Clock:
-    """Time that passes only where somebody waits."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        """Let *seconds* pass."""
-        self.now += seconds
 
 
 @dataclass(eq=False)

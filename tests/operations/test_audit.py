@@ -6,12 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.postgres import Database
-from tests.support.process import ProcessUnderTest
+from tests.support.process import RunRelay
 from tests.support.roles import member
 
-RunRelay = Callable[..., ProcessUnderTest]
-
 SECRET = "hunter2hunter2"
+
+Audit = Callable[..., tuple[int, list[str]]]
 
 
 @pytest.fixture
@@ -35,15 +35,21 @@ def exposed(database: Database) -> Database:
     return database
 
 
-def ended(process: ProcessUnderTest) -> tuple[int, list[str]]:
-    code = process.wait(60)
-    assert SECRET not in "\n".join((*process.stdout, *process.stderr))
-    return code, process.stdout
+@pytest.fixture
+def audit(run_relay: RunRelay) -> Audit:
+    """Run `relay audit`, which never shows a secret; its exit code and the lines it prints."""
+
+    def run(*arguments: str, environment: dict[str, str]) -> tuple[int, list[str]]:
+        code, shown, said = run_relay("audit", *arguments, environment=environment).finish()
+        assert SECRET not in shown + said
+        return code, shown.splitlines()
+
+    return run
 
 
-def test_places_and_no_values(run_relay: RunRelay, exposed: Database) -> None:
+def test_places_and_no_values(audit: Audit, exposed: Database) -> None:
     with member(exposed, "outbox_payload_reader") as reader:
-        code, shown = ended(run_relay("audit", "--json", environment={"DATABASE_URL": reader.dsn}))
+        code, shown = audit("--json", environment={"DATABASE_URL": reader.dsn})
     *found, summary = map(json.loads, shown)
     assert code == 1
     assert [(each["table"], each["id"], each["field"]) for each in found] == [
@@ -56,21 +62,21 @@ def test_places_and_no_values(run_relay: RunRelay, exposed: Database) -> None:
     assert summary == {"rows": 252, "found": 5}
 
 
-def test_since_and_limit(run_relay: RunRelay, exposed: Database) -> None:
+def test_since_and_limit(audit: Audit, exposed: Database) -> None:
     given = {"DATABASE_URL": exposed.dsn}
-    code, shown = ended(run_relay("audit", "--since", "2026-06-01", environment=given))
+    code, shown = audit("--since", "2026-06-01", environment=given)
     assert code == 1
     assert [line.split("\t")[0] for line in shown[:-1]] == ["outbox 251"] * 4
-    code, shown = ended(run_relay("audit", "--limit", "150", environment=given))
+    code, shown = audit("--limit", "150", environment=given)
     assert code == 1
     assert shown[-1] == "151 rows looked at, 1 fields look like secrets."
 
 
-def test_names_of_ones_own(run_relay: RunRelay, database: Database) -> None:
+def test_names_of_ones_own(audit: Audit, database: Database) -> None:
     with database.connect() as owner:
         owner.execute("INSERT INTO outbox (name, payload) VALUES ('A', '{\"bmc_pin\": \"1\"}')")
     given = {"DATABASE_URL": database.dsn}
-    assert ended(run_relay("audit", environment=given))[0] == 0
+    assert audit(environment=given)[0] == 0
     own = given | {"RELAY_REDACT_NAMES": '["bmc_pin"]'}
-    assert ended(run_relay("audit", environment=own))[0] == 1
-    assert ended(run_relay("audit", environment=given | {"RELAY_REDACT_NAMES": "x"}))[0] == 2
+    assert audit(environment=own)[0] == 1
+    assert audit(environment=given | {"RELAY_REDACT_NAMES": "x"})[0] == 2

@@ -14,10 +14,8 @@ from relay.operations.preflight import Finding
 from relay.settings import DatabaseSettings
 from tests.support.outbox import Outbox
 from tests.support.postgres import Database
-from tests.support.process import ProcessUnderTest
+from tests.support.process import ProcessUnderTest, RunRelay
 from tests.support.roles import member
-
-RunRelay = Callable[..., ProcessUnderTest]
 
 
 def examined(database: Database) -> dict[str, Finding]:

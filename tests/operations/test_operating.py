@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from tests.support.postgres import Database
-from tests.support.process import ProcessUnderTest
+from tests.support.process import RunRelay
 from tests.support.roles import member
 
-RunRelay = Callable[..., ProcessUnderTest]
 Relay = Callable[..., tuple[int, str, str]]
 
 
@@ -26,7 +25,7 @@ def relay(run_relay: RunRelay, database: Database) -> Iterator[Relay]:
             user = users.enter_context(member(database, *roles))
             given = {"DATABASE_URL": user.dsn, "USER": "ann", "COLUMNS": "200"} | environment
             process = run_relay(*arguments, environment=given)
-            return process.wait(60), "\n".join(process.stdout), "\n".join(process.stderr)
+            return process.finish()
 
         yield run
 

@@ -3,7 +3,7 @@
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from relay import Outbox
 from relay.operations.triggers import TrackedTable
 from tests.support.models import Cluster, Host, HostStatusUpdated
 from tests.support.postgres import Database
-from tests.support.process import ProcessUnderTest
+from tests.support.process import ProcessUnderTest, RunRelay
 from tests.support.repository import ROOT
 from tests.support.roles import stranger
 from tests.support.service import WRITER, Stored
@@ -29,8 +29,6 @@ outbox = Outbox(streaming=True)
 outbox.track(Host)
 """
 CLUSTERS_BY_TRIGGER = TrackedTable("clusters", "ClusterState", key=("id",), columns=("name",))
-
-RunRelay = Callable[..., ProcessUnderTest]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import json
 import threading
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,9 @@ from relay.operations.triggers import TrackedTable
 from tests.support.eventually import eventually
 from tests.support.models import Cluster, Host, HostStatusUpdated
 from tests.support.postgres import Database
-from tests.support.process import ProcessUnderTest
+from tests.support.process import RunRelay
 from tests.support.service import Stored
 
-RunRelay = Callable[..., ProcessUnderTest]
 TRACKS = """
 from relay import Outbox
 from tests.support.models import Cluster, Host

@@ -119,6 +119,14 @@ class ProcessUnderTest:
             reader.join(END_SECONDS)
         return code
 
+    def finish(self, timeout: float = 60.0) -> tuple[int, str, str]:
+        """Wait for its end; exit code, standard output and standard error.
+
+        Raises:
+            AssertionError: it still runs after `timeout` seconds.
+        """
+        return self.wait(timeout), "\n".join(self.stdout), "\n".join(self.stderr)
+
     def terminate(self, timeout: float = 30.0) -> int:
         """Ask it to end (SIGTERM) and wait; the exit code."""
         self.send_signal(signal.SIGTERM)
@@ -169,6 +177,10 @@ class ProcessUnderTest:
     def _story(self, wanted: object = "") -> str:
         tail = "\n".join([*self.stdout[-20:], *self.stderr[-30:]])
         return f"{wanted!r}\n{' '.join(self.command)} printed:\n{tail}"
+
+
+RunRelay = Callable[..., ProcessUnderTest]
+"""Starts `relay ...`: `run_relay("status", environment={...})`."""
 
 
 def relay_command(*arguments: str) -> list[str]:

@@ -2,18 +2,11 @@ import pytest
 
 from relay.daemon.exclusions import TopicPartition
 from relay.daemon.kafka.holds import FIRST_HOLD_SECONDS, Holds
+from tests.support.clock import Clock
 
 TOPIC = TopicPartition("events")
 PARTITION = TopicPartition("events", 3, 8)
 JITTER = 0.2
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The tests of this folder share a broker of their own, which their relays reach by a proxy."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -8,6 +8,7 @@ from tests.support.kafka.broker import KafkaBroker
 from tests.support.kafka.libraries import KafkaUnavailableError
 from tests.support.kafka.proxied import ProxiedBroker, proxied_broker
 from tests.support.kafka.selection import SessionKafka
+from tests.support.outbox import Outbox
 from tests.support.requirements import lacking
 from tests.support.tcp_proxy import TcpProxy
 
@@ -30,6 +31,18 @@ def proxied() -> Iterator[ProxiedBroker]:
 def kafka(proxied: ProxiedBroker) -> SessionKafka:
     """What tests set up and look at, past the proxy."""
     return SessionKafka(proxied.broker.admin_bootstrap, "jars")
+
+
+@pytest.fixture
+def others_go_on(outbox: Outbox) -> Callable[[], None]:
+    """Assert that rows of this test's own topic leave while those of another one wait."""
+
+    def check() -> None:
+        for number in range(5):
+            outbox.emit(f"goes on {number}")
+        outbox.await_empty("name LIKE 'goes on%'", timeout=5)
+
+    return check
 
 
 @pytest.fixture

@@ -79,18 +79,13 @@ def topic(assigned_topic: MakeTopic, second_node: KafkaBroker) -> str:
     return assigned_topic([[1], [1]], {})
 
 
-def others_go_on(outbox: Outbox) -> None:
-    for number in range(5):
-        outbox.emit(f"goes on {number}")
-    outbox.await_empty("name LIKE 'goes on%'", timeout=5)
-
-
 def test_not_enough_in_sync_replicas(
     outbox: Outbox,
     relay: Start,
     second_node: KafkaBroker,
     assigned_topic: MakeTopic,
     consume: Consume,
+    others_go_on: Callable[[], None],
     recovery: Recovery,
 ) -> None:
     other = assigned_topic(BOTH_NODES, {"min.insync.replicas": "2"})
@@ -100,7 +95,7 @@ def test_not_enough_in_sync_replicas(
     process = relay()
     warning = process.wait_for_log(f"{other} [0] is on hold")
     assert warning["level"] == "WARNING"
-    others_go_on(outbox)
+    others_go_on()
     assert outbox.count("parked_at IS NULL AND attempts = 0") == ROWS
     assert metric(process, "failed_total", topic=other) > 0
     second_node.start()
@@ -116,6 +111,7 @@ def test_one_partition_without_a_leader(
     second_node: KafkaBroker,
     assigned_topic: MakeTopic,
     consume: Consume,
+    others_go_on: Callable[[], None],
     recovery: Recovery,
 ) -> None:
     other = assigned_topic(ONE_NODE_EACH, {})
@@ -129,7 +125,7 @@ def test_one_partition_without_a_leader(
     of_leaderless = "outbox_partition('murmur2', key, 2) = 1"
     stuck = outbox.count(of_leaderless)
     outbox.await_empty(f"NOT {of_leaderless}")
-    others_go_on(outbox)
+    others_go_on()
     assert (
         outbox.count("parked_at IS NULL AND attempts = 0") == outbox.count(of_leaderless) == stuck
     )

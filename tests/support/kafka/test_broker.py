@@ -8,15 +8,14 @@ from tests.support.kafka.broker import KafkaBroker
 from tests.support.kafka.selection import SessionKafka
 from tests.support.kafka.topics import (
     QUIET,
-    ConsumedMessage,
     admin_client,
     create_topic,
     delete_topic,
     read_topic,
 )
+from tests.support.outbox import Consume
 
 MakeBroker = Callable[..., KafkaBroker]
-Consume = Callable[..., list[ConsumedMessage]]
 
 
 def publish(bootstrap: str, topic: str, *values: bytes) -> None:
