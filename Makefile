@@ -16,10 +16,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 # More workers than processors: much of a test is waiting. Modules are compiled once for all of them.
 WORKERS ?= 4
-PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow bench soak lint format lock chart-docs settings-docs image sbom deploy-all undeploy-all clean
+.PHONY: help venv demo test test-quick test-servers test-slow bench soak lint format lock chart-docs settings-docs image sbom deploy-all undeploy-all clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ demo: $(READY) ## a simulated installation, relayed to a broker; make demo ARGS=
 
 test: $(READY) ## every test but the slow ones; make test ARGS="-k claim"
 	$(PYTEST) $(ARGS)
+
+test-quick: $(READY) ## what needs no processes but PostgreSQL, in a minute or so
+	$(PYTEST) -m "not slow and not early and not kafka and not processes" $(ARGS)
+
+test-servers: $(READY) ## hold a PostgreSQL and a Kafka for many test sessions, until Ctrl-C
+	@$(BIN)/python -m tests.support.servers
 
 test-slow: $(READY) ## the slow tests alone
 	$(PYTEST) -m slow $(ARGS)

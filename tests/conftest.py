@@ -20,7 +20,11 @@ from tests.support.postgres import Database
 from tests.support.process import ProcessUnderTest, relay_command
 from tests.support.requirements import lacking
 
-pytest_plugins = ["tests.support.session", "tests.support.service"]
+pytest_plugins = [
+    "tests.support.scheduling",
+    "tests.support.session",
+    "tests.support.service",
+]
 
 
 @pytest.fixture(autouse=True)

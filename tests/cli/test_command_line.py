@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from relay.database.schema import SCHEMA_VERSION
 from tests.support.kafka.selection import SessionKafka
 from tests.support.postgres import Database
 from tests.support.process import RunRelay
@@ -49,10 +50,10 @@ def test_check_refuses_an_empty_database_until_migrate_was_run(
     assert code == 2
     assert "run `relay migrate`" in said
     code, shown, _ = run_relay("migrate", environment=given).finish()
-    assert (code, shown) == (0, "The outbox tables are at version 1.")
+    assert (code, shown) == (0, f"The outbox tables are at version {SCHEMA_VERSION}.")
     code, shown, said = run_relay("check", environment=given).finish()
     assert code == 0
-    assert "fits version 1" in shown
+    assert f"fits version {SCHEMA_VERSION}" in shown
     assert said == ""
 
 
@@ -204,7 +205,7 @@ def test_the_module_runs_like_the_script(run_relay: RunRelay) -> None:
         [sys.executable, "-m", "relay", "--version"], capture_output=True, text=True, check=True
     )
     assert module.stdout.strip() == shown
-    assert "schema version 1" in shown
+    assert f"schema version {SCHEMA_VERSION}" in shown
 
 
 def test_a_wrong_option_is_a_wrong_command_line(run_relay: RunRelay) -> None:

@@ -7,8 +7,6 @@ import pytest
 from relay.demo import postgres as embedded
 from relay.demo.postgres import EmbeddedPostgres, PostgresStartError
 
-pytestmark = pytest.mark.xdist_group("demo/embedded_postgres")
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedPostgres]:

@@ -40,6 +40,7 @@ def test_helm_finds_no_fault(values: Values) -> None:
     assert (faults, report["errors"]) == ([], [])
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("version", KUBERNETES)
 def test_kubernetes_would_take_every_object(version: str | None) -> None:
     rendered = [each for values in SETS.values() for each in render(values)] + render_sidecar()

@@ -82,6 +82,7 @@ def test_without_it_the_same_minus_kafka(deploy: Deploy, record: Path) -> None:
     assert variables(record)["ENABLE_EVENT_STREAMING"] == "false"
 
 
+@pytest.mark.early
 def test_every_object_is_valid_and_restricted(deploy: Deploy, record: Path) -> None:
     deploy("up", ENABLE_EVENT_STREAMING="true")
     for each in applied(record):

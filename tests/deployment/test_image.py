@@ -16,8 +16,6 @@ from tests.support.kafka.topics import ConsumedMessage
 from tests.support.ports import free_port
 from tests.support.postgres import Database
 
-pytestmark = pytest.mark.xdist_group("deployment/image")
-
 BASE = "python:3.13-slim"
 TAG = "outbox-relay:under-test"
 RESTRICTED: dict[str, Any] = {

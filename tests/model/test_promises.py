@@ -40,6 +40,7 @@ def machine(database: Database) -> Iterator[type[Promises]]:
     engine.dispose()
 
 
+@pytest.mark.early
 def test_no_order_of_events_and_faults_breaks_a_promise(machine: type[Promises]) -> None:
     run_state_machine_as_test(machine, settings=EXPLORE)
 

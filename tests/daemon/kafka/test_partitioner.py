@@ -31,6 +31,7 @@ def test_fnv1a_has_its_published_values(data: bytes, expected: int) -> None:
     assert fnv1a(data) == expected
 
 
+@pytest.mark.early
 @given(st.text(), st.integers(1, 500))
 def test_every_key_has_a_partition(key: str, partitions: int) -> None:
     assert 0 <= partition("murmur2", key, partitions) < partitions

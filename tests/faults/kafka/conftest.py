@@ -13,11 +13,6 @@ from tests.support.requirements import lacking
 from tests.support.tcp_proxy import TcpProxy
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Leave all of them to one worker, or each worker would start a broker."""
-    item.add_marker(pytest.mark.xdist_group("faults/kafka"))
-
-
 @pytest.fixture(scope="package")
 def proxied() -> Iterator[ProxiedBroker]:
     try:

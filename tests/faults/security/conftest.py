@@ -11,11 +11,6 @@ from tests.support.kafka.selection import SessionKafka
 from tests.support.requirements import lacking
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Leave all of them to one worker, or each worker would start a broker."""
-    item.add_marker(pytest.mark.xdist_group("faults/security"))
-
-
 @pytest.fixture(scope="package")
 def guarded() -> Iterator[Guard]:
     try:

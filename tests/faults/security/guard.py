@@ -1,10 +1,12 @@
 """A broker that asks who is there: TLS, a password, and what one is allowed to do."""
 
+import itertools
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import trustme
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -26,6 +28,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from tests.faults.security.certificates import broker_certificate
+from tests.support.eventually import eventually
 from tests.support.kafka.proxied import ProxiedBroker, proxied_broker
 from tests.support.kafka.topics import REQUEST_SECONDS, admin_client
 
@@ -39,19 +42,26 @@ NEEDED: Final = (AclOperation.WRITE, AclOperation.DESCRIBE, AclOperation.DESCRIB
 
 @dataclass
 class Guard:
-    """The broker, and what its administrator changes while it runs."""
+    """The broker, and what its administrator changes while it runs.
+
+    The controller's answer comes before the broker acts on a change: each is waited for.
+    """
 
     proxied: ProxiedBroker
     ca: trustme.CA
+    # The one thing that can be seen of a password, so a new one for each.
+    _iterations: Iterator[int] = field(default_factory=lambda: itertools.count(4096))
 
     def set_password(self, password: str = PASSWORD) -> None:
         """Give the relay's user this password."""
-        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, next(self._iterations))
         self._alter(UserScramCredentialUpsertion(USER, info, password.encode()))
+        eventually(lambda: self._credentials() == [info.iterations])
 
     def revoke_user(self) -> None:
         """Take the credential away. It counts for new connections: those open are reset."""
         self._alter(UserScramCredentialDeletion(USER, ScramMechanism.SCRAM_SHA_512))
+        eventually(lambda: self._credentials() == [])
         self.proxied.proxy.cut()
 
     def allow(self, topic: str, *operations: AclOperation) -> None:
@@ -66,6 +76,7 @@ class Guard:
         ]  # fmt: skip
         for made in self._admin.create_acls(allowed).values():
             made.result(REQUEST_SECONDS)
+        eventually(lambda: len(self._allowed(topic)) == len(operations))
 
     def forbid_everything(self) -> None:
         """Take back all that was allowed, on every topic."""
@@ -79,22 +90,44 @@ class Guard:
         ]
         broker = ConfigResource(ResourceType.BROKER, "1", incremental_configs=changes)
         self._admin.incremental_alter_configs([broker])[broker].result(REQUEST_SECONDS)
+        wanted = _first(certificate["ssl.keystore.certificate.chain"])
+        address = self.proxied.broker.address
+        eventually(lambda: _first(ssl.get_server_certificate(address)) == wanted)
 
     @cached_property
     def _admin(self) -> AdminClient:
         return admin_client(self.proxied.broker.admin_bootstrap)
 
     def _forbid(self, topic: str | None) -> None:
-        allowed = AclBindingFilter(
-            ResourceType.TOPIC, topic, ResourcePatternType.LITERAL,  # type: ignore[arg-type]
-            None, None, AclOperation.ANY, AclPermissionType.ANY,  # type: ignore[arg-type]
-        )  # fmt: skip
-        for gone in self._admin.delete_acls([allowed]).values():
+        for gone in self._admin.delete_acls([_rights(topic)]).values():
             gone.result(REQUEST_SECONDS)
+        eventually(lambda: self._allowed(topic) == [])
+
+    def _allowed(self, topic: str | None) -> list[AclBinding]:
+        return list(self._admin.describe_acls(_rights(topic)).result(REQUEST_SECONDS))
+
+    def _credentials(self) -> list[int]:
+        """The iterations of each password of the relay's user."""
+        asked: Any = self._admin.describe_user_scram_credentials()
+        found = asked.result(REQUEST_SECONDS)
+        return [i.iterations for i in found[USER].scram_credential_infos] if USER in found else []
 
     def _alter(self, change: UserScramCredentialAlteration) -> None:
         for altered in self._admin.alter_user_scram_credentials([change]).values():
             altered.result(REQUEST_SECONDS)
+
+
+def _rights(topic: str | None) -> AclBindingFilter:
+    """All that anybody may do with this topic, or with any."""
+    return AclBindingFilter(
+        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL,  # type: ignore[arg-type]
+        None, None, AclOperation.ANY, AclPermissionType.ANY,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _first(chain: str) -> bytes:
+    """The certificate of the server itself."""
+    return ssl.PEM_cert_to_DER_cert(chain[: chain.index("-----END") + len(ssl.PEM_FOOTER)])
 
 
 @contextmanager

@@ -297,6 +297,7 @@ def test_what_is_encoded_again_and_again_is_taken_for_a_secret() -> None:
         assert not leaks(redactor.redact({"value": value}))
 
 
+@pytest.mark.early
 @given(hidden())
 def test_a_secret_at_any_depth_is_found(value: dict[str, object]) -> None:
     assert leaks(value)
@@ -309,6 +310,7 @@ def test_redacting_twice_changes_nothing_more(value: dict[str, object]) -> None:
     assert redactor.redact(once) == once
 
 
+@pytest.mark.early
 @given(st.dictionaries(keys, trees))
 def test_an_object_without_secrets_stays_as_it_is(value: dict[str, object]) -> None:
     assert redactor.redact(value) == value
