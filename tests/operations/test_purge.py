@@ -99,11 +99,11 @@ def test_stopped_half_way_it_has_deleted_the_oldest(purger: Database, database: 
 @pytest.mark.parametrize(
     ("text", "explained"),
     [
-        ("", "longer than nothing"),
+        ("", "every event"),
         ("90", "1h30m"),
         ("soon", "1h30m"),
         ("-1d", "1h30m"),
-        ("0d", "longer than nothing"),
+        ("0d", "every event"),
     ],
 )
 def test_a_duration_that_is_none_is_refused(
