@@ -5,7 +5,7 @@ import pytest
 
 from relay.daemon import timing
 from relay.daemon.timing import Deadline, Interval, Pace, Waiter
-from tests.model.broker import Clock
+from tests.support.clock import Clock
 
 LONG = 30.0
 # Where a wait has ended at once: what a busy machine may need to notice.
