@@ -9,7 +9,6 @@ from psycopg import sql
 from psycopg.abc import RV, Params, PQGen
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from relay.database import queries
 from relay.database.location import locate, search_path
 from relay.errors import DatabaseUnavailableError
 
@@ -53,9 +52,11 @@ class BoundedConnection(psycopg.Connection[Any]):
     ) -> Iterator[psycopg.Transaction]:
         """Like psycopg's own, with the outbox tables on the search_path."""
         begins = self.info.transaction_status == TransactionStatus.IDLE
+        path = self.search_path() if begins else ""
         with super().transaction(savepoint_name, force_rollback) as transaction:
-            if begins and (path := self.search_path()):
-                super().execute(queries.SEARCH_PATH, {"search_path": path})
+            if path:
+                # Not set_config(): after a query no isolation level could be set.
+                super().execute(f"SET LOCAL search_path TO {path}".encode())
             yield transaction
 
     def execute(  # type: ignore[override]  # not a template, of which we have none

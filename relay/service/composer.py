@@ -19,7 +19,10 @@ Item: TypeAlias = Event | UntypedEvent | Message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composer:
-    """Makes records of events, messages and snapshots. *metadata* is a JSON text, on each row."""
+    """Makes records of events, messages and snapshots. *metadata* is a JSON text, on each row.
+
+    *schema*: where the tables are, if no search_path finds them.
+    """
 
     format: Format
     metadata: str
@@ -27,6 +30,7 @@ class Composer:
     streaming: bool = True
     ordered: bool = False
     limits: RateLimits = field(default_factory=RateLimits)
+    schema: str | None = None
 
     def emitted(self, item: Item, given: Overrides) -> Emitted:
         """Return the records of *item*; what is *given* replaces what it says itself.
@@ -68,7 +72,8 @@ class Composer:
         # While streaming is off the record is only made, so that it will work when it is on.
         record = self._record(message)
         lock = self.ordered if given.ordered is None else given.ordered
-        return Emitted(message.event_id, record if self.streaming else None, lock=lock)
+        written = record if self.streaming else None
+        return Emitted(message.event_id, written, lock=lock, schema=self.schema)
 
     def _record(self, message: Message) -> OutboxRecord:
         message = self.format.checked(message)

@@ -7,6 +7,7 @@ INSERT.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache, partial
 from itertools import zip_longest
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -53,8 +54,13 @@ class Statements(Generic[Query]):
 
     def __init__(self, placeholder: Placeholder, prepare: Callable[[str], Query]) -> None:
         self._lock = prepare(_lock(placeholder))
-        self._admission = prepare(_admission(placeholder))
-        self._inserts = {kind: prepare(text) for kind, text in _inserts(placeholder).items()}
+        # By the schema of the tables: a process has one, and rarely a second.
+        self._admission = cache(lambda place: prepare(_admission(placeholder, place)))
+        self._inserts = cache(
+            lambda place: {
+                kind: prepare(text) for kind, text in _inserts(placeholder, place).items()
+            }
+        )
 
     def lock(self, batch: Batch) -> Step[Query] | None:
         """Return the statement that locks the keys of *batch*, if there are any."""
@@ -64,18 +70,26 @@ class Statements(Generic[Query]):
         """Return the query for the event ids that are not to be stored, if any has a limit."""
         if not batch.limits:
             return None
-        return Step(self._admission, rate_limits.parameters(batch.limits))
+        return Step(self._admission(_place(batch.schema)), rate_limits.parameters(batch.limits))
 
     def inserts(self, batch: Batch, refused: Collection[str] = ()) -> Iterator[Step[Query]]:
         """Yield the INSERTs of *batch*, less the events with the ids *refused*."""
+        statements = self._inserts(_place(batch.schema))
         if batch.limits:
             batch = _admitted(batch, frozenset(refused))
         for events, outbox in zip_longest(_cut(batch.events), _cut(batch.outbox), fillvalue=()):
             yield Step(
-                self._inserts[bool(events), bool(outbox)],
+                statements[bool(events), bool(outbox)],
                 _arrays("outbox_event", EventRecord._fields, events)
                 | _arrays("outbox", OutboxRecord._fields, outbox),
             )
+
+
+def _place(schema: str | None) -> str:
+    """Return what stands before the name of a table in *schema*."""
+    if schema is None:
+        return ""
+    return f'"{schema}".'
 
 
 def _lock(placeholder: Placeholder) -> str:
@@ -85,7 +99,7 @@ def _lock(placeholder: Placeholder) -> str:
     )
 
 
-def _admission(placeholder: Placeholder) -> str:
+def _admission(placeholder: Placeholder, place: str) -> str:
     columns = rate_limits.COLUMNS
     arrays = ", ".join(
         f"cast({placeholder(f'limit_{name}', number)} as text[])"
@@ -93,24 +107,27 @@ def _admission(placeholder: Placeholder) -> str:
     )
     return (
         f"SELECT event_id FROM unnest({arrays}) AS l ({', '.join(columns)})"  # noqa: S608
-        " WHERE NOT outbox_event_admitted(name, cast(resource as uuid),"
+        f" WHERE NOT {place}outbox_event_admitted(name, cast(resource as uuid),"
         " cast(event_time as timestamptz), cast(pause as interval))"
     )
 
 
-def _inserts(placeholder: Placeholder) -> dict[_Kind, str]:
+def _inserts(placeholder: Placeholder, place: str) -> dict[_Kind, str]:
     """Return the statements by (has events, has outbox records)."""
-    events = _insert("outbox_event", EventRecord._fields, placeholder, 1)
+    insert = partial(_insert, place)
+    events = insert("outbox_event", EventRecord._fields, placeholder, 1)
     # Both in one round trip: it is the writer's transaction that waits.
-    after = _insert("outbox", OutboxRecord._fields, placeholder, 1 + len(EventRecord._fields))
+    after = insert("outbox", OutboxRecord._fields, placeholder, 1 + len(EventRecord._fields))
     return {
         (True, False): events,
-        (False, True): _insert("outbox", OutboxRecord._fields, placeholder, 1),
+        (False, True): insert("outbox", OutboxRecord._fields, placeholder, 1),
         (True, True): f"WITH stored AS ({events}) {after}",
     }
 
 
-def _insert(table: str, columns: Sequence[str], placeholder: Placeholder, first: int) -> str:
+def _insert(
+    place: str, table: str, columns: Sequence[str], placeholder: Placeholder, first: int
+) -> str:
     arrays = (
         f"cast(cast({placeholder(f'{table}_{name}', number)} as text) as text[])"
         for number, name in enumerate(columns, start=first)
@@ -118,7 +135,7 @@ def _insert(table: str, columns: Sequence[str], placeholder: Placeholder, first:
     values = (f"cast({name} as {_CASTS[name]})" if name in _CASTS else name for name in columns)
     # Ids are drawn in the order of the sorted rows, so the order of the batch is kept.
     return (
-        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)}"  # noqa: S608
+        f"INSERT INTO {place}{table} ({', '.join(columns)}) SELECT {', '.join(values)}"  # noqa: S608
         f" FROM unnest({', '.join(arrays)}) WITH ORDINALITY AS r ({', '.join(columns)}, position)"
         " ORDER BY position"
     )
@@ -131,6 +148,7 @@ def _admitted(batch: Batch, refused: frozenset[str]) -> Batch:
     return Batch(
         [record for record in batch.outbox if record.event_id not in silent],
         [event for event in batch.events if event.event_id not in refused],
+        schema=batch.schema,
     )
 
 

@@ -35,6 +35,7 @@ class Outbox:
     are those of the components, for the metadata of each row. *ordered*: lock each key until the
     end of the transaction, so that writers who share no other lock have an order, too. *preset*:
     the format of the messages. *rate_limits*: events that are not stored where they come too fast.
+    *schema*: where the outbox tables are, if the search_path of the connections does not say.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Outbox:
         ordered: bool = False,
         preset: Preset = Preset.STANDARD,
         rate_limits: RateLimits | None = None,
+        schema: str | None = None,
     ) -> None:
         self._composer = Composer(
             format=format_of(preset),
@@ -54,6 +56,7 @@ class Outbox:
             streaming=streaming,
             ordered=ordered,
             limits=rate_limits or RateLimits(),
+            schema=schema,
         )
         self._trackings: dict[Kind, Tracking] = {}
         prepare()
@@ -65,7 +68,7 @@ class Outbox:
 
     @classmethod
     def from_environment(cls, *, redactor: Redactor | None = None, ordered: bool = False) -> Self:
-        """Make an outbox as ENABLE_EVENT_STREAMING, EVENT_…, KAFKA_… and the versions say.
+        """Make an outbox as ENABLE_EVENT_STREAMING, EVENT_…, KAFKA_…, OUTBOX_SCHEMA, versions say.
 
         Raises:
             ConfigurationError: streaming is on and its settings cannot work; names every fault.
@@ -83,6 +86,7 @@ class Outbox:
             rate_limits=RateLimits(
                 events.rate_limits, streamed=events.stream_rate_limited or False
             ),
+            schema=loaded.database.outbox_schema,
         )
 
     @property

@@ -24,13 +24,17 @@ class OutboxRecord(NamedTuple):
 
 
 class Emitted(NamedTuple):
-    """Records of one emit. *lock*: lock the key until the end of the transaction."""
+    """Records of one emit. *lock*: lock the key until the end of the transaction.
+
+    *schema*: where the tables are, if no search_path finds them.
+    """
 
     event_id: UUID
     outbox: OutboxRecord | None
     event: EventRecord | None = None
     limit: Limit | None = None
     lock: bool = False
+    schema: str | None = None
 
 
 class Batch(NamedTuple):
@@ -40,6 +44,7 @@ class Batch(NamedTuple):
     events: Sequence[EventRecord] = ()
     limits: Sequence[Limit] = ()
     keys: Sequence[str] = ()
+    schema: str | None = None
 
 
 def outbox_record(message: Message, metadata: str) -> OutboxRecord:
@@ -59,8 +64,12 @@ def outbox_record(message: Message, metadata: str) -> OutboxRecord:
     )
 
 
-def batch_of(emitted: Sequence[Emitted], states: Iterable[OutboxRecord] = ()) -> Batch:
+def batch_of(
+    emitted: Sequence[Emitted], states: Iterable[OutboxRecord] = (), schema: str | None = None
+) -> Batch:
     """Return the batch of all that was *emitted*, after the *states*.
+
+    *schema* is that of the states, where nothing was emitted.
 
     States come before events: a consumer knows the state when it reads what happened.
     """
@@ -71,4 +80,5 @@ def batch_of(emitted: Sequence[Emitted], states: Iterable[OutboxRecord] = ()) ->
         [entry.limit for entry in emitted if entry.limit],
         # In one order for everybody, against deadlocks.
         sorted(key for key in locked if key is not None),
+        emitted[0].schema if emitted else schema,
     )

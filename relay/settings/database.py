@@ -32,7 +32,9 @@ class DatabaseSettings(SettingsGroup):
     db_pass: SecretStr | None = Field(None, description="password")
     db_name: str | None = Field(None, description="name of the database")
     outbox_schema: str | None = Field(
-        None, description="schema of the outbox tables; unset: found where the user may look"
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_$]{0,62}$",
+        description="schema of the outbox tables; unset: found, where only one has them",
     )
 
     @model_validator(mode="before")

@@ -37,7 +37,9 @@ class Api:
 
     def __init__(self, settings: Settings, redactor: Redactor | None = None) -> None:
         redactor = redactor or Redactor.from_environment()
-        self._database = Database(settings.database.conninfo(), settings.api)
+        self._database = Database(
+            settings.database.conninfo(), settings.api, settings.database.outbox_schema
+        )
         self._keys: KeySet | None = None
         tokens = None
         if settings.api.authentication and settings.api.jwks:

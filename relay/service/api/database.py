@@ -8,6 +8,7 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from relay.database import schema
+from relay.database.connection import BoundedConnection
 from relay.errors import SchemaError
 from relay.settings import ApiSettings
 
@@ -15,6 +16,8 @@ from relay.settings import ApiSettings
 POOL_SECONDS: Final = 5.0
 CHECK_SECONDS: Final = 2.0
 _CONNECT_SECONDS: Final = 5
+# Beyond the timeout of a statement, which the database itself notices.
+_PATIENCE_SECONDS: Final = 5.0
 
 Connection = psycopg.Connection[Any]
 
@@ -22,17 +25,21 @@ Connection = psycopg.Connection[Any]
 class Database:
     """A pool of connections that works behind PgBouncer's transaction mode, too."""
 
-    def __init__(self, conninfo: str, settings: ApiSettings) -> None:
+    def __init__(self, conninfo: str, settings: ApiSettings, schema: str | None = None) -> None:
+        self._schema = schema
+        self._patience_seconds = settings.statement_timeout_seconds + _PATIENCE_SECONDS
         self._timeout = f"{settings.statement_timeout_seconds * 1000:.0f}"
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
+        self._pool: ConnectionPool[BoundedConnection] = ConnectionPool(
             conninfo,
+            connection_class=BoundedConnection,
+            configure=self._configure,
             kwargs={
                 "autocommit": True,
                 "prepare_threshold": None,
                 "application_name": "relay api",
                 "connect_timeout": _CONNECT_SECONDS,
                 "keepalives_idle": 5,
-                "tcp_user_timeout": int(settings.statement_timeout_seconds * 1000) + 5_000,
+                "tcp_user_timeout": int(self._patience_seconds * 1000),
             },
             min_size=1,
             max_size=settings.connections,
@@ -79,6 +86,10 @@ class Database:
     def _transaction(self) -> Iterator[Connection]:
         with self._pool.connection() as connection, connection.transaction():
             yield connection
+
+    def _configure(self, connection: BoundedConnection) -> None:
+        connection.schema = self._schema
+        connection.patience_seconds = self._patience_seconds
 
     def _limit(self, connection: Connection) -> None:
         connection.execute(

@@ -103,11 +103,14 @@ class Buffer:
     def _write(
         self, connection: Connection, connection_for: Callable[[Tracked], Connection]
     ) -> None:
-        marks = [entry for entry in self._entries if isinstance(entry, Mark)]
-        emitted = [entry for entry in self._entries if isinstance(entry, Emitted)]
-        batch = batch_of(emitted, snapshots(marks, connection_for))
-        if batch.outbox or batch.events:
-            write(connection, batch)
+        # One, unless the process has an outbox in each of several schemas.
+        for schema in dict.fromkeys(entry.schema for entry in self._entries):
+            entries = [entry for entry in self._entries if entry.schema == schema]
+            marks = [entry for entry in entries if isinstance(entry, Mark)]
+            emitted = [entry for entry in entries if isinstance(entry, Emitted)]
+            batch = batch_of(emitted, snapshots(marks, connection_for), schema)
+            if batch.outbox or batch.events:
+                write(connection, batch)
         self._entries.clear()
 
 

@@ -20,6 +20,11 @@ class Mark(NamedTuple):
     deleted: State | None = None
     replayed: bool = False
 
+    @property
+    def schema(self) -> str | None:
+        """Schema of the tables, if no search_path finds them."""
+        return self.tracked.composer.schema
+
 
 def snapshots(
     marks: Iterable[Mark], connection_for: Callable[[Tracked], Connection]
