@@ -83,6 +83,7 @@ def _session(settings: Settings, name: str) -> Session:
             name=f"outbox-relay {name}",
             timeout_seconds=settings.relay.lease_timeout_seconds,
             patience_seconds=settings.relay.delivery_budget_seconds,
+            schema=settings.database.outbox_schema,
         )
     )
 

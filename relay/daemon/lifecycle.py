@@ -49,8 +49,9 @@ class Daemon:
         self._instrumentation = ProcessInstrumentation(metrics)
         self._instrumentation.streaming(enabled=settings.streaming)
         self._schema = SchemaCheck(
-            settings.database.conninfo(), relay.delivery_budget_seconds, settings.streaming
-        )
+            settings.database.conninfo(), relay.delivery_budget_seconds, settings.streaming,
+            settings.database.outbox_schema,
+        )  # fmt: skip
         self._waiter = Waiter()
         self._metrics = metrics
         self._crew: Crew | None = None

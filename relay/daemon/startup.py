@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import psycopg
 
-from relay.database import schema
 from relay.database.connection import connect, explain
+from relay.database.schema import record_streaming, verify
 from relay.errors import DatabaseUnavailableError, SchemaError
 
 
@@ -16,13 +16,16 @@ class SchemaCheck:
     conninfo: str
     patience_seconds: float
     streaming: bool
+    schema: str | None = None
 
     def fault(self) -> str | None:
         """Return the reason why the tables cannot be used; None if they can."""
         try:
-            with connect(self.conninfo, "outbox-relay start", self.patience_seconds) as database:
-                schema.verify(database)
-                schema.record_streaming(database, streaming=self.streaming)
+            with connect(
+                self.conninfo, "outbox-relay start", self.patience_seconds, schema=self.schema
+            ) as database:
+                verify(database)
+                record_streaming(database, streaming=self.streaming)
         except (DatabaseUnavailableError, SchemaError) as error:
             return str(error)
         except psycopg.Error as error:

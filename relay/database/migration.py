@@ -1,12 +1,13 @@
 """Create the outbox tables, or bring them to this release's version."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from psycopg import errors
@@ -78,6 +79,29 @@ def migrate(
         return Migrated(run.changed, tuple(run.applied), run.waiting(target))
 
 
+def migrate_within(
+    connection: psycopg.Connection[Any], *, phase: Phase = Phase.PRE, into: str | None = None
+) -> Migrated:
+    """Like `migrate`, within the open transaction of *connection*, which is the caller's to commit.
+
+    It does not try again, and what it has locked stays locked until then.
+
+    Raises:
+        SchemaError: as `migrate` does.
+        RelayError: the locks were not to be had at once.
+    """
+    # Begins the transaction: a block of ours would else commit it.
+    before = connection.execute(queries.TRANSACTION_SETTINGS).fetchone()
+    run = _Run(connection, phase, 0.0, again=False, within=True)
+    target = run.target(into)
+    if run.is_due(target):
+        connection.execute(queries.MIGRATION_LOCK)
+        run.apply(target)
+    waiting = run.waiting(target)
+    connection.execute(queries.RESTORE_SETTINGS, before)
+    return Migrated(run.changed, tuple(run.applied), waiting)
+
+
 def script() -> str:
     """Return the DDL, as shipped with the package."""
     return resources.files("relay").joinpath("schema.sql").read_text(encoding="utf-8")
@@ -87,17 +111,29 @@ class _Run:
     """One call of migrate(), step by step: each is a transaction of its own."""
 
     def __init__(
-        self, connection: Connection, phase: Phase, wait_seconds: float, *, again: bool
+        self,
+        connection: Connection,
+        phase: Phase,
+        wait_seconds: float,
+        *,
+        again: bool,
+        within: bool = False,
     ) -> None:
         self._connection = connection
         self._phase = phase
         self._wait_seconds = wait_seconds
         self._again = again
+        self._within = within
         self.changed = False
         self.applied: list[str] = []
 
     def target(self, into: str | None) -> str:
         """Return the schema that the tables are in, or come to."""
+        if into is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", into):
+            raise SchemaError(
+                f"{into!r} cannot be the schema of the outbox tables: use letters, digits and "
+                "underscores. Nothing was changed."
+            )
         place = locate(self._connection.execute, into)
         if place is not None:
             return place[0]
@@ -143,8 +179,10 @@ class _Run:
             for migration in self._due(target):
                 self._retry(partial(self._apply_file, target, migration))
                 self.applied.append(migration.name)
-            self._retry(partial(self._apply_schema, target, without_indexes(script())))
-            build_missing(self._connection, target, script())
+            ddl = script() if self._within else without_indexes(script())
+            self._retry(partial(self._apply_schema, target, ddl))
+            if not self._within:
+                build_missing(self._connection, target, script())
         self.changed = True
         logger.info("the outbox tables have version %d now", SCHEMA_VERSION)
 

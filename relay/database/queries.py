@@ -18,6 +18,14 @@ LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', %(milliseconds)s, true)
 # A migration that builds an index lets the transaction with its lock idle.
 NO_IDLE_TIMEOUT: Final = "SELECT set_config('idle_in_transaction_session_timeout', '0', true)"
 
+# What a migration within somebody else's transaction changes, and puts back.
+TRANSACTION_SETTINGS: Final = """
+SELECT current_setting('search_path'), current_setting('lock_timeout')
+"""
+RESTORE_SETTINGS: Final = """
+SELECT set_config('search_path', %s, true), set_config('lock_timeout', %s, true)
+"""
+
 # Who keeps a migration waiting: whoever writes to the tables that it changes.
 BLOCKERS: Final = """
 SELECT DISTINCT l.pid,

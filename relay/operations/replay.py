@@ -30,9 +30,11 @@ _EVENTS: Final = sql.SQL(
     " ORDER BY id LIMIT %(rows)s"
 )
 _TRIGGERS: Final = """
-SELECT n.nspname, c.relname, obj_description(t.oid, 'pg_trigger')
+SELECT n.nspname, c.relname, g.nspname, obj_description(t.oid, 'pg_trigger')
   FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+       JOIN pg_proc AS f ON f.oid = t.tgfoid
+       JOIN pg_namespace AS g ON g.oid = f.pronamespace
  WHERE t.tgname = %s AND t.tgparentid = 0
  ORDER BY 1, 2
 """
@@ -59,8 +61,9 @@ class Replay:
 
     def tables(self, connection: Connection) -> None:
         """Replay the current rows of the tables that `relay triggers` made triggers for."""
-        for schema, table, description in connection.execute(_TRIGGERS, (TRIGGER,)).fetchall():
-            _Table(sql.Identifier(schema, table), **json.loads(description)).replay(
+        found = connection.execute(_TRIGGERS, (TRIGGER,)).fetchall()
+        for schema, table, functions_in, description in found:
+            _Table(sql.Identifier(schema, table), functions_in, **json.loads(description)).replay(
                 connection, self
             )
 
@@ -115,6 +118,7 @@ _giving_way = retry(
 @dataclass(frozen=True)
 class _Table:
     table: sql.Identifier
+    schema: str
     row: str
     name: str
     key: Sequence[str]
@@ -156,7 +160,9 @@ class _Table:
             else sql.SQL("true")
         )
         keys = [sql.SQL("t.{}::text").format(sql.Identifier(name)) for name in self.key]
-        publish = sql.SQL("{}(state, replayed => true)").format(sql.Identifier(self.row))
+        publish = sql.SQL("{}(state, replayed => true)").format(
+            sql.Identifier(self.schema, self.row)
+        )
         parts = [sql.SQL("(state).{}").format(sql.Identifier(name)) for name in self.id]
         return sql.SQL(
             "SELECT {publish}, {parts} FROM (SELECT t AS state FROM {table} AS t WHERE {later}"

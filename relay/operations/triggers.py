@@ -75,9 +75,13 @@ class TrackedTable:
         """The function that publishes a row: (row, deleted, replayed); unquoted."""
         return self._function("row")
 
-    def create(self) -> str:
-        """Return the SQL that creates the trigger, or brings it up to date."""
+    def create(self, schema: str | None = None) -> str:
+        """Return the SQL that creates the trigger, or brings it up to date.
+
+        *schema*: where the outbox tables are, if the search_path does not say.
+        """
         return _CREATE.format(
+            emit=f"{quoted(schema)}.outbox_emit" if schema else "outbox_emit",
             limits=LIMITS,
             table=_table(self.table),
             trigger=TRIGGER,
@@ -157,7 +161,7 @@ DROP FUNCTION IF EXISTS {row}({table}, boolean, jsonb);
 CREATE OR REPLACE FUNCTION {row}(
     state {table}, deleted boolean DEFAULT false, replayed boolean DEFAULT false
 ) RETURNS uuid LANGUAGE sql SET search_path FROM CURRENT SET timezone = 'UTC' AS $outbox$
-    SELECT outbox_emit(
+    SELECT {emit}(
         {name},
         (SELECT to_jsonb(published) FROM (SELECT {columns}) AS published)
             || CASE WHEN deleted THEN '{{"deleted": true}}'::jsonb ELSE '{{}}' END,

@@ -37,7 +37,8 @@ def triggers(
     from relay.service.redaction.redactor import Redactor
     from relay.settings import load
 
-    names = format_of(load().events.stream_preset).table_names
+    settings = load()
+    names = format_of(settings.events.stream_preset).table_names
     tracked = TrackedTable(
         table=table,
         name=name or names.get(table.rpartition(".")[2], ""),
@@ -47,4 +48,5 @@ def triggers(
         topic=topic,
     )
     tracked.check(Redactor.from_environment())
-    typer.echo(tracked.drop() if drop else tracked.create(), nl=False)
+    sql = tracked.drop() if drop else tracked.create(settings.database.outbox_schema)
+    typer.echo(sql, nl=False)

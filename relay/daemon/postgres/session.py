@@ -19,6 +19,7 @@ class SessionSettings:
     name: str
     timeout_seconds: float
     patience_seconds: float
+    schema: str | None = None
 
 
 class Session:
@@ -52,7 +53,9 @@ class Session:
         """
         self.close()
         s = self._settings
-        self._connection = connect(s.conninfo, s.name, s.patience_seconds, PunctuatedCursor)
+        self._connection = connect(
+            s.conninfo, s.name, s.patience_seconds, PunctuatedCursor, schema=s.schema
+        )
 
     def close(self) -> None:
         """Close the connection; an open transaction ends without a commit."""
@@ -63,7 +66,10 @@ class Session:
     def begin(self) -> BoundedConnection:
         """Begin a transaction whose timeouts and plans are those of a lease."""
         connection = self.connection
+        path = connection.search_path()
         connection.execute(queries.BEGIN)
+        if path:
+            connection.execute(f"SET LOCAL search_path TO {path}".encode())
         self._configure(connection)
         return connection
 

@@ -1,5 +1,7 @@
 """Survey of the outbox: low watermarks, oldest pending rows, and figures for the metrics."""
 
+from contextlib import nullcontext
+
 import psycopg
 
 from relay.daemon.exclusions import Exclusions
@@ -48,7 +50,9 @@ class Survey:
 
     def _observe(self) -> int | None:
         connection = self._session.connection
-        with connection.pipeline():
+        # A transaction only where it has a search_path to begin with: this is asked when idle, too.
+        within = connection.transaction() if connection.search_path() else nullcontext()
+        with connection.pipeline(), within:
             drawn = connection.execute(queries.DRAWN)
             locks = connection.execute(queries.LOCKS)
             counted = drawn.fetchone()
