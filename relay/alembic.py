@@ -77,7 +77,7 @@ def _migrate(operations: Operations, operation: OutboxMigrate) -> Migrated:
             "outbox_migrate cannot be written as SQL, because what is due depends on the database: "
             "run `relay migrate` there instead."
         )
-    bind: "Connection" = operations.get_bind()
+    bind: Connection = operations.get_bind()
     driver = bind.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
         raise SchemaError(
