@@ -151,7 +151,7 @@ class Crew:
 
     @property
     def complete(self) -> bool:
-        """Whether every worker is at work."""
+        """True while every worker is at work."""
         return all(thread.is_alive() for thread in self._threads)
 
     def start(self) -> None:
@@ -175,7 +175,7 @@ class Crew:
         return [tp.topic for worker in self._workers for tp in worker.state.holds]
 
     def silence(self) -> str | None:
-        """Return which worker has been silent for too long.
+        """Return the complaint about a worker that has been silent for too long, or None.
 
         Liveness is the loops alone: no restart mends Kafka or PostgreSQL.
         """

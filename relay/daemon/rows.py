@@ -1,4 +1,4 @@
-"""Rows of the outbox, and how their delivery ended."""
+"""Rows of the outbox, and the outcomes of their delivery."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ class Row(NamedTuple):
 
 
 def column(*names: str) -> Callable[[Row], Any]:
-    """Return what reads these columns of a row. By place: by name takes twice the time."""
+    """Return a reader of these columns of a row, by position: by name takes twice the time."""
     return itemgetter(*map(Row._fields.index, names))
 
 
 class Reason(StrEnum):
-    """Why a row was not delivered: the labels of the failure metrics."""
+    """Reason why a row was not delivered: the labels of the failure metrics."""
 
     TOO_LARGE = "too_large"
     REFUSED = "refused"

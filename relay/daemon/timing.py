@@ -37,12 +37,12 @@ class Waiter:
 
     @property
     def stopping(self) -> bool:
-        """Whether stop() was called; it cannot be taken back."""
+        """True once stop() was called; it cannot be taken back."""
         return self._stop_by is not None
 
     @property
     def overdue(self) -> bool:
-        """Whether the time is up that a stop leaves for the work under way."""
+        """True when the time is up that a stop leaves for the work under way."""
         stop_by = self._stop_by
         return stop_by is not None and stop_by.passed()
 
@@ -99,7 +99,7 @@ class Interval:
 
     @property
     def due(self) -> bool:
-        """Whether the time has come."""
+        """True when the time has come."""
         return boot_seconds() >= self._due_at
 
     def restart(self) -> None:

@@ -61,6 +61,7 @@ class Delivery:
         self._routes = routing.routes(producer)
         self._composer = composer
         self._failures = failures
+        self._suspects = failures.suspects
         self._limits = limits
         self._lifetime = lifetime
         self._blocked_keys: set[str] = set()
@@ -70,7 +71,7 @@ class Delivery:
 
     @property
     def broken(self) -> bool:
-        """Whether nothing more can be delivered under this lease."""
+        """True when nothing more can be delivered under this lease."""
         return self._producer.broken
 
     @property
@@ -103,8 +104,8 @@ class Delivery:
         delivered, failed = self._producer.take()
         if delivered:
             outcomes.append(Delivered(delivered))
-            if suspects := self._failures.suspects:
-                suspects.difference_update([row.id for row in delivered])
+            if self._suspects:
+                self._suspects.difference_update([row.id for row in delivered])
             if self._routing.holds:
                 self._routing.holds.delivered(self._producer.acknowledging())
         outcomes.extend(map(self._failures.outcome, failed))
@@ -131,8 +132,7 @@ class Delivery:
         except UnpublishableRowError as error:
             self._reject(row, error)
             return True
-        suspects = self._failures.suspects
-        if suspects and row.id in suspects:
+        if self._suspects and row.id in self._suspects:
             return self._send_alone(partition, row, value, headers, timestamp_ms)
         while not self._producer.send(partition, row, value, headers, timestamp_ms):
             self._producer.flush()

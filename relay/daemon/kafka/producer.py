@@ -107,7 +107,7 @@ class GaplessProducer:
     ) -> bool:
         """Hand one message over; return False if the buffer is full."""
         try:
-            # By place, which takes the client two thirds of the time that names do.
+            # By position, which takes the client two thirds of the time that names do.
             self._producer.produce(
                 partition.topic,
                 value,

@@ -62,7 +62,7 @@ class Publisher:
 
     @property
     def broken(self) -> bool:
-        """Whether the producer failed, or was abandoned, in the last delivery."""
+        """True if the producer failed, or was abandoned, in the last delivery."""
         return self._producer is not None and self._producer.broken
 
     @property

@@ -31,7 +31,7 @@ class Session:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection that was not found broken."""
+        """True while there is a connection that was not found broken."""
         return self._connection is not None and not self._connection.closed
 
     @property

@@ -42,7 +42,7 @@ class Store:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection that was not found broken."""
+        """True while there is a connection that was not found broken."""
         return self._session.connected
 
     @property
