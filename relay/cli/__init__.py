@@ -1,0 +1,1 @@
+"""Command line: a face of the operations. It reads settings, opens the connection, and prints."""

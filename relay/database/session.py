@@ -6,7 +6,7 @@ import psycopg
 
 from relay.database import queries
 from relay.database.connection import connect, explain
-from relay.errors import DatabaseUnavailableError, SchemaError
+from relay.errors import DatabaseUnavailableError, RelayError, SchemaError
 
 # Classes of SQLSTATE: connection exception, and the server shutting down.
 LOST = ("08", "57P")
@@ -68,6 +68,20 @@ def needing(role: str) -> Iterator[None]:
             f"This database user may not do that ({error.diag.message_primary}): grant it the "
             f"role {role}."
         ) from None
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Do what may meet an error of PostgreSQL that nothing else handles.
+
+    Raises:
+        RelayError: in its place, without its details, which may quote a row.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        said = error.diag.message_primary or type(error).__name__
+        raise RelayError(f"PostgreSQL refused a statement: {said}") from None
 
 
 def _unavailable(reason: str) -> DatabaseUnavailableError:

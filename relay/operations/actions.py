@@ -1,18 +1,20 @@
-"""What an operator changes. PostgreSQL keeps who, when and why, together with the change."""
+"""Changes by an operator. PostgreSQL keeps who, when and why, together with the change."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from relay.database import schema
-from relay.database.session import Connection, connected, needing
+from relay.database.session import Connection, needing
+from relay.errors import RelayError
 from relay.operations.queries import actions as queries
-from relay.settings import SHARDS, DatabaseSettings
+from relay.operations.selection import Row
+from relay.settings import SHARDS
 
 # A pause waits for the leases that are under way, one after the other.
 PATIENCE_SECONDS: Final = 120.0
 
 ALL_SHARDS: Final = tuple(range(SHARDS))
+NAMED_ROWS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -23,47 +25,68 @@ class Why:
     person: str | None = None
 
 
-def requeue(database: DatabaseSettings, ids: Sequence[int], why: Why) -> list[int]:
-    """Let parked rows go out again; return the ids of those that were parked."""
-    return _change(database, "relay requeue", queries.REQUEUE, ids, why)
+def requeue(connection: Connection, ids: Sequence[int], why: Why) -> list[int]:
+    """Let parked rows go out again; return the ids of those that were parked.
+
+    Raises:
+        SchemaError: the user is no operator. The same holds for every change.
+    """
+    return _change(connection, queries.REQUEUE, ids, why)
 
 
-def discard(database: DatabaseSettings, ids: Sequence[int], why: Why) -> list[int]:
+def discard(connection: Connection, ids: Sequence[int], why: Why) -> list[int]:
     """Delete rows that are parked or in a paused shard; return the ids of those that were."""
-    return _change(database, "relay discard", queries.DISCARD, ids, why)
+    return _change(connection, queries.DISCARD, ids, why)
 
 
-def pause(database: DatabaseSettings, shards: Sequence[int], why: Why) -> list[int]:
+def pause(connection: Connection, shards: Sequence[int], why: Why) -> list[int]:
     """Keep relays from *shards*; return those that were not paused before.
 
     When it returns, no relay works on them any more.
     """
-    return _change(database, "relay pause", queries.PAUSE, shards, why)
+    return _change(connection, queries.PAUSE, shards, why)
 
 
-def resume(database: DatabaseSettings, shards: Sequence[int], why: Why) -> list[int]:
+def resume(connection: Connection, shards: Sequence[int], why: Why) -> list[int]:
     """Give *shards* back to the relays; return those that were paused before."""
-    return _change(database, "relay resume", queries.RESUME, shards, why)
+    return _change(connection, queries.RESUME, shards, why)
 
 
-def shard_of(database: DatabaseSettings, key: str) -> int:
-    """Return the shard that has the rows of *key*."""
-    with connected(database.conninfo(), "relay") as connection:
-        schema.verify(connection)
-        return int(_only(connection, queries.SHARD_OF, key=key)[0])
+def shard_of(connection: Connection, key: str) -> int:
+    """Return the shard of *key*."""
+    return _execute(connection, queries.SHARD_OF, key=key)[0]
 
 
-def _change(
-    database: DatabaseSettings, name: str, statement: str, targets: Sequence[int], why: Why
-) -> list[int]:
-    """Raise SchemaError, where the user may not; DatabaseUnavailableError without a connection."""
-    with connected(database.conninfo(), name, PATIENCE_SECONDS) as connection:
-        schema.verify(connection)
-        with needing("outbox_operator"):
-            return _only(
-                connection, statement, targets=list(targets), reason=why.reason, person=why.person
-            )
+def refuse_states(rows: Sequence[Row], states: Collection[str]) -> None:
+    """Make sure that requeuing *rows* takes no object back to an older state.
+
+    *states* are the names whose consumers know no `seq` to tell that a state is old.
+
+    Raises:
+        RelayError: a row has such a name.
+    """
+    found = [row.id for row in rows if row.name in states]
+    if found:
+        raise RelayError(
+            f"States are among the rows; nothing was changed: {named(found)}. Existing consumers "
+            "take the last state they read, and a newer one may have gone out. Requeue the events "
+            "(--name Event), let the objects be sent as they are now, and discard the old states."
+        )
 
 
-def _only(connection: Connection, statement: str, **parameters: object) -> list[int]:
-    return [row[0] for row in connection.execute(statement.encode(), parameters)]
+def named(ids: Sequence[int]) -> str:
+    """Return *ids* for a message; the first of them where they are many."""
+    more = ", …" if len(ids) > NAMED_ROWS else ""
+    return ", ".join(map(str, ids[:NAMED_ROWS])) + more
+
+
+def _change(connection: Connection, statement: str, targets: Sequence[int], why: Why) -> list[int]:
+    with needing("outbox_operator"):
+        return _execute(
+            connection, statement, targets=list(targets), reason=why.reason, person=why.person
+        )
+
+
+def _execute(connection: Connection, statement: str, **parameters: object) -> list[int]:
+    with connection.transaction():
+        return [row[0] for row in connection.execute(statement.encode(), parameters)]

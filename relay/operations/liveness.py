@@ -1,12 +1,12 @@
-"""Asking what runs here for its own word, as the health check of a container does."""
+"""Liveness: the health check of a container."""
 
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
 from relay.errors import RelayError
-from relay.settings import ApiSettings, MetricsSettings
 
 ANSWER_SECONDS: Final = 3.0
 # Addresses to listen on that are none to connect to.
@@ -14,16 +14,16 @@ _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
 
 class NotAliveError(RelayError):
-    """Nothing answers, or what answers says that it hangs."""
+    """Nothing answers, or the process that answers says that it hangs."""
 
 
-def ask(metrics: MetricsSettings, api: ApiSettings) -> str:
-    """Return what /livez of the relay says; where nothing listens there, that of the API.
+def ask(addresses: Sequence[tuple[str, int]]) -> str:
+    """Return the answer of /livez at the first of *addresses* (host, port) where a process listens.
 
     Raises:
         NotAliveError: the reason, in the process's own words where it answers.
     """
-    pages = (_page(metrics.host, metrics.port), _page(api.address, api.port))
+    pages = [_page(host, port) for host, port in addresses]
     for page in pages:
         with suppress(ConnectionRefusedError):
             return _answer(page)

@@ -1,95 +1,60 @@
-"""Whether a relay could work with what it is given, found out before one is started."""
+"""Preflight: database, schema, broker and topic, as a relay needs them at its start."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any, Final
 
 from relay.database import schema
-from relay.database.session import connected
-from relay.errors import ConfigurationError, DatabaseUnavailableError, SchemaError
-from relay.settings import DatabaseSettings, KafkaSettings, load, unknown_variables
+from relay.database.session import Connection
+from relay.errors import SchemaError
+from relay.operations.findings import Finding, skipped
+from relay.settings import KafkaSettings, Settings
 
-Outcome = Literal["ok", "warning", "failed", "skipped"]
-
-OLDEST_POSTGRESQL = 14
-BROKER_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. A failure has the exit code that stands for it."""
-
-    subject: str
-    outcome: Outcome
-    detail: str
-    exit_code: int = 0
+SUBJECTS: Final = ("database", "schema", "broker", "topic")
+OLDEST_POSTGRESQL: Final = 14
+BROKER_SECONDS: Final = 5.0
 
 
-def findings() -> Iterator[Finding]:
-    """Look at configuration, database, schema and, where streaming is on, broker and topic.
-
-    An unreachable broker or a missing topic is a warning: the relay starts nevertheless.
-    """
-    yield from (Finding("environment", "warning", each) for each in unknown_variables())
-    try:
-        settings = load(
-            database=True, stream=True, relay=True, events=True, kafka_faults=_kafka_faults
-        )
-    except ConfigurationError as error:
-        for fault in error.faults:
-            yield Finding("configuration", "failed", fault, error.exit_code)
-        yield from skipped("without a valid configuration", "database", "schema", "broker", "topic")
-        return
+def configuration(settings: Settings) -> Finding:
+    """Return the finding about settings that were read without a fault."""
     switched = "on" if settings.streaming else "off"
     preset = settings.events.stream_preset.value
     detail = f"valid; event streaming is {switched}, with the preset {preset}"
-    yield Finding("configuration", "ok", detail)
-    yield from _database(settings.database)
+    return Finding("configuration", "ok", detail)
+
+
+def examine(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    """Yield a finding about each of SUBJECTS.
+
+    An unreachable broker or a missing topic is a warning: the relay starts nevertheless.
+    """
+    yield _server(connection)
+    try:
+        schema.verify(connection)
+        yield Finding("schema", "ok", f"fits version {schema.SCHEMA_VERSION}")
+    except SchemaError as error:
+        yield Finding("schema", "failed", str(error), error.exit_code)
+    yield from stream(settings)
+
+
+def stream(settings: Settings) -> Iterator[Finding]:
+    """Yield the findings about broker and topic, which need no database."""
     if settings.streaming:
-        yield from _stream(settings.kafka)
+        yield from _broker(settings.kafka)
     else:
         yield from skipped("while ENABLE_EVENT_STREAMING is off", "broker", "topic")
 
 
-def exit_code(found: Sequence[Finding], *, strict: bool = False) -> int:
-    """Return the code of the first failure; 1 for a warning where *strict*; else 0."""
-    failed = next((finding.exit_code for finding in found if finding.outcome == "failed"), 0)
-    warned = any(finding.outcome == "warning" for finding in found)
-    return failed or int(strict and warned)
+def _server(connection: Connection) -> Finding:
+    info = connection.info
+    major = info.server_version // 10_000
+    if major < OLDEST_POSTGRESQL:
+        advice = f"PostgreSQL {major} is too old: use {OLDEST_POSTGRESQL} or later"
+        return Finding("database", "failed", advice, SchemaError.exit_code)
+    return Finding("database", "ok", f"PostgreSQL {major} at {info.host}:{info.port}/{info.dbname}")
 
 
-def _kafka_faults(kafka: KafkaSettings) -> Iterator[str]:
-    # Slow to import, and needed only where Kafka is in use.
-    from relay.daemon.kafka.property_faults import property_faults  # noqa: PLC0415
-
-    return property_faults(kafka)
-
-
-def skipped(reason: str, *subjects: str) -> Iterator[Finding]:
-    """Return a finding for each of *subjects*, which were not looked at for *reason*."""
-    return (Finding(subject, "skipped", f"not looked at {reason}") for subject in subjects)
-
-
-def _database(database: DatabaseSettings) -> Iterator[Finding]:
-    try:
-        with connected(database.conninfo(), "relay check") as connection:
-            major = connection.info.server_version // 10_000
-            if major < OLDEST_POSTGRESQL:
-                advice = f"PostgreSQL {major} is too old: use {OLDEST_POSTGRESQL} or later"
-                yield Finding("database", "failed", advice, SchemaError.exit_code)
-            else:
-                yield Finding("database", "ok", f"PostgreSQL {major} at {database.address()}")
-            schema.verify(connection)
-            yield Finding("schema", "ok", f"fits version {schema.SCHEMA_VERSION}")
-    except DatabaseUnavailableError as error:
-        yield Finding("database", "failed", str(error), error.exit_code)
-        yield from skipped("without a database", "schema")
-    except SchemaError as error:
-        yield Finding("schema", "failed", str(error), error.exit_code)
-
-
-def _stream(kafka: KafkaSettings) -> Iterator[Finding]:
-    # Slow to import, and not needed by the other commands.
+def _broker(kafka: KafkaSettings) -> Iterator[Finding]:
+    # Slow to import, and not needed while streaming is off.
     from confluent_kafka import KafkaError, KafkaException  # noqa: PLC0415
     from confluent_kafka.admin import AdminClient  # noqa: PLC0415
 
@@ -107,25 +72,26 @@ def _stream(kafka: KafkaSettings) -> Iterator[Finding]:
         known = client.list_topics(timeout=BROKER_SECONDS)
     except KafkaException as error:
         client.poll(0)
-        reason = heard[0] if heard else error.args[0].str()
-        yield Finding(
-            "broker",
-            "warning",
-            f"no answer from {kafka.bootstrap_server} within {BROKER_SECONDS:g} s: {reason}. The "
-            "relay starts nevertheless; rows wait in the outbox until the broker answers. Check "
-            "KAFKA_BOOTSTRAP_SERVER and the credential.",
-        )
+        yield _no_answer(kafka, heard[0] if heard else error.args[0].str())
         yield from skipped("without a broker", "topic")
         return
     yield Finding("broker", "ok", f"{kafka.bootstrap_server}, {len(known.brokers)} in the cluster")
     topic = known.topics.get(kafka.event_stream_topic or "")
     if topic is None or topic.error is not None:
-        yield Finding(
-            "topic",
-            "warning",
-            f"{kafka.event_stream_topic} does not exist, or this client may not see it. Create it "
-            "(relay create-topic), or let the client describe and write it; its rows wait in the "
-            "outbox until then.",
+        advice = (
+            f"{kafka.event_stream_topic} does not exist, or this client may not see it; its rows "
+            "wait in the outbox. Create it with `relay create-topic`, or allow this client "
+            "Describe and Write."
         )
+        yield Finding("topic", "warning", advice)
     else:
         yield Finding("topic", "ok", f"{topic.topic}, {len(topic.partitions)} partitions")
+
+
+def _no_answer(kafka: KafkaSettings, reason: str) -> Finding:
+    advice = (
+        f"no answer from {kafka.bootstrap_server} within {BROKER_SECONDS:g} s: {reason}. The relay "
+        "starts nevertheless; rows wait in the outbox until the broker answers. Check "
+        "KAFKA_BOOTSTRAP_SERVER and the credential."
+    )
+    return Finding("broker", "warning", advice)

@@ -1,20 +1,21 @@
-"""Rows of the outbox: finding them, and showing one."""
+"""Rows of the outbox: those that match a selection, and the content of one."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from psycopg import errors
 from psycopg.rows import class_row
 
-from relay.database import schema
-from relay.database.session import Connection, bounded, connected, needing
+from relay.database.session import Connection, bounded, needing
 from relay.errors import RelayError
-from relay.operations.queries import rows as queries
-from relay.settings import DatabaseSettings
+from relay.operations.queries import selection as queries
+
+# Changed at once; more would be a statement of minutes.
+ROWS_MAX: Final = 100_000
 
 State = Literal["pending", "parked"]
 
@@ -40,9 +41,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows: those that fit everything that is given; ages are PostgreSQL intervals.
+    """Filter of rows, which match everything that is given; ages are PostgreSQL intervals.
 
-    The empty topic means rows that name none.
+    The empty topic stands for rows that name none.
     """
 
     ids: Sequence[int] | None = None
@@ -55,7 +56,7 @@ class Selection:
 
     @property
     def is_everything(self) -> bool:
-        """Whether nothing but the state narrows it down."""
+        """True where nothing but the state narrows it down."""
         given = asdict(self)
         del given["state"]
         return all(value is None for value in given.values())
@@ -63,43 +64,21 @@ class Selection:
 
 @dataclass(frozen=True)
 class Content:
-    """What a row says, as it is stored."""
+    """Payload, metadata and headers of a row, as they are stored."""
 
     payload: dict[str, Any]
     metadata: dict[str, Any] | None
     headers: dict[str, Any] | None
 
 
-def find(
-    database: DatabaseSettings, selection: Selection, *, limit: int, after: int = 0
-) -> list[Row]:
+def find(connection: Connection, selection: Selection, *, limit: int, after: int = 0) -> list[Row]:
     """Return up to *limit* rows with ids above *after*, in the order of their ids.
 
     Raises:
         RelayError: an age is not an interval, or the search took too long.
-        SchemaError: there are no tables, or this user may not look at them.
-        DatabaseUnavailableError: there is no connection.
+        SchemaError: the user may not look at the rows.
     """
-    with connected(database.conninfo(), "relay list") as connection:
-        schema.verify(connection)
-        return _select(connection, {**asdict(selection), "limit": limit, "after": after})
-
-
-def content(database: DatabaseSettings, row_id: int) -> Content | None:
-    """Return what the row says; None where it is gone.
-
-    Raises:
-        SchemaError: there are no tables, or this user may not read payloads.
-        DatabaseUnavailableError: there is no connection.
-    """
-    with connected(database.conninfo(), "relay show") as connection:
-        schema.verify(connection)
-        with needing("outbox_payload_reader"):
-            found = connection.execute(queries.PAYLOAD, {"id": row_id}).fetchone()
-    return Content(*(text and json.loads(text) for text in found)) if found else None
-
-
-def _select(connection: Connection, parameters: dict[str, Any]) -> list[Row]:
+    parameters = {**asdict(selection), "limit": limit, "after": after}
     try:
         with (
             needing("outbox_reader"),
@@ -113,5 +92,47 @@ def _select(connection: Connection, parameters: dict[str, Any]) -> list[Row]:
         ) from None
     except errors.QueryCanceled:
         raise RelayError(
-            "The rows were not found in time: narrow them down by state, key or topic."
+            "The search took too long. Narrow it down by state, key or topic."
         ) from None
+
+
+def matching(connection: Connection, selection: Selection) -> list[Row]:
+    """Return all rows to be changed together.
+
+    Raises:
+        RelayError: no row matches, more than ROWS_MAX do, or `find` fails.
+        SchemaError: the user may not look at the rows.
+    """
+    rows = find(connection, selection, limit=ROWS_MAX + 1)
+    if len(rows) > ROWS_MAX:
+        raise RelayError(
+            f"More than {ROWS_MAX:,} rows match; nothing was changed. Narrow them down, for "
+            "example by their age."
+        )
+    if not rows and selection.ids is None:
+        raise RelayError("No rows match; nothing was changed.")
+    return rows
+
+
+def confirm(rows: Sequence[Row], count: int) -> None:
+    """Make sure that as many rows match as the person expects.
+
+    Raises:
+        RelayError: *count* is another number.
+    """
+    if len(rows) != count:
+        raise RelayError(
+            f"{len(rows):,} rows match, not {count:,}; nothing was changed. Look again with "
+            "--dry-run."
+        )
+
+
+def content(connection: Connection, row_id: int) -> Content | None:
+    """Return the content of a row; None where the row is gone.
+
+    Raises:
+        SchemaError: the user may not read payloads.
+    """
+    with needing("outbox_payload_reader"), connection.transaction():
+        found = connection.execute(queries.PAYLOAD, {"id": row_id}).fetchone()
+    return Content(*(text and json.loads(text) for text in found)) if found else None

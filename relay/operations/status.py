@@ -1,4 +1,4 @@
-"""What an operator looks at first: how much waits, since when, and who is working on it."""
+"""Status of an outbox: backlog, age, holders of shards, busiest keys, parked rows."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -10,15 +10,8 @@ from psycopg import errors
 from psycopg.rows import BaseRowFactory, class_row, tuple_row
 
 from relay.database import schema
-from relay.database.session import (
-    STATEMENT_TIMEOUT_MS,
-    Connection,
-    bounded,
-    connected,
-    needing,
-)
+from relay.database.session import STATEMENT_TIMEOUT_MS, Connection, bounded, needing
 from relay.operations.queries import status as queries
-from relay.settings import DatabaseSettings
 
 COUNT_LIMIT = 1_000_000
 KEY_SCAN_ROWS = 100_000
@@ -32,7 +25,7 @@ _KEY_ORDERS: Mapping[KeyOrder, str] = {
 
 @dataclass(frozen=True)
 class Holder:
-    """The connection that has a shard locked. Null: hidden from this database user."""
+    """Connection that has a shard locked. Null: hidden from this database user."""
 
     pid: int
     application_name: str
@@ -42,7 +35,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Shard:
-    """One of the 64 units that relays lock. Its oldest age is null where nothing is pending."""
+    """Shard of the outbox. Its oldest age is null where nothing is pending."""
 
     shard: int
     pending: int | None
@@ -54,7 +47,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Key:
-    """One key among the oldest pending rows."""
+    """Key among those of the oldest pending rows."""
 
     key: str
     shard: int
@@ -64,7 +57,7 @@ class Key:
 
 @dataclass(frozen=True)
 class ParkedRow:
-    """A row that is out of the way until somebody requeues or discards it."""
+    """Row that is kept apart until somebody requeues or discards it."""
 
     id: int
     event_id: UUID
@@ -79,7 +72,7 @@ class ParkedRow:
 
 @dataclass(frozen=True)
 class Status:
-    """The state of an outbox. Null counts were not to be had in time; `notes` says so.
+    """Status of an outbox. A null count took too long; `notes` says so.
 
     *pending* and *parked* are counted up to `COUNT_LIMIT`; capped means that there may be more.
     """
@@ -103,38 +96,37 @@ class Status:
 
 
 def inspect(
-    database: DatabaseSettings, *, keys: int = 10, order: KeyOrder = "rows", parked: int = 10
+    connection: Connection, *, keys: int = 10, order: KeyOrder = "rows", parked: int = 10
 ) -> Status:
     """Look at the outbox without reading a payload and without holding up anybody.
 
     *keys* and *parked* bound the lists; *order* puts the keys with most rows or the oldest first.
 
     Raises:
-        DatabaseUnavailableError: there is no connection.
-        SchemaError: the outbox tables are not there, or this user may not look at them.
+        SchemaError: there are no outbox tables, or this user may not look at them.
     """
-    with connected(database.conninfo(), "relay status") as connection:
-        state = schema.verify(connection)
-        questions = _Questions(connection)
-        shards = questions.shards()
-        pending = _total(shard.pending for shard in shards)
-        parked_count = questions.parked_count()
-        return Status(
-            database=database.address(),
-            schema_version=state.version,
-            streaming=state.streaming,
-            pending=pending,
-            pending_is_capped=(pending or 0) >= COUNT_LIMIT,
-            oldest_age_seconds=max(
-                filter(None, (shard.oldest_age_seconds for shard in shards)), default=None
-            ),
-            parked=parked_count,
-            parked_is_capped=(parked_count or 0) >= COUNT_LIMIT,
-            shards=shards,
-            keys=questions.keys(keys, order),
-            newest_parked=questions.newest_parked(parked),
-            notes=tuple(questions.notes),
-        )
+    state = schema.verify(connection)
+    info = connection.info
+    questions = _Questions(connection)
+    shards = questions.shards()
+    pending = _total(shard.pending for shard in shards)
+    parked_count = questions.parked_count()
+    return Status(
+        database=f"{info.host}:{info.port}/{info.dbname}",
+        schema_version=state.version,
+        streaming=state.streaming,
+        pending=pending,
+        pending_is_capped=(pending or 0) >= COUNT_LIMIT,
+        oldest_age_seconds=max(
+            filter(None, (shard.oldest_age_seconds for shard in shards)), default=None
+        ),
+        parked=parked_count,
+        parked_is_capped=(parked_count or 0) >= COUNT_LIMIT,
+        shards=shards,
+        keys=questions.keys(keys, order),
+        newest_parked=questions.newest_parked(parked),
+        notes=tuple(questions.notes),
+    )
 
 
 def _total(counts: Iterable[int | None]) -> int | None:
@@ -146,7 +138,7 @@ Row = TypeVar("Row")
 
 
 class _Questions:
-    """Asks one thing after the other; what takes too long is left out, with a note."""
+    """Questions to PostgreSQL; an answer that takes too long is left out, with a note."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -187,12 +179,12 @@ class _Questions:
         return self._ask(newest, queries.PARKED_NEWEST, "the parked rows", rows=count) or ()
 
     def _holders(self) -> dict[int, Holder]:
-        found = self._ask(tuple_row, queries.HOLDERS, "who holds the shards") or ()
+        found = self._ask(tuple_row, queries.HOLDERS, "the holders of shards") or ()
         holders = {shard: Holder(*holder) for shard, *holder in found}
         if any(holder.client_address is None for holder in holders.values()):
             self.notes.append(
-                "Address and begin of other users' connections are hidden from this database "
-                "user: grant it pg_read_all_stats to see them."
+                "Addresses and start times of other users' connections are hidden from this "
+                "database user. Grant it pg_read_all_stats."
             )
         return holders
 
@@ -216,7 +208,6 @@ class _Questions:
                     self._connection.execute(queries.ALONG_THE_INDEX)
                 return tuple(cursor.execute(query.encode(), parameters))
         except errors.QueryCanceled:
-            self.notes.append(
-                f"Not found within {STATEMENT_TIMEOUT_MS / 1000:g} s, and so missing here: {what}."
-            )
+            seconds = STATEMENT_TIMEOUT_MS / 1000
+            self.notes.append(f"PostgreSQL took longer than {seconds:g} s; missing here: {what}.")
         return None

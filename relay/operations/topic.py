@@ -1,4 +1,4 @@
-"""The topic of the stream, made before the first consumer looks for it."""
+"""Creation of the stream's topic, before the first consumer looks for it."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -17,7 +17,7 @@ ANSWER_SECONDS: Final = 15.0
 def create(
     kafka: KafkaSettings, *, partitions: int, replicas: int, config: Mapping[str, str]
 ) -> bool:
-    """Create the topic that *kafka* names, and return whether that was needed.
+    """Create the topic that *kafka* names; return False where it exists already.
 
     *partitions* and *replicas*: -1 is the broker's default.
 
@@ -28,7 +28,7 @@ def create(
     wanted = NewTopic(
         name, num_partitions=partitions, replication_factor=replicas, config=dict(config)
     )
-    # Silent: what is wrong is in the answer.
+    # Silent: the answer names every fault.
     quiet: dict[str, str | int | float | bool] = {"log_level": 0}
     client = AdminClient({**client_properties(kafka), **quiet})
     asked = client.create_topics([wanted], request_timeout=ANSWER_SECONDS)

@@ -1,9 +1,4 @@
-"""The SQL of triggers that take snapshots of a table, whoever writes it.
-
-A trigger fires at the commit, once for each change of a row, and only the change that left the row
-as it is now speaks: so a transaction yields one snapshot a row, and its id is drawn under the
-row's lock, in commit order.
-"""
+"""Triggers that take snapshots of a table, whichever program writes it."""
 
 import json
 from collections.abc import Sequence
@@ -11,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from relay.errors import ConfigurationError
+from relay.operations.queries import triggers as queries
 from relay.service.redaction.redactor import Redactor
 
 TRIGGER: Final = "outbox_snapshot"
@@ -18,25 +14,13 @@ TRIGGER: Final = "outbox_snapshot"
 
 MAX_IDENTIFIER_BYTES: Final = 63
 
-LIMITS: Final = """\
--- What a trigger cannot do:
---   It has no redactor: the columns below are an allow list, and go out as they are.
---   Snapshots come after what the transaction emits itself. To have the state first, say
---   SET CONSTRAINTS ALL IMMEDIATE after the changes and before outbox_emit().
---   It does not see TRUNCATE. A row that came and went in one transaction is published as deleted.
---   Numbers stay JSON numbers, whatever their precision.
-"""
-
 
 @dataclass(frozen=True)
 class TrackedTable:
-    """A table whose rows are published by a trigger.
+    """Table whose rows are published by a trigger.
 
     *table* may name its schema, as "schema.table". *key*: the first of these columns that is not
     null. *columns* are published beside *identity*, which is the primary key.
-
-    Raises:
-        ConfigurationError: names every fault.
     """
 
     table: str
@@ -47,21 +31,25 @@ class TrackedTable:
     topic: str | None = None
 
     def check(self, redactor: Redactor) -> None:
-        """Refuse what could not work, or would publish a secret."""
+        """Make sure that the trigger works, and publishes no secret.
+
+        Raises:
+            ConfigurationError: names every fault.
+        """
         faults = [
             f"the column {column} sounds like a secret, and SQL has no redactor: leave it out"
             for column in self.published
             if redactor.is_secret_name(column)
         ]
         if not self.name:
-            faults.append(f"the name on the stream is not known for {self.table}: give --name")
-        for what, names in (("--key", self.key), ("--id", self.identity)):
+            faults.append(f"the table {self.table} has no known name on the stream: give a name")
+        for what, names in (("key", self.key), ("primary key", self.identity)):
             if not all(names) or not names:
-                faults.append(f"{what} names no column")
+                faults.append(f"the {what} names no column")
         if not all(self.table.split(".")) or self.table.count(".") > 1:
-            faults.append(f"{self.table!r} is no table: write TABLE or SCHEMA.TABLE")
+            faults.append(f"{self.table!r} is no name of a table: write TABLE or SCHEMA.TABLE")
         if len(self._function("trigger").encode()) > MAX_IDENTIFIER_BYTES:
-            faults.append(f"{self.table} is too long a name for the functions made of it")
+            faults.append(f"{self.table} is too long: the functions of its trigger carry its name")
         if faults:
             raise ConfigurationError(faults)
 
@@ -80,9 +68,9 @@ class TrackedTable:
 
         *schema*: where the outbox tables are, if the search_path does not say.
         """
-        return _CREATE.format(
+        return queries.CREATE.format(
             emit=f"{quoted(schema)}.outbox_emit" if schema else "outbox_emit",
-            limits=LIMITS,
+            limits=queries.LIMITS,
             table=_table(self.table),
             trigger=TRIGGER,
             row=quoted(self.row_function),
@@ -111,7 +99,7 @@ class TrackedTable:
 
     def drop(self) -> str:
         """Return the SQL that takes the trigger away again."""
-        return _DROP.format(
+        return queries.DROP.format(
             table=_table(self.table),
             trigger=TRIGGER,
             row=quoted(self.row_function),
@@ -145,64 +133,3 @@ def _literal(value: str) -> str:
     # With a backslash in it, only this form means the same under every setting of the server.
     escaped = value.replace("\\", "\\\\").replace("'", "''")
     return f"E'{escaped}'" if "\\" in value else f"'{escaped}'"
-
-
-_CREATE: Final = """\
--- Snapshots of {table} as {name}. Apply it where the outbox is, as the owner of the table; it may
--- be applied again, and waits two seconds at most for writers to let it.
-{limits}
-BEGIN;
-SET LOCAL lock_timeout = '2s';
-
--- As version 1 of the outbox had it. Beside the next one no call would be clear.
-DROP FUNCTION IF EXISTS {row}({table}, boolean, jsonb);
-
--- Publishes one row. Also for a replay; a column that does not exist is refused here, not later.
-CREATE OR REPLACE FUNCTION {row}(
-    state {table}, deleted boolean DEFAULT false, replayed boolean DEFAULT false
-) RETURNS uuid LANGUAGE sql SET search_path FROM CURRENT SET timezone = 'UTC' AS $outbox$
-    SELECT {emit}(
-        {name},
-        (SELECT to_jsonb(published) FROM (SELECT {columns}) AS published)
-            || CASE WHEN deleted THEN '{{"deleted": true}}'::jsonb ELSE '{{}}' END,
-        key => coalesce({key}),
-        topic => {topic},
-        replayed => replayed
-    );
-$outbox$;
-
--- As its owner, so that whoever may write the table needs no right on the outbox.
-CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $outbox$
-BEGIN
-    -- Only the last version of a row speaks: the others are not there any more.
-    IF TG_OP <> 'DELETE' AND EXISTS (
-        SELECT FROM {table} AS present WHERE {same} AND present.ctid = NEW.ctid
-    ) THEN
-        PERFORM {row}(NEW);
-    END IF;
-    IF (TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND ({moved})) AND NOT EXISTS (
-        SELECT FROM {table} AS present WHERE {gone}
-    ) THEN
-        PERFORM {row}(OLD, deleted => true);
-    END IF;
-    RETURN NULL;
-END
-$outbox$;
-
-DROP TRIGGER IF EXISTS {trigger} ON {table};
-CREATE CONSTRAINT TRIGGER {trigger} AFTER INSERT OR UPDATE OR DELETE ON {table}
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {function}();
-COMMENT ON TRIGGER {trigger} ON {table} IS {description};
-COMMIT;
-"""
-
-_DROP: Final = """\
-BEGIN;
-SET LOCAL lock_timeout = '2s';
-DROP TRIGGER IF EXISTS {trigger} ON {table};
-DROP FUNCTION IF EXISTS {function}();
-DROP FUNCTION IF EXISTS {row}({table}, boolean, boolean);
-DROP FUNCTION IF EXISTS {row}({table}, boolean, jsonb);
-COMMIT;
-"""

@@ -1,7 +1,7 @@
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from uuid import UUID
 
 from relay import settings
@@ -18,6 +18,8 @@ from relay.settings.preset import Preset
 
 if TYPE_CHECKING:
     # At run time a service need not have these libraries.
+    from psycopg import Connection
+
     from relay.service.psycopg import targets as psycopg
     from relay.service.sqlalchemy import targets as sqlalchemy
 
@@ -196,10 +198,15 @@ class Outbox:
         """
         self._tracking_of(entity).mark(target, entity, identities, replayed=True)
 
-    def state_pages(self, conninfo: str, cluster: UUID | None, rows: int) -> Iterator[StatePage]:
-        """Yield the tracked states of *cluster*, or all, about *rows* at a time, to replay them."""
+    def state_pages(
+        self, connection: "Connection[Any]", cluster: UUID | None, rows: int
+    ) -> Generator[StatePage, None, None]:
+        """Yield the tracked states of *cluster*, or all, about *rows* at a time, to replay them.
+
+        *connection* reads and writes them, and no transaction may be open on it.
+        """
         for tracking in self._trackings.values():
-            yield from tracking.pages(conninfo, cluster, rows)
+            yield from tracking.pages(connection, cluster, rows)
 
     @contextmanager
     def untracked(self) -> Iterator[None]:

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from uuid import UUID
 
 from relay.service.composer import Composer
 from relay.service.records import Emitted
 from relay.service.replay import StatePage
+
+if TYPE_CHECKING:
+    import psycopg
 
 State: TypeAlias = Mapping[str, Any]
 KeyRule: TypeAlias = Callable[[State], str | None]
@@ -77,7 +80,9 @@ class Tracking(Protocol):
     def untracked(self) -> AbstractContextManager[None]:
         """Let statements on tracked tables pass, in this thread or task."""
 
-    def pages(self, conninfo: str, cluster: UUID | None, rows: int) -> Iterator[StatePage]:
+    def pages(
+        self, connection: "psycopg.Connection[Any]", cluster: UUID | None, rows: int
+    ) -> Iterator[StatePage]:
         """Yield the current states of *cluster*, or of all, about *rows* at a time."""
 
     def close(self) -> None:

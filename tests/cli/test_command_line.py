@@ -196,7 +196,7 @@ def test_help_has_an_example_and_the_exit_codes(run_relay: RunRelay, command: st
     code, shown, _ = run_relay(command, "--help", environment={"COLUMNS": "200"}).finish()
     assert code == 0
     assert f"relay {command}" in shown.partition("Example:")[2]
-    assert "3 the database cannot be reached" in shown
+    assert "3 database unavailable" in shown
 
 
 def test_the_module_runs_like_the_script(run_relay: RunRelay) -> None:

@@ -7,7 +7,7 @@ import pytest
 from relay.cli.printout.findings import print_findings
 from relay.cli.printout.status import count, print_status
 from relay.cli.printout.terminal import age
-from relay.operations.preflight import Finding
+from relay.operations.findings import Finding
 from relay.operations.status import Holder, Key, ParkedRow, Shard, Status
 
 MOMENT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -78,12 +78,12 @@ def test_shards_keys_parked_rows_and_notes_are_shown(capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     for expected in (
         "relay-7, pid 4711 from 10.0.0.1",
-        "up to row 99",
+        "isolated up to row 99",
         "paused since 2030-01-02 03:04:05",
         "1 held by relays, 1 paused",
         "too large",
         "(default)",
-        "off (as triggers",
+        "off (for triggers",
         "Note: something is hidden",
     ):
         assert expected in shown

@@ -1,4 +1,4 @@
-"""What `relay doctor` finds, and what it says to do about it."""
+"""The findings of `relay doctor`, and the advice that each gives."""
 
 import json
 import time
@@ -7,11 +7,10 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
-from pydantic import SecretStr
 
+from relay.database.session import connected
 from relay.operations.doctor import database as doctor
-from relay.operations.preflight import Finding
-from relay.settings import DatabaseSettings
+from relay.operations.findings import Finding
 from tests.support.outbox import Outbox
 from tests.support.postgres import Database
 from tests.support.process import ProcessUnderTest, RunRelay
@@ -19,8 +18,8 @@ from tests.support.roles import member
 
 
 def examined(database: Database) -> dict[str, Finding]:
-    settings = DatabaseSettings(database_url=SecretStr(database.dsn))
-    return {finding.subject: finding for finding in doctor.examine(settings)}
+    with connected(database.dsn, "test") as connection:
+        return {finding.subject: finding for finding in doctor.examine(connection)}
 
 
 def execute(database: Database, statement: str) -> None:

@@ -118,10 +118,17 @@ def test_that_states_go_out_whatever_since_says_is_told(
         owner.execute(table.create().encode())
     given = {"DATABASE_URL": service_database.dsn}
     replay = ("replay", "--since", "2099-01-01", "--dry-run")
-    told = "--since chose among the events alone: states have no time."
+    told = "--since selected among the events alone: states have no time."
     for chosen, lines in (
-        ((), ["         2  ClusterState", "2 messages would be put on the stream again.", told]),
-        (("--events",), ["0 messages would be put on the stream again."]),
+        (
+            (),
+            [
+                "         2  ClusterState",
+                "2 messages match; nothing was written. Repeat without --dry-run.",
+                told,
+            ],
+        ),
+        (("--events",), ["0 messages match; nothing was written. Repeat without --dry-run."]),
     ):
         process = run_relay(*replay, *chosen, environment=given)
         assert process.wait(60) == 0, process.output

@@ -3,24 +3,22 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from pydantic import SecretStr
 
+from relay.database.session import connected
 from relay.errors import DatabaseUnavailableError, SchemaError
 from relay.operations import status as inspection
-from relay.operations.status import Holder, Status, inspect
-from relay.settings import DatabaseSettings
+from relay.operations.status import Holder, KeyOrder, Status, inspect
 from tests.support.postgres import Database
 from tests.support.roles import member
 
 SECRET = "the payload's own secret"
 
 
-def look(database: Database, **options: int) -> Status:
-    return inspect(settings(database), **options)  # type: ignore[arg-type]
-
-
-def settings(database: Database) -> DatabaseSettings:
-    return DatabaseSettings(database_url=SecretStr(database.dsn))
+def look(
+    database: Database, *, keys: int = 10, order: KeyOrder = "rows", parked: int = 10
+) -> Status:
+    with connected(database.dsn, "test") as connection:
+        return inspect(connection, keys=keys, order=order, parked=parked)
 
 
 def write(database: Database, key: str | None, *, rows: int = 1, age_seconds: int = 0) -> int:
@@ -117,9 +115,9 @@ def test_keys_by_rows_and_by_age(database: Database) -> None:
     write(database, "old", rows=1, age_seconds=1000)
     write(database, "few", rows=2, age_seconds=10)
     write(database, None, rows=9)
-    by_rows = inspect(settings(database), keys=2, order="rows").keys
+    by_rows = look(database, keys=2, order="rows").keys
     assert [(key.key, key.pending) for key in by_rows] == [("many", 3), ("few", 2)]
-    by_age = inspect(settings(database), keys=1, order="age").keys
+    by_age = look(database, keys=1, order="age").keys
     assert [key.key for key in by_age] == ["old"]
 
 

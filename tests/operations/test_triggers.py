@@ -216,7 +216,13 @@ def test_what_could_not_work_is_named_at_once() -> None:
     wrong = TrackedTable("a.b.c", "", key=(), columns=("pull_secret", "api_key"))
     with pytest.raises(ConfigurationError) as error:
         wrong.check(Redactor())
-    for part in ("pull_secret", "api_key", "--name", "--key", "SCHEMA.TABLE"):
+    for part in (
+        "pull_secret",
+        "api_key",
+        "give a name",
+        "the key names no column",
+        "SCHEMA.TABLE",
+    ):
         assert part in str(error.value)
 
 

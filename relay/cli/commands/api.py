@@ -1,14 +1,12 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
 import typer
 
 
 def api() -> None:
-    """Serve the events over REST until SIGTERM, in the foreground; the log goes to standard error.
+    """Serve the events over REST until SIGTERM, in the foreground.
 
-    Asks for a signed JWT: set RELAY_API_JWKS, RELAY_API_ISSUER and RELAY_API_AUDIENCE. The pages
-    are /docs (OpenAPI), /metrics, /livez and /readyz. Needs the extra: pip install
-    'outbox-relay[api]'.
+    Requests need a signed JWT: set RELAY_API_JWKS, RELAY_API_ISSUER and RELAY_API_AUDIENCE. The
+    pages are /docs (OpenAPI), /metrics, /livez and /readyz. The log goes to standard error. Needs
+    an extra: `pip install 'outbox-relay[api]'`.
     """
     from relay import logs
     from relay.errors import ConfigurationError

@@ -1,28 +1,31 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
 from typing import Annotated
 
 import typer
+
+from relay.cli.options import AsJson
 
 
 def create_topic(
     *,
     partitions: Annotated[
-        int, typer.Option(min=-1, help="How many; -1 is the broker's default.")
+        int, typer.Option(min=-1, help="Number of partitions; -1 is the broker's default.")
     ] = -1,
     replicas: Annotated[
-        int, typer.Option(min=-1, help="Copies of each; -1 is the broker's default.")
+        int, typer.Option(min=-1, help="Copies of each partition; -1 is the broker's default.")
     ] = -1,
     config: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A property of the topic; may be repeated."),
+        typer.Option(metavar="NAME=VALUE", help="Property of the topic; may be repeated."),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Create the topic of KAFKA_EVENT_STREAM_TOPIC, unless it is there; then nothing is changed.
+    """Create the topic of KAFKA_EVENT_STREAM_TOPIC; an existing topic is left unchanged.
 
-    A consumer that joins before its topic exists may never notice it, and keys move when partitions
-    are added later: so choose the partitions, and run this before the first of either.
+    Run it before the first consumer and the first relay, with enough partitions: a consumer that
+    joins before its topic exists may never notice it, and partitions that are added later move
+    keys.
     """
+    from relay.cli.printout.json_lines import print_json
     from relay.errors import ConfigurationError
     from relay.operations import topic
     from relay.settings import load
@@ -33,7 +36,11 @@ def create_topic(
     properties = dict(_property(text) for text in config or ())
     made = topic.create(settings.kafka, partitions=partitions, replicas=replicas, config=properties)
     name = settings.kafka.event_stream_topic
-    typer.echo(f"The topic {name} {'was created' if made else 'was there already'}.")
+    if as_json:
+        print_json({"topic": name, "created": made})
+    else:
+        end = "was created." if made else "exists already; nothing was changed."
+        typer.echo(f"The topic {name} {end}")
 
 
 def _property(text: str) -> tuple[str, str]:

@@ -1,34 +1,31 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
 from typing import Annotated
 
 import typer
 
-from relay.cli.commands.options import AsJson
+from relay.cli.options import AsJson
 
 
 def demo(
     *,
-    events: Annotated[int, typer.Option(min=1, help="How many events to write.")] = 300,
+    events: Annotated[int, typer.Option(min=1, help="Number of events to write.")] = 300,
     seed: Annotated[
-        int | None, typer.Option(help="Repeat the same installation; else a new one each time.")
+        int | None, typer.Option(help="Seed that repeats an installation; random by default.")
     ] = None,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave it all running until Ctrl-C, to try commands on.")
+        bool, typer.Option("--keep", help="Keep everything running until Ctrl-C, to try commands.")
     ] = False,
     servers: Annotated[
         bool,
         typer.Option(
-            "--servers", help="Only start an empty PostgreSQL and a broker; until Ctrl-C."
+            "--servers", help="Only start an empty PostgreSQL and a broker, until Ctrl-C."
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate an installation, relay it with real processes, and count what arrived.
+    """Simulate an installation, relay it with real processes, and count what arrives.
 
-    Needs no server: PostgreSQL and a broker are started for it, and removed afterwards. With
-    --servers nothing else is, to be used by your own service; where they are is printed as a shell
-    reads it.
+    Starts its own PostgreSQL and broker, and removes them afterwards. With --servers your own
+    service uses them: their addresses are printed as shell variables.
     """
     from relay.demo import run
 

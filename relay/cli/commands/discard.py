@@ -1,6 +1,4 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
-from relay.cli.commands.options import (
+from relay.cli.options import (
     AsJson,
     Confirm,
     DryRun,
@@ -31,22 +29,19 @@ def discard(  # noqa: PLR0913 - an option each
     person: Person = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete rows unpublished. There is no way back.
+    """Delete rows unpublished, for good.
 
-    Which rows: those with the IDS, or those that fit all that is said. Begin with --dry-run, which
-    prints them and their count. Pending rows must be in a paused shard (`relay pause`), or a relay
-    might be publishing them. Needs the roles outbox_reader and outbox_operator. Exits 1, with
-    nothing done, where the count is another one by then.
+    Selects rows by id, or all rows that match every given option; then --confirm is needed. Start
+    with --dry-run. Pending rows must be in a paused shard (`relay pause`), or a relay might be
+    publishing them. Needs the roles outbox_reader and outbox_operator.
     """
-    from relay.cli.commands.changing import Change, change_rows
-    from relay.operations.actions import discard as act
+    from relay.cli.changing import Change, Request, change_rows
+    from relay.operations import actions
     from relay.operations.selection import Selection
 
     selection = Selection(
         ids, state.value if state else None, key, name, topic, older_than, newer_than
     )
-    why_left = "is gone, or pending in a shard that is not paused: `relay pause` first"
-    change_rows(
-        Change("discard", "discarded", act, why_left), selection, dry_run=dry_run, confirm=confirm,
-        reason=reason, person=person, as_json=as_json,
-    )  # fmt: skip
+    why_left = "is gone, or pending in a shard that is not paused (`relay pause`)"
+    change = Change("discard", "discarded", actions.discard, why_left)
+    change_rows(change, selection, Request(dry_run, confirm, reason, person, as_json))

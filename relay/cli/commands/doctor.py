@@ -1,25 +1,14 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
-from typing import Annotated
-
-import typer
-
-from relay.cli.commands.options import AsJson
+from relay.cli.options import AsJson, Strict
 
 
-def doctor(
-    *,
-    as_json: AsJson = False,
-    strict: Annotated[bool, typer.Option(help="Exit 1 where there are warnings.")] = False,
-) -> None:
-    """Find out what ails the outbox and its relays, and what to do about it.
+def doctor(*, as_json: AsJson = False, strict: Strict = False) -> None:
+    """Diagnose outbox, relay and broker, and suggest fixes.
 
-    Looks at what `relay check` looks at; then at the database user's rights, the plan of the claim,
-    vacuum and what holds it back, clocks, the sequence after a restore, the rights on each topic
-    that rows wait for, and its size limit. Run it with the relay's own settings. Reads no payload,
-    and changes nothing.
+    Checks all that `relay check` does, then the user's rights, the plan of the claim, vacuum and
+    its obstacles, clocks, the sequence after a restore, and rights on and size limit of each topic
+    that rows wait for. Run it with the relay's own settings. Reads no payload; changes nothing.
     """
-    from relay.cli.commands.telling import tell
-    from relay.operations.doctor import diagnose
+    from relay.cli.diagnosis import findings, tell
+    from relay.operations.doctor import SUBJECTS, diagnose
 
-    tell(diagnose(), as_json=as_json, strict=strict)
+    tell(findings("relay doctor", diagnose, SUBJECTS), as_json=as_json, strict=strict)

@@ -1,40 +1,39 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
-import json
 from typing import Annotated
 
 import typer
 
-from relay.cli.commands.options import AsJson
+from relay.cli.options import AsJson
 
 
 def events(
     sources: Annotated[
         list[str],
-        typer.Argument(
-            metavar="MODULE...", help="A Python module, or a YAML file, that defines events."
-        ),
+        typer.Argument(metavar="MODULE", help="Python modules or YAML files that define events."),
     ],
     *,
     as_json: AsJson = False,
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print Markdown, to be published as documentation.")
+        bool, typer.Option("--markdown", help="Print Markdown, for documentation.")
     ] = False,
     strict: Annotated[
-        bool, typer.Option(help="Exit 1 where an event breaks a rule of its severity.")
+        bool, typer.Option("--strict", help="Exit 1 if an event breaks a rule of its severity.")
     ] = False,
 ) -> None:
-    """List the events that a service's modules define: name, severity, scope, message, fields.
+    """List the events that a service defines: name, severity, scope, message, fields.
 
-    Modules are looked for in the current folder too. Importing one runs it.
+    Modules are found in the current folder too. Importing one runs it.
     """
-    from relay.operations.catalogue import CatalogueEntry, catalogue, print_catalogue, to_markdown
+    from relay.cli.modules import look_in_current_folder
+    from relay.cli.printout.catalogue import print_catalogue, to_markdown
+    from relay.cli.printout.json_lines import print_json
+    from relay.operations.catalogue import catalogue
 
     if as_json and markdown:
         raise typer.BadParameter("choose one of --json and --markdown")
-    found: list[CatalogueEntry] = catalogue(sources)
+    look_in_current_folder()
+    found = catalogue(sources)
     if as_json:
-        typer.echo(json.dumps({"events": [entry.as_dict() for entry in found]}))
+        print_json({"events": [entry.as_dict() for entry in found]})
     elif markdown:
         typer.echo(to_markdown(found))
     else:

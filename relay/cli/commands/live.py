@@ -1,17 +1,28 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
 import typer
 
+from relay.cli.options import AsJson
 
-def live() -> None:
-    """Ask the relay or the API that runs here whether it is alive: a container's health check.
 
-    Looks at /livez on RELAY_METRICS_PORT, then on RELAY_API_PORT, and exits 1 where that does not
-    say so.
+def live(*, as_json: AsJson = False) -> None:
+    """Check that the relay or the API in this container is alive.
+
+    Asks /livez on RELAY_METRICS_PORT, then on RELAY_API_PORT. Exits 1 if neither answers that it
+    is alive. Serves as a container's health check.
     """
-    from relay.operations.liveness import ask
+    from relay.cli.printout.json_lines import print_json
+    from relay.operations.liveness import NotAliveError, ask
     from relay.settings import ApiSettings, MetricsSettings
     from relay.settings.group import read
 
     # Unchecked: where the API cannot work it does not run, and a relay needs none of it.
-    typer.echo(ask(read(MetricsSettings, []), read(ApiSettings, [])))
+    metrics, api = read(MetricsSettings, []), read(ApiSettings, [])
+    try:
+        answer = ask([(metrics.host, metrics.port), (api.address, api.port)])
+    except NotAliveError as error:
+        if as_json:
+            print_json({"alive": False, "answer": str(error)})
+        raise
+    if as_json:
+        print_json({"alive": True, "answer": answer})
+    else:
+        typer.echo(answer)

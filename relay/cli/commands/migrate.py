@@ -1,8 +1,8 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
 from typing import Annotated, Literal
 
 import typer
+
+from relay.cli.options import AsJson
 
 
 def migrate(
@@ -23,22 +23,23 @@ def migrate(
         ),
     ] = None,
     wait: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long to try for the locks.")
+        float, typer.Option(min=0, metavar="SECONDS", help="Longest time to try for the locks.")
     ] = 300.0,
     again: Annotated[
         bool,
         typer.Option(
-            "--again",
-            help="Apply everything although the version is current, as after roles were created.",
+            "--again", help="Apply everything again, for example after roles were created."
         ),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Create the outbox tables, or bring them to this release's version.
+    """Create the outbox tables, or upgrade them to this release's version.
 
-    May run at any time, and several times at once. Where others are using the tables it lets them
-    go first, and tries again.
+    Safe at any time, several times at once, and beside writers: where others use the tables it
+    lets them go first, and tries again.
     """
     from relay import logs
+    from relay.cli.printout.json_lines import print_json
     from relay.database import migration
     from relay.database.migrations import Phase
     from relay.database.schema import SCHEMA_VERSION
@@ -54,6 +55,10 @@ def migrate(
         again=again,
         into=schema or database.outbox_schema,
     )
+    if as_json:
+        waiting = list(migrated.waiting)
+        print_json({"version": SCHEMA_VERSION, "changed": migrated.changed, "waiting": waiting})
+        return
     done = "are" if migrated.changed else "were already"
     typer.echo(f"The outbox tables {done} at version {SCHEMA_VERSION}.")
     if migrated.waiting:

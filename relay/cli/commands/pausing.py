@@ -1,27 +1,16 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
-import json
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from relay.cli.commands.options import (
-    AllShards,
-    AsJson,
-    KeyOfShard,
-    Person,
-    Reason,
-    Shard,
-    required,
-)
+from relay.cli.options import AllShards, AsJson, KeyOfShard, Person, Reason, Shard, required
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from relay.database.session import Connection
     from relay.operations.actions import Why
-    from relay.settings import DatabaseSettings
 
-    Act = Callable[[DatabaseSettings, Sequence[int], Why], list[int]]
+    Act = Callable[[Connection, Sequence[int], Why], list[int]]
 
 
 def pause(
@@ -33,15 +22,15 @@ def pause(
     person: Person = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep relays from some shards: their rows wait, until `relay resume`.
+    """Keep relays from shards; their rows wait until `relay resume`.
 
-    Waits for the leases under way; when it ends, no relay works on them any more. Other keys of
-    the same shard wait too. Needs the role outbox_operator.
+    Waits for the leases under way; afterwards no relay works on these shards. All keys of a shard
+    wait together. Needs the role outbox_operator.
     """
-    from relay.operations.actions import pause as act
+    from relay.operations import actions
 
-    which = _Which(all_shards, shard, key)
-    _switch(act, "paused", which, reason=reason, person=person, as_json=as_json)
+    which = _Shards(all_shards, shard, key)
+    _switch(actions.pause, "paused", which, reason=reason, person=person, as_json=as_json)
 
 
 def resume(
@@ -53,41 +42,56 @@ def resume(
     person: Person = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give shards that were paused back to the relays.
+    """Give paused shards back to the relays.
 
     Needs the role outbox_operator.
     """
-    from relay.operations.actions import resume as act
+    from relay.operations import actions
 
-    which = _Which(all_shards, shard, key)
-    _switch(act, "resumed", which, reason=reason, person=person, as_json=as_json)
+    which = _Shards(all_shards, shard, key)
+    _switch(actions.resume, "resumed", which, reason=reason, person=person, as_json=as_json)
 
 
-class _Which(NamedTuple):
-    all_shards: bool
-    shard: int | None
+class _Shards(NamedTuple):
+    """Options that select shards."""
+
+    every: bool
+    number: int | None
     key: str | None
+
+    def check(self) -> None:
+        if [self.every, self.number is not None, self.key is not None].count(True) != 1:
+            raise typer.BadParameter("give exactly one of --all, --shard and --key")
+
+    def resolve(self, connection: "Connection") -> "Sequence[int]":
+        from relay.operations.actions import ALL_SHARDS, shard_of
+
+        if self.every:
+            return ALL_SHARDS
+        return [shard_of(connection, self.key or "") if self.number is None else self.number]
 
 
 def _switch(
-    act: "Act", done: str, which: _Which, *, reason: str | None, person: str | None, as_json: bool
+    act: "Act", done: str, which: _Shards, *, reason: str | None, person: str | None, as_json: bool
 ) -> None:
-    from relay.operations.actions import ALL_SHARDS, Why, shard_of
-    from relay.settings import load
+    from relay.cli.database import database
+    from relay.cli.printout.json_lines import print_json
+    from relay.operations.actions import PATIENCE_SECONDS, Why
 
-    if [which.all_shards, which.shard is not None, which.key is not None].count(True) != 1:
-        raise typer.BadParameter("say which shards: --all, --shard or --key")
+    which.check()
     why = Why(required(reason), person)
-    database = load(database=True).database
-    if which.all_shards:
-        shards: Sequence[int] = ALL_SHARDS
-    else:
-        shards = [shard_of(database, which.key or "") if which.shard is None else which.shard]
-    changed = act(database, shards, why)
+    command = f"relay {act.__name__}"
+    with database(command, patience_seconds=PATIENCE_SECONDS) as connection:
+        shards = which.resolve(connection)
+        changed = act(connection, shards, why)
     if as_json:
-        typer.echo(json.dumps({"shards": list(shards), "changed": changed}))
+        print_json({"shards": list(shards), "changed": changed})
     else:
-        named = "all shards" if which.all_shards else f"shard {shards[0]}"
-        before = len(shards) - len(changed)
-        note = f" ({before} of {len(shards)} were already)" if before else ""
-        typer.echo(f"{named} {done}{note}.".capitalize())
+        typer.echo(_told(shards, len(shards) - len(changed), done))
+
+
+def _told(shards: "Sequence[int]", before: int, done: str) -> str:
+    if len(shards) == 1:
+        return f"Shard {shards[0]} was {'already ' if before else ''}{done}."
+    unchanged = f"; {before} of them already were" if before else ""
+    return f"All {len(shards)} shards were {done}{unchanged}."

@@ -1,6 +1,3 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
-import json
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
@@ -8,40 +5,34 @@ from typing import Annotated
 
 import typer
 
-from relay.cli.commands.options import AsJson
-
-# Counting what is old takes its time on a large table.
-PATIENCE_SECONDS = 600.0
+from relay.cli.options import AsJson
 
 
 def purge_events(
     *,
     older_than: Annotated[
-        str, typer.Option(metavar="DURATION", help="Keep what is younger: 90d, 12h, 1d12h.")
+        str, typer.Option(metavar="DURATION", help="Age of what to delete: 90d, 12h, 1d12h.")
     ],
     batch: Annotated[
-        int, typer.Option(min=1, max=100_000, help="How many events to delete at a time.")
+        int, typer.Option(min=1, max=100_000, help="Events to delete in one transaction.")
     ] = 5_000,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count them, and delete nothing.")
+        bool, typer.Option("--dry-run", help="Count what matches; delete nothing.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete the events that happened longer ago than a duration.
+    """Delete stored events that are older than a duration.
 
-    With them go the rate limits that could refuse only events as old. Each batch is a transaction
-    of its own: it holds nobody up, and may be stopped at any time and run again. The outbox is
-    left alone: what waits there is still published. Needs no more than the role outbox_purger.
+    Rate limits that expired with them go too. Deletes in batches, each a transaction: it blocks
+    nobody, and may be stopped and run again. The outbox stays as it is; pending rows are still
+    published. Needs the role outbox_purger.
     """
-    from relay.database import schema
-    from relay.database.session import connected
+    from relay.cli.database import database
+    from relay.cli.printout.json_lines import print_json
     from relay.operations import retention
-    from relay.settings import load
 
     age = _age(older_than)
-    database = load(database=True).database
-    with connected(database.conninfo(), "relay purge-events", PATIENCE_SECONDS) as connection:
-        schema.verify(connection)
+    with database("relay purge-events", patience_seconds=retention.PATIENCE_SECONDS) as connection:
         before = retention.cutoff(connection, age)
         found = retention.count(connection, before)
         limits_found = retention.count_limits(connection, before)
@@ -54,14 +45,15 @@ def purge_events(
     if as_json:
         answer = {"before": before.isoformat(), "found": found, "deleted": deleted}
         limited = {"limits_found": limits_found, "limits_deleted": limits_deleted}
-        typer.echo(json.dumps(answer | limited | {"dry_run": dry_run}))
+        print_json(answer | limited | {"dry_run": dry_run})
+        return
+    moment = before.isoformat(sep=" ", timespec="seconds")
+    if dry_run:
+        typer.echo(f"{found:,} events before {moment} and {limits_found:,} rate limits match.")
+        typer.echo("Nothing was deleted. Repeat without --dry-run.")
     else:
-        verb, events, limits_count = (
-            ("would be", found, limits_found) if dry_run else ("were", deleted, limits_deleted)
-        )
-        moment = before.isoformat(sep=" ", timespec="seconds")
-        typer.echo(f"Events before {moment}: {events:,} {verb} deleted.")
-        typer.echo(f"Rate limits of none but such events: {limits_count:,} {verb} deleted.")
+        typer.echo(f"{deleted:,} events before {moment} were deleted.")
+        typer.echo(f"{limits_deleted:,} expired rate limits were deleted.")
 
 
 def _shown(batches: Iterable[int], what: str, total: int, *, batch: int, hidden: bool) -> int:

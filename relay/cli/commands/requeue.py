@@ -1,6 +1,4 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
-from relay.cli.commands.options import (
+from relay.cli.options import (
     AsJson,
     Confirm,
     DryRun,
@@ -29,20 +27,17 @@ def requeue(  # noqa: PLR0913 - an option each
     person: Person = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let parked rows go out again, under their old ids.
+    """Publish parked rows again, under their old ids.
 
-    Which rows: those with the IDS, or the parked ones that fit all that is said. Begin with
-    --dry-run, which prints them and their count. Needs the roles outbox_reader and
-    outbox_operator. Exits 1, with nothing done, where the count is another one by then.
+    Selects rows by id, or all parked rows that match every given option; then --confirm is needed.
+    Start with --dry-run. Needs the roles outbox_reader and outbox_operator.
     """
-    from relay.cli.commands.changing import Change, change_rows
-    from relay.operations.actions import requeue as act
+    from relay.cli.changing import Change, Request, change_rows
+    from relay.operations import actions
     from relay.operations.selection import Selection
-    from relay.operations.states import refuse_states
 
     selection = Selection(ids, "parked", key, name, topic, older_than, newer_than)
-    change = Change("requeue", "requeued", act, "is not parked, or gone", check=refuse_states)
-    change_rows(
-        change, selection, dry_run=dry_run, confirm=confirm, reason=reason, person=person,
-        as_json=as_json,
-    )  # fmt: skip
+    change = Change(
+        "requeue", "requeued", actions.requeue, "is not parked, or gone", sends_again=True
+    )
+    change_rows(change, selection, Request(dry_run, confirm, reason, person, as_json))

@@ -1,10 +1,11 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
 import typer
 
 
 def run() -> None:
-    """Relay the outbox until SIGTERM, in the foreground; the log goes to standard error."""
+    """Relay the outbox until SIGTERM, in the foreground.
+
+    Any number of relays may run. The log goes to standard error.
+    """
     from relay import logs
     from relay.daemon import lifecycle
     from relay.daemon.kafka.property_faults import property_faults

@@ -1,49 +1,47 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
-import json
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from relay.cli.commands.options import AsJson, as_text
+from relay.cli.options import AsJson
 
 
 def show(
-    row_id: Annotated[int, typer.Argument(metavar="ID", min=1, help="The row's id, or seq.")],
+    row_id: Annotated[int, typer.Argument(metavar="ID", min=1, help="Id (seq) of the row.")],
     *,
     payload: Annotated[
-        bool, typer.Option("--payload", help="Its content too, with secrets redacted.")
+        bool, typer.Option("--payload", help="Show its content too, with secrets redacted.")
     ] = False,
     unredacted: Annotated[
-        bool, typer.Option("--unredacted", help="Its content as it is stored.")
+        bool, typer.Option("--unredacted", help="Show its content as it is stored.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show one row of the outbox.
 
-    Needs the role outbox_reader; for the content outbox_payload_reader as well. Exits 1 where
-    there is no such row: it was published, or discarded (see outbox_audit).
+    Exits 1 if there is no such row: it was published or discarded (see outbox_audit). Needs the
+    role outbox_reader; for the content outbox_payload_reader as well.
     """
+    from dataclasses import asdict
+
+    from relay.cli.database import database
+    from relay.cli.printout.json_lines import print_json
+    from relay.cli.printout.rows import print_row
     from relay.errors import RelayError
     from relay.operations.selection import Selection, content, find
-    from relay.settings import load
 
-    database = load(database=True).database
-    rows = find(database, Selection(ids=[row_id]), limit=1)
-    said = content(database, row_id) if rows and (payload or unredacted) else None
+    with database("relay show") as connection:
+        rows = find(connection, Selection(ids=[row_id]), limit=1)
+        stored = content(connection, row_id) if rows and (payload or unredacted) else None
     if not rows:
-        raise RelayError(f"There is no row {row_id}: it was published, or discarded.")
+        raise RelayError(f"There is no row {row_id}: it was published or discarded.")
     shown = asdict(rows[0])
-    if said:
+    if stored:
         from relay.service.redaction.redactor import Redactor
 
         redactor = Redactor.from_environment()
-        for name, value in asdict(said).items():
+        for name, value in asdict(stored).items():
             shown[name] = value if unredacted else redactor.redact(value)
     if as_json:
-        typer.echo(json.dumps(shown, default=as_text))
+        print_json(shown)
     else:
-        from relay.cli.printout.rows import print_row
-
         print_row(shown)

@@ -1,16 +1,13 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
-import json
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from relay.cli.commands.options import AsJson, as_text
+from relay.cli.options import AsJson
 
 
 class KeyOrder(StrEnum):
-    """What puts a key on top of the list."""
+    """Order of the keys in the list."""
 
     ROWS = "rows"
     AGE = "age"
@@ -19,28 +16,27 @@ class KeyOrder(StrEnum):
 def status(
     *,
     as_json: AsJson = False,
-    all_shards: Annotated[
-        bool, typer.Option("--all", help="Show shards that have nothing to do as well.")
-    ] = False,
+    all_shards: Annotated[bool, typer.Option("--all", help="List idle shards too.")] = False,
     by: Annotated[
-        KeyOrder, typer.Option(help="Keys with most rows first, or with the oldest.")
+        KeyOrder, typer.Option(help="Keys with most rows first, or with the oldest row.")
     ] = KeyOrder.ROWS,
-    keys: Annotated[int, typer.Option(min=1, max=1000, help="How many keys to list.")] = 10,
+    keys: Annotated[int, typer.Option(min=1, max=1000, help="Number of keys to list.")] = 10,
     parked: Annotated[
-        int, typer.Option(min=1, max=1000, help="How many parked rows to list.")
+        int, typer.Option(min=1, max=1000, help="Number of parked rows to list.")
     ] = 10,
 ) -> None:
-    """Show what waits, since when, who works on which shard, and what is parked.
+    """Show backlog, age, holders of shards, busiest keys and parked rows.
 
-    Reads no payload, holds nobody up, and needs no more than the role outbox_reader.
+    Reads no payload and blocks nobody. Needs the role outbox_reader.
     """
+    from relay.cli.database import database
+    from relay.cli.printout.json_lines import print_json
+    from relay.cli.printout.status import print_status
     from relay.operations.status import inspect
-    from relay.settings import load
 
-    found = inspect(load(database=True).database, keys=keys, order=by.value, parked=parked)
+    with database("relay status") as connection:
+        found = inspect(connection, keys=keys, order=by.value, parked=parked)
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), default=as_text))
+        print_json(found.as_dict())
     else:
-        from relay.cli.printout.status import print_status
-
         print_status(found, all_shards=all_shards)

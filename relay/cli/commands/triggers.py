@@ -1,37 +1,38 @@
-# ruff: noqa: PLC0415 - what a command needs is imported in it, so that the relay stays small
-
 from typing import Annotated
 
 import typer
 
+from relay.cli.options import AsJson
 
-def triggers(
-    table: Annotated[str, typer.Argument(help="The table, or SCHEMA.TABLE.")],
+
+def triggers(  # noqa: PLR0913 - an option each
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="Name of the table, or SCHEMA.TABLE.")
+    ],
     *,
     key: Annotated[
-        str, typer.Option(help="The column with the key; of several (a,b) the first that is set.")
+        str, typer.Option(help="Column with the key; of several (a,b) the first that is not null.")
     ],
     columns: Annotated[
-        str, typer.Option(help="The columns to publish: a,b,c. Nothing else leaves.")
+        str, typer.Option(help="Columns to publish (a,b,c); no others leave the table.")
     ] = "",
-    identity: Annotated[
-        str, typer.Option("--id", help="The column or columns of the primary key.")
-    ] = "id",
+    identity: Annotated[str, typer.Option("--id", help="Columns of the primary key.")] = "id",
     name: Annotated[
-        str | None, typer.Option(help="The name on the stream, such as ClusterState.")
+        str | None, typer.Option(help="Name on the stream, such as ClusterState.")
     ] = None,
     topic: Annotated[
-        str | None, typer.Option(help="The topic; else the relay's default topic.")
+        str | None, typer.Option(help="Topic of the snapshots; by default the relay's own.")
     ] = None,
-    drop: Annotated[bool, typer.Option("--drop", help="Print how to take it away again.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Print the SQL that removes it.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Print the SQL of a trigger that publishes snapshots of a table, whoever writes it.
+    """Print the SQL of a trigger that publishes snapshots of a table.
 
-    For services in any language and for code that is not yours. A transaction yields one snapshot
-    of each row that it changed: the row at the commit, or of a deleted row the last one with
-    "deleted": true. While streaming is switched off it writes nothing. Needs no database; pipe the
-    output into psql.
+    For services in any language, and for code that is not yours. A transaction yields one snapshot
+    of each row that it changed: the row as committed, or the last one with "deleted": true. Nothing
+    is written while streaming is off. Needs no database; pipe the output into psql.
     """
+    from relay.cli.printout.json_lines import print_json
     from relay.formats import format_of
     from relay.operations.triggers import TrackedTable, listed
     from relay.service.redaction.redactor import Redactor
@@ -48,5 +49,8 @@ def triggers(
         topic=topic,
     )
     tracked.check(Redactor.from_environment())
-    sql = tracked.drop() if drop else tracked.create(settings.database.outbox_schema)
-    typer.echo(sql, nl=False)
+    script = tracked.drop() if drop else tracked.create(settings.database.outbox_schema)
+    if as_json:
+        print_json({"table": table, "name": tracked.name, "sql": script})
+    else:
+        typer.echo(script, nl=False)

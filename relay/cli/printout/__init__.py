@@ -1,1 +1,1 @@
-"""What the commands print for people; for programs there is --json."""
+"""Tables for people, and JSON for programs."""

@@ -1,4 +1,4 @@
-"""A count that goes on while something long is done, for whoever looks at a screen."""
+"""Progress of a long operation, on a terminal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 @dataclass
 class Count:
-    """How many are done."""
+    """Running count."""
 
     progress: Progress
     what: str
@@ -24,7 +24,7 @@ class Count:
 
 @contextmanager
 def counting(what: str) -> Iterator[Count]:
-    """Show on standard error how many of *what* are done, if that is a terminal."""
+    """Show on standard error the count of *what*, if that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(

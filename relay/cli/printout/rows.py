@@ -11,7 +11,7 @@ from relay.operations.selection import Row
 
 
 def print_rows(rows: Iterable[Row], next_after: int | None = None) -> None:
-    """Print a table with a line for each row, and how to get the next page, if there is one."""
+    """Print a table with a line for each row, and the option for the next page, if there is one."""
     table = Table()
     for heading in ("id", "shard", "age", "attempts"):
         table.add_column(heading, justify="right")
@@ -25,9 +25,9 @@ def print_rows(rows: Iterable[Row], next_after: int | None = None) -> None:
     if table.row_count:
         console().print(table)
     else:
-        console().print("No rows.")
+        console().print("No rows match.")
     if next_after is not None:
-        console().print(f"There are more: go on with --after {next_after}.")
+        console().print(f"More rows follow. Repeat with --after {next_after}.")
 
 
 def print_row(row: Mapping[str, Any]) -> None:

@@ -38,7 +38,7 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
     paused = [shard for shard in status.shards if shard.paused_at]
     yield "database", status.database
     yield "schema", f"version {status.schema_version}"
-    yield "streaming", "on" if status.streaming else "off (as triggers and outbox_emit() see it)"
+    yield "streaming", "on" if status.streaming else "off (for triggers and outbox_emit())"
     yield "pending", count(status.pending, capped=status.pending_is_capped)
     yield "oldest", age(status.oldest_age_seconds)
     yield "parked", count(status.parked, capped=status.parked_is_capped)
@@ -73,7 +73,7 @@ def _state(shard: Shard) -> str:
     if shard.paused_at:
         states.append(f"paused since {moment(shard.paused_at)}")
     if shard.isolated_until is not None:
-        states.append(f"in small steps up to row {shard.isolated_until}")
+        states.append(f"isolated up to row {shard.isolated_until}")
     return ", ".join(states) or "-"
 
 
@@ -85,7 +85,7 @@ def _holder(holder: Holder | None) -> Text:
 
 
 def _keys(keys: Iterable[Key]) -> Table:
-    table = Table(title="Keys that wait", title_justify="left")
+    table = Table(title="Keys with pending rows", title_justify="left")
     table.add_column("key")
     for heading in ("shard", "pending", "oldest"):
         table.add_column(heading, justify="right")
@@ -97,7 +97,7 @@ def _keys(keys: Iterable[Key]) -> Table:
 
 
 def _parked(rows: Iterable[ParkedRow]) -> Table:
-    table = Table(title="Parked rows, the newest first", title_justify="left")
+    table = Table(title="Parked rows, newest first", title_justify="left")
     for heading in ("id", "parked at", "name", "topic", "key", "attempts", "error"):
         table.add_column(heading)
     for row in rows:

@@ -1,18 +1,18 @@
-"""What every printout is made of: values as people read them, on a terminal or elsewhere."""
+"""Values as people read them, on a terminal or elsewhere."""
 
 from datetime import datetime
 
 from rich.console import Console
 from rich.text import Text
 
-# Where nobody looks at a screen, lines are not broken at 80 characters.
+# Away from a terminal, lines are not broken at 80 characters.
 PLAIN_WIDTH = 200
 
 _AGES = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 def console() -> Console:
-    """Return where to print: lines are broken on a terminal alone."""
+    """Return the standard output: lines are broken on a terminal alone."""
     screen = Console()
     return screen if screen.is_terminal else Console(width=PLAIN_WIDTH)
 

@@ -1,39 +1,36 @@
-"""What ails an outbox and its relays, and what to do about each fault."""
+"""Diagnosis of outbox, relay and broker; each fault comes with its remedy."""
 
 from collections.abc import Iterator
+from typing import Final
 
+from relay.database.session import Connection
 from relay.operations import preflight
-from relay.operations.preflight import Finding, Outcome
-from relay.settings import load
+from relay.operations.doctor import database
+from relay.operations.findings import Finding, Outcome, skipped
+from relay.settings import Settings
 
-_DATABASE = ("rights", "statistics", "plan", "vacuum", "xmin", "clock", "sequence")
-_STREAM = ("rights on topics", "size limits", "seq")
+_STREAM: Final = ("rights on topics", "size limits", "seq")
+SUBJECTS: Final = (*preflight.SUBJECTS, *database.SUBJECTS, *_STREAM)
 
 
-def diagnose() -> Iterator[Finding]:
-    """Look at what `relay check` looks at, and then deeper, as far as that is sound.
-
-    Raises:
-        DatabaseUnavailableError: the database went away in between.
-    """
+def diagnose(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    """Yield the findings of the preflight, then of each deeper check whose ground is sound."""
     outcomes: dict[str, Outcome] = {}
-    for finding in preflight.findings():
+    for finding in preflight.examine(connection, settings):
         outcomes[finding.subject] = finding.outcome
         yield finding
-    if outcomes.get("schema") != "ok":
-        yield from preflight.skipped("without the outbox tables", *_DATABASE, *_STREAM)
+    if outcomes["schema"] != "ok":
+        yield from skipped("without the outbox tables", *database.SUBJECTS, *_STREAM)
         return
-    settings = load(database=True, stream=True, relay=True)
-    from relay.operations.doctor import database  # noqa: PLC0415
-
-    for finding in database.examine(settings.database):
+    for finding in database.examine(connection):
         outcomes[finding.subject] = finding.outcome
         yield finding
     if outcomes["rights"] != "ok":
-        yield from preflight.skipped("without the rights of a relay", *_STREAM)
-    elif outcomes.get("broker") == "ok":
+        yield from skipped("without the rights of a relay", *_STREAM)
+    elif outcomes["broker"] != "ok":
+        yield from skipped("without a broker", *_STREAM)
+    else:
+        # Slow to import, and not needed while streaming is off.
         from relay.operations.doctor import stream  # noqa: PLC0415
 
-        yield from stream.examine(settings)
-    else:
-        yield from preflight.skipped("without a broker", *_STREAM)
+        yield from stream.examine(connection, settings.kafka, settings.relay.max_message_bytes)

@@ -1,4 +1,4 @@
-"""Whether PostgreSQL lets a relay work as fast as it can, and keeps doing so."""
+"""PostgreSQL as a relay needs it: rights, plan, vacuum, clock and sequence."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -7,10 +7,10 @@ from typing import Any, Final
 from psycopg import errors
 
 from relay.daemon.postgres import queries as daemon
-from relay.database.session import Connection, bounded, connected
-from relay.operations.preflight import Finding
+from relay.database.session import Connection, bounded
+from relay.operations.findings import Finding
 from relay.operations.queries import doctor as queries
-from relay.settings import SHARDS, DatabaseSettings
+from relay.settings import SHARDS
 
 DEAD_ROWS: Final = 1_000_000
 XMIN_SECONDS: Final = 3_600.0
@@ -27,24 +27,10 @@ _CLAIM: Final[Mapping[str, Any]] = {
 }
 
 
-def examine(database: DatabaseSettings) -> Iterator[Finding]:
-    """Ask one thing after the other; what is not to be had is a finding too.
-
-    Raises:
-        DatabaseUnavailableError: there is no connection, or it broke.
-    """
-    questions: Mapping[str, Callable[[Connection], Finding]] = {
-        "rights": _rights,
-        "statistics": _statistics,
-        "plan": _plan,
-        "vacuum": _vacuum,
-        "xmin": _xmin,
-        "clock": _clock,
-        "sequence": _sequence,
-    }
-    with connected(database.conninfo(), "relay doctor") as connection:
-        for subject, question in questions.items():
-            yield _asked(subject, question, connection)
+def examine(connection: Connection) -> Iterator[Finding]:
+    """Yield a finding about each of SUBJECTS, in transactions of their own."""
+    for subject, question in _QUESTIONS.items():
+        yield _asked(subject, question, connection)
 
 
 def _asked(
@@ -54,9 +40,10 @@ def _asked(
         with bounded(connection):
             return question(connection)
     except errors.InsufficientPrivilege:
-        return Finding(subject, "skipped", "this user lacks the rights of a relay")
+        return Finding(subject, "skipped", "not checked: this user lacks the rights of a relay")
     except errors.QueryCanceled:
-        return Finding(subject, "warning", "PostgreSQL did not answer in time: is it overloaded?")
+        detail = "unknown: PostgreSQL did not answer in time. Look for locks and load, then repeat"
+        return Finding(subject, "warning", detail)
 
 
 def _rights(connection: Connection) -> Finding:
@@ -164,9 +151,8 @@ def _sequence(connection: Connection) -> Finding:
     drawn, highest = row
     if drawn < highest:
         advice = (
-            f"outbox_id_seq is at {drawn}, and there is a row {highest}: new rows would fail, and "
-            "look older than old ones. Before anybody writes, as the owner: "
-            f"SELECT setval('outbox_id_seq', {highest})"
+            f"outbox_id_seq is at {drawn}, behind row {highest}: new rows fail, or look older than "
+            f"they are. Move it forward, as the owner: {queries.ADVANCE.format(to=highest)}"
         )
         return Finding("sequence", "failed", advice, 1)
     return Finding("sequence", "ok", f"at {drawn}, not behind any row")
@@ -176,3 +162,15 @@ def _only(connection: Connection, statement: str) -> Any:  # noqa: ANN401 - what
     row = connection.execute(statement.encode()).fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM has a row
     return row[0]
+
+
+_QUESTIONS: Final[Mapping[str, Callable[[Connection], Finding]]] = {
+    "rights": _rights,
+    "statistics": _statistics,
+    "plan": _plan,
+    "vacuum": _vacuum,
+    "xmin": _xmin,
+    "clock": _clock,
+    "sequence": _sequence,
+}
+SUBJECTS: Final = tuple(_QUESTIONS)

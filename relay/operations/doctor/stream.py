@@ -1,4 +1,4 @@
-"""Whether Kafka takes what waits: the topics, the rights on them, and their limits."""
+"""The topics that rows wait for: rights on them, their limits, and the last `seq` there."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -11,29 +11,31 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
     TopicDescription,
 )
+from psycopg import errors
 
 from relay.daemon.kafka.properties import client_properties
-from relay.database.session import bounded, connected
-from relay.operations.preflight import BROKER_SECONDS, Finding
+from relay.database.session import Connection, bounded
+from relay.operations.findings import Finding
+from relay.operations.preflight import BROKER_SECONDS
 from relay.operations.queries import doctor as queries
-from relay.settings import Settings
+from relay.settings import KafkaSettings
 
 ROWS_LOOKED_AT: Final = 100_000
 _NEEDED: Final = {AclOperation.WRITE: "Write", AclOperation.DESCRIBE: "Describe"}
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at the default topic, and at each that rows wait for.
-
-    Raises:
-        DatabaseUnavailableError: there is no connection, or it broke.
-    """
-    default = settings.kafka.event_stream_topic or ""
-    with connected(settings.database.conninfo(), "relay doctor") as connection, bounded(connection):
-        waiting = {"topic": default, "limit": ROWS_LOOKED_AT}
-        largest: dict[str, int] = {default: 0, **dict(connection.execute(queries.WAITING, waiting))}
-        drawn, _ = connection.execute(queries.DRAWN).fetchone() or (0, 0)
-    properties: dict[str, Any] = {**client_properties(settings.kafka), "log_level": 0}
+def examine(
+    connection: Connection, kafka: KafkaSettings, max_message_bytes: int | None
+) -> Iterator[Finding]:
+    """Yield findings about the default topic, and about each other topic that rows wait for."""
+    default = kafka.event_stream_topic or ""
+    largest = {default: 0}
+    try:
+        largest |= _waiting(connection, default)
+    except errors.QueryCanceled:
+        detail = f"unknown beside {default}: PostgreSQL did not answer in time. Repeat"
+        yield Finding("topics of waiting rows", "warning", detail)
+    properties: dict[str, Any] = {**client_properties(kafka), "log_level": 0}
     admin = AdminClient(properties)
     described = admin.describe_topics(
         TopicCollection(list(largest)),
@@ -48,9 +50,16 @@ def examine(settings: Settings) -> Iterator[Finding]:
                 yield _missing(topic, error)
             continue
         yield _rights(topic, description)
-        yield _limit(topic, admin, largest[topic], settings.relay.max_message_bytes)
+        yield _limit(topic, admin, largest[topic], max_message_bytes)
         if topic == default:
-            yield _sequence(topic, drawn, properties)
+            yield _sequence(topic, properties, connection)
+
+
+def _waiting(connection: Connection, default: str) -> dict[str, int]:
+    """Return the size of the largest row that waits for each topic."""
+    with bounded(connection):
+        parameters = {"topic": default, "limit": ROWS_LOOKED_AT}
+        return dict(connection.execute(queries.WAITING, parameters).fetchall())
 
 
 def _missing(topic: str, error: KafkaException) -> Finding:
@@ -93,18 +102,22 @@ def _limit(topic: str, admin: AdminClient, largest: int, given: int | None) -> F
     return Finding(subject, "ok", f"{limit:,} bytes; the largest row that waits has {largest:,}")
 
 
-def _sequence(topic: str, drawn: int, properties: Mapping[str, Any]) -> Finding:
-    """Compare the sequence with the last messages: a restored backup may lie behind them."""
+def _sequence(topic: str, properties: Mapping[str, Any], connection: Connection) -> Finding:
+    """Compare the last messages with the sequence: a restored backup may lie behind them."""
     subject = f"seq on {topic}"
     try:
         highest = max(_last_seqs(topic, properties), default=0)
     except KafkaException as error:
         return Finding(subject, "skipped", f"the topic may not be read ({error.args[0].str()})")
+    # After the topic: in the other order, rows that are published in between look like a restore.
+    with bounded(connection):
+        drawn, _ = connection.execute(queries.DRAWN).fetchone() or (0, 0)
     if highest > drawn:
         advice = (
             f"the topic has seq {highest}, and outbox_id_seq is at {drawn}: a backup was restored, "
-            "or another outbox publishes there. Consumers would take new snapshots for old ones. "
-            f"Before anybody writes, as the owner: SELECT setval('outbox_id_seq', {highest})"
+            "or another outbox publishes there. Consumers take new snapshots for old ones until "
+            "the sequence is beyond. After a restore, move it forward, as the owner: "
+            f"{queries.ADVANCE.format(to=highest)}"
         )
         return Finding(subject, "failed", advice, 1)
     return Finding(subject, "ok", f"the last messages have up to {highest}, not beyond the outbox")

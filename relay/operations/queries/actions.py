@@ -1,4 +1,4 @@
-"""What operators change. The functions keep the reason, and are all that operators may use."""
+"""Changes by operators. The functions keep the reason, and are all that operators may use."""
 
 from typing import Final
 

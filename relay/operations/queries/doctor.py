@@ -1,8 +1,8 @@
-"""The questions of `relay doctor` to PostgreSQL, with their reasons."""
+"""Statements of `relay doctor`, each with its reason."""
 
 from typing import Final
 
-# What a relay does with each table, and whether this user may. The grants are in schema.sql.
+# Each right that a relay uses and this user lacks. The grants are in schema.sql.
 MISSING_RIGHTS: Final = """
 SELECT what
   FROM (VALUES
@@ -36,12 +36,21 @@ SELECT current_setting('autovacuum')::boolean AS is_on,
 
 CLOCK: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
-# How far ids were drawn, and the highest that is there: lower only where the sequence was set back.
+# The snapshot that sees the rows is older than the read of the sequence, which no snapshot holds
+# still: so the first is below the second only where the sequence was set back.
 DRAWN: Final = """
 SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END AS drawn,
        coalesce((SELECT max(id) FROM outbox), 0) AS highest
   FROM outbox_id_seq
 """
+
+# The remedy to type: safe even an hour late and under load. No setval() is: whatever number it is
+# given, others draw ids before it takes effect, and it takes those back. Drawing ids moves forward
+# alone, and draws none where the sequence is beyond already.
+ADVANCE: Final = (
+    "SELECT max(nextval('outbox_id_seq')) FROM "
+    "(SELECT generate_series(last_value, {to}) FROM outbox_id_seq) AS behind"
+)
 
 # Among the oldest rows: what cannot be published is among them.
 WAITING: Final = """

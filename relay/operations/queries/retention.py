@@ -1,9 +1,11 @@
-"""Statements of retention."""
+"""Statements of retention, each with its reason."""
 
 from typing import Final
 
+# By the clock of the database, whatever that of this machine says.
 CUTOFF: Final = "SELECT statement_timestamp() - %(age)s"
 
+# Along outbox_event_by_time.
 COUNT: Final = "SELECT count(*) FROM outbox_event WHERE event_time < %(before)s"
 
 # Where the next batch ends: its last row, in the order of outbox_event_by_time.
@@ -19,12 +21,14 @@ SELECT event_time, id
  LIMIT 1
 """
 
+# A range of the index, whatever else has become old meanwhile.
 DELETE: Final = """
 DELETE FROM outbox_event
  WHERE (event_time, id) > (%(time)s::timestamptz, %(id)s)
    AND (event_time, id) <= (%(last_time)s, %(last_id)s)
 """
 
+# Limits that could refuse only events as old as those that go.
 COUNT_LIMITS: Final = "SELECT count(*) FROM outbox_event_limit WHERE last_at + pause <= %(before)s"
 
 # Rows that a service asks about at this moment are left: waiting for several could be a deadlock.

@@ -1,6 +1,6 @@
-"""The statements of `relay status`, with their reasons.
+"""Statements of `relay status`, each with its reason.
 
-Everything goes through the view, which has no payload and which the reader's role may see.
+All go through the view, which has no payload and which the reader's role may see.
 """
 
 from typing import Final

@@ -1,7 +1,9 @@
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
+from typing import Any
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import Table, inspect
 from sqlalchemy.orm import Mapper
 
@@ -68,9 +70,11 @@ class MappedClasses:
         """Let statements on tracked tables pass, in this thread or task."""
         return self._guard.opened()
 
-    def pages(self, conninfo: str, cluster: UUID | None, rows: int) -> Iterator[StatePage]:
+    def pages(
+        self, connection: psycopg.Connection[Any], cluster: UUID | None, rows: int
+    ) -> Iterator[StatePage]:
         """Yield the current states of *cluster*, or of all, about *rows* at a time."""
-        return state_pages(conninfo, tuple(self._tracked.values()), cluster, rows)
+        return state_pages(connection, tuple(self._tracked.values()), cluster, rows)
 
     def close(self) -> None:
         """Stop tracking. What sessions have already noted is still written."""

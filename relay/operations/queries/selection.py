@@ -1,9 +1,9 @@
-"""Finding rows, and showing one. Only the last statement reads a payload."""
+"""Statements that find rows and show one. Only the last reads a payload."""
 
 from typing import Final
 
-# A selection is what all parameters that are given have in common, by pages of ascending id. Values
-# are known when the statement is planned, so that each of them may still use its index.
+# A row matches all parameters that are given; pages go by ascending id. Values are known when the
+# statement is planned, so that each of them may still use its index.
 SELECT: Final = """
 SELECT id,
        event_id,

@@ -1,36 +1,22 @@
-"""Looks for secrets that are in the tables already, and tells where, never what."""
+"""Secret audit: search of the tables for secrets; it tells where they are, never their values."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from psycopg import sql
 from psycopg.rows import dict_row
 
-from relay.database.session import Connection
+from relay.database.session import Connection, needing
+from relay.operations.queries import secret_audit as queries
 from relay.service.redaction.redactor import Redactor
 
 BATCH_ROWS: Final = 100
 
-# Both by their primary keys: no sort, no index of its own, and a page at a time.
-_SOURCES: Final[Mapping[str, sql.SQL]] = {
-    "outbox": sql.SQL(
-        "SELECT id, name, payload, headers FROM outbox"
-        " WHERE id > %(after)s AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)"
-        " ORDER BY id LIMIT %(rows)s"
-    ),
-    "outbox_event": sql.SQL(
-        "SELECT id, name, message, request_id, props FROM outbox_event"
-        " WHERE id > %(after)s AND (%(since)s::timestamptz IS NULL OR event_time >= %(since)s)"
-        " ORDER BY id LIMIT %(rows)s"
-    ),
-}
-
 
 @dataclass(frozen=True)
 class Exposure:
-    """A field that holds what looks like a secret; *id* is the row's in *table*."""
+    """Field that seems to hold a secret; *id* is the row's in *table*."""
 
     table: str
     id: int
@@ -46,12 +32,15 @@ def exposures(
     limit: int | None,
     seen: Callable[[int], None],
 ) -> Iterator[Exposure]:
-    """Yield every field of the outbox and the table outbox_event that the redactor would change.
+    """Yield every field of the outbox and the events that the redactor would change.
 
-    *since*: rows written, events happened from then on. *limit*: the first rows of each table.
-    *seen* is told how many rows are done, a page at a time.
+    *since*: time from which rows were written and events happened. *limit*: rows to read of each
+    table. *seen* is called with the number of rows of each page that is done.
+
+    Raises:
+        SchemaError: the user may not read payloads.
     """
-    for table, query in _SOURCES.items():
+    for table, query in queries.BY_TABLE.items():
         left, after = limit, 0
         while left is None or left > 0:
             rows = BATCH_ROWS if left is None else min(BATCH_ROWS, left)
@@ -87,8 +76,12 @@ def _fields(row: Mapping[str, Any], redactor: Redactor) -> Iterator[str]:
 
 
 def _page(
-    connection: Connection, query: sql.SQL, after: int, since: datetime | None, rows: int
+    connection: Connection, query: str, after: int, since: datetime | None, rows: int
 ) -> list[dict[str, Any]]:
     values = {"after": after, "since": since, "rows": rows}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, values).fetchall()
+    with (
+        needing("outbox_payload_reader"),
+        connection.transaction(),
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        return cursor.execute(query.encode(), values).fetchall()

@@ -1,4 +1,4 @@
-"""`relay audit` finds secrets that got into the tables, and shows where, never what."""
+"""`relay audit` finds secrets in the tables, and prints where they are, never their values."""
 
 import json
 from collections.abc import Callable
@@ -69,7 +69,7 @@ def test_since_and_limit(audit: Audit, exposed: Database) -> None:
     assert [line.split("\t")[0] for line in shown[:-1]] == ["outbox 251"] * 4
     code, shown = audit("--limit", "150", environment=given)
     assert code == 1
-    assert shown[-1] == "151 rows looked at, 1 fields look like secrets."
+    assert shown[-1] == "151 rows searched; 1 fields seem to hold secrets."
 
 
 def test_names_of_ones_own(audit: Audit, database: Database) -> None:
