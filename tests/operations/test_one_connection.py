@@ -31,6 +31,7 @@ from relay.operations.doctor import stream as doctor_stream
 from relay.operations.replay import Replay
 from relay.operations.selection import Selection
 from relay.operations.triggers import TrackedTable
+from relay.service.composer import Composer
 from relay.service.redaction.redactor import Redactor
 from relay.settings import KafkaSettings, Settings, load
 from tests.support.models import Cluster, Host
@@ -62,7 +63,7 @@ def stored_events(connection: Connection) -> None:
     settings = streaming_off()
     form = format_of(settings.events.stream_preset)
     metadata = envelope.metadata(form.versions(settings.versions))
-    EVERYTHING.events(connection, form, metadata, Redactor())
+    EVERYTHING.events(connection, Composer(format=form, metadata=metadata, redactor=Redactor()))
 
 
 CALLS: dict[Callable[..., Any], Callable[[Connection], Any]] = {
