@@ -52,11 +52,14 @@ def streaming_off() -> Settings:
     return load()
 
 
-def tracked() -> Outbox:
+def tracked_states(connection: Connection) -> None:
     outbox = Outbox(streaming=True)
     outbox.track(Cluster)
     outbox.track(Host)
-    return outbox
+    try:
+        EVERYTHING.outbox(connection, outbox)
+    finally:
+        outbox.close()
 
 
 def stored_events(connection: Connection) -> None:
@@ -91,7 +94,7 @@ CALLS: dict[Callable[..., Any], Callable[[Connection], Any]] = {
     replay.require_streaming: replay.require_streaming,
     Replay.events: stored_events,
     Replay.tables: EVERYTHING.tables,
-    Replay.outbox: lambda c: EVERYTHING.outbox(c, tracked()),
+    Replay.outbox: tracked_states,
 }
 
 
