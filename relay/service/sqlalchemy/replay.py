@@ -7,11 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
+from relay.database.connection import BoundedConnection
+from relay.database.queries import SEARCH_PATH
 from relay.service.replay import LOCK_TIMEOUT, StatePage, is_about
 from relay.service.sqlalchemy.buffer import buffer_of
 from relay.service.sqlalchemy.rows import Identity
@@ -49,9 +51,16 @@ def _engine_over(connection: psycopg.Connection[Any]) -> Iterator[Engine]:
     connection.autocommit = False
     try:
         with _driver_errors():
-            yield create_engine(
+            engine = create_engine(
                 "postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool
             )
+            if isinstance(connection, BoundedConnection) and (path := connection.search_path()):
+                event.listen(
+                    engine,
+                    "begin",
+                    lambda each: each.exec_driver_sql(SEARCH_PATH, {"search_path": path}),
+                )
+            yield engine
     finally:
         if not connection.closed:
             connection.rollback()
