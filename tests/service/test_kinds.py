@@ -139,8 +139,10 @@ class LedgerTracking:
     def untracked(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def pages(self, conninfo: str, _cluster: UUID | None, rows: int) -> Iterator[StatePage]:
-        yield StatePage(conninfo, rows, self.close)
+    def pages(
+        self, connection: psycopg.Connection[Any], _cluster: UUID | None, rows: int
+    ) -> Iterator[StatePage]:
+        yield StatePage(str(connection), rows, self.close)
 
     def close(self) -> None:
         self.options = None
@@ -168,7 +170,8 @@ def test_a_new_kind_is_a_folder_and_a_line(monkeypatch: pytest.MonkeyPatch) -> N
     (found,) = trackings
     assert found.options == TrackOptions(key="id", exclude=["pages"])
     assert found.marked == [(ledger, (1, 2), False), (ledger, (3,), True)]
-    assert [page.name for page in outbox.state_pages("there", None, 5)] == ["there"]
+    there: Any = "there"
+    assert [page.name for page in outbox.state_pages(there, None, 5)] == ["there"]
     outbox.close()
     with pytest.raises(EventDefinitionError, match="Ledger is not tracked"):
         outbox.snapshot(ledger, Ledger, 1)

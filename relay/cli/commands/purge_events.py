@@ -80,5 +80,8 @@ def _age(text: str) -> timedelta:
     except ValueError as error:
         raise typer.BadParameter(f"{error}", param_hint="--older-than") from None
     if not age:
-        raise typer.BadParameter("it would delete every event", param_hint="--older-than")
+        raise typer.BadParameter(
+            "it would delete every event",
+            param_hint="--older-than",
+        )
     return age
