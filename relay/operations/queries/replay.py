@@ -46,9 +46,14 @@ SELECT {publish}, {parts}
 
 
 def rows(
-    table: sql.Composable, row_function: sql.Composable, key: Sequence[str], identity: Sequence[str],
-    after: Sequence[str], *, dry_run: bool,
-) -> sql.Composed:  # fmt: skip
+    table: sql.Composable,
+    row_function: sql.Composable,
+    key: Sequence[str],
+    identity: Sequence[str],
+    after: Sequence[str],
+    *,
+    dry_run: bool,
+) -> sql.Composed:
     """Return the statement that publishes the next page, and selects the identity of each row.
 
     *after*: names of the parameters with the identity of the last row; none for the first page.
