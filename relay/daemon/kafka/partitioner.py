@@ -7,9 +7,13 @@ partitions. ``outbox_partition`` in schema.sql computes the same.
 
 from typing import Final
 
-from confluent_kafka import murmur2
-
 from relay.settings.preset import Partitioner
+
+try:
+    # 0.12 µs a key, where the one in Python takes 4.4.
+    from confluent_kafka import murmur2
+except ImportError:
+    from relay.daemon.kafka.murmur2 import murmur2
 
 _MASK: Final = 0xFFFFFFFF
 _POSITIVE: Final = 0x7FFFFFFF

@@ -1,9 +1,11 @@
 """Partitions of keys. The hashes of murmur2 are those of Kafka's own tests of its producer."""
 
+import confluent_kafka
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.daemon.kafka import murmur2
 from relay.daemon.kafka.partitioner import fnv1a, partition
 
 
@@ -32,6 +34,11 @@ def test_fnv1a_has_its_published_values(data: bytes, expected: int) -> None:
 
 
 @pytest.mark.early
+@given(st.binary(), st.integers(1, 2**31 - 1))
+def test_both_forms_of_murmur2_agree(key: bytes, partitions: int) -> None:
+    assert murmur2.murmur2(key, partitions) == confluent_kafka.murmur2(key, partitions)
+
+
 @given(st.text(), st.integers(1, 500))
 def test_every_key_has_a_partition(key: str, partitions: int) -> None:
     assert 0 <= partition("murmur2", key, partitions) < partitions
