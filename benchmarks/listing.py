@@ -22,7 +22,7 @@ from tests.support.process import ProcessUnderTest, relay_command
 PAGE: Final = 1_000
 REQUESTS: Final = 500
 _WARM_UP: Final = 20
-_PATH: Final = "/api/assisted-install/v2/events"
+_PATHS: Final = ("/events", "/api/assisted-install/v2/events")
 
 # Events of a cluster are spread over the whole table, as they are in life.
 _FILL: Final = """
@@ -49,14 +49,20 @@ def measure(stage: Stage) -> Figures:
             connection.execute(_FILL.encode(), parameters)
             connection.execute("VACUUM ANALYZE outbox_event")
         with _api(database) as (port, headers):
-            stage.progress.note(f"{REQUESTS} pages of {PAGE:,} events")
+            stage.progress.note(f"{REQUESTS} pages of {PAGE:,} events on each face")
             seconds = [
-                _page(port, headers, uuid.UUID(int=random.randrange(clusters)))
-                for _ in range(_WARM_UP + REQUESTS)
+                [
+                    _page(port, path, headers, uuid.UUID(int=random.randrange(clusters)))
+                    for _ in range(_WARM_UP + REQUESTS)
+                ]
+                for path in _PATHS
             ]
-    return {
-        "events_list_p99_ms": 1000 * quantiles(seconds[_WARM_UP:], n=100, method="inclusive")[98]
-    }
+    # Of the slower face.
+    return {"events_list_p99_ms": max(map(_p99_ms, seconds))}
+
+
+def _p99_ms(seconds: list[float]) -> float:
+    return 1000 * quantiles(seconds[_WARM_UP:], n=100, method="inclusive")[98]
 
 
 @contextmanager
@@ -79,11 +85,11 @@ def _api(database: Database) -> Iterator[tuple[int, dict[str, str]]]:
             yield port, bearer(authority.token(role="admin", exp=time.time() + 3600))
 
 
-def _page(port: int, headers: dict[str, str], cluster: uuid.UUID) -> float:
+def _page(port: int, path: str, headers: dict[str, str], cluster: uuid.UUID) -> float:
     """Seconds of one request, its connection included."""
     begun = time.perf_counter()
     client = HTTPConnection("127.0.0.1", port, timeout=30)
-    client.request("GET", f"{_PATH}?cluster_id={cluster}&limit={PAGE}", headers=headers)
+    client.request("GET", f"{path}?cluster_id={cluster}&limit={PAGE}", headers=headers)
     answer = client.getresponse()
     body = answer.read()
     lasted = time.perf_counter() - begun

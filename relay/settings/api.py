@@ -1,20 +1,43 @@
 import ipaddress
+import re
 from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from relay.settings.group import SettingsGroup
 from relay.settings.hosts import Host
 
 LOOPBACK = "127.0.0.1"
-_SECONDS_MAX = 86_400
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - the address of a server that asks for tokens
+EXISTING_SERVICE_PATH: Final = "/api/assisted-install/v2/events"
+
+_SECONDS_MAX = 86_400
+_ORIGIN: Final = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+
+
+class Face(StrEnum):
+    """A contract in which the events are served."""
+
+    EVENTS = "events"
+    EXISTING_SERVICE = "existing-service"
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+Listed = (NoDecode, BeforeValidator(_split))
+Texts = Annotated[tuple[str, ...], *Listed]
 
 
 class ApiSettings(SettingsGroup):
-    """REST API: its server, and whose tokens it accepts. Times are in seconds."""
+    """How the REST API is served, and whose tokens it accepts. Lists are written with commas."""
 
     model_config = SettingsConfigDict(env_prefix="RELAY_API_")
 
@@ -22,6 +45,13 @@ class ApiSettings(SettingsGroup):
         None, description="address to listen on: all of them, or loopback without authentication"
     )
     port: int = Field(8090, ge=0, lt=65536, description="TCP port; 0 picks a free one")
+    workers: int = Field(1, ge=1, le=64, description="processes that serve; each has connections")
+    faces: Annotated[tuple[Face, ...], *Listed] = Field(
+        tuple(Face), min_length=1, description="contracts to serve: events, existing-service"
+    )
+    prefix: str = Field(
+        "/events", pattern=r"^(/[A-Za-z0-9._~-]+)+$", description="path of the face `events`"
+    )
     authentication: bool = Field(
         default=True, description="off: no token is asked for, and only loopback is listened on"
     )
@@ -30,8 +60,21 @@ class ApiSettings(SettingsGroup):
     )
     issuer: str | None = Field(None, description="what the claim iss must be")
     audience: str | None = Field(None, description="what the claim aud must hold")
-    admin_claim: str = Field("role", min_length=1, description="claim that tells administrators")
-    admin_value: str = Field("admin", min_length=1, description="what it is, or holds, for them")
+    local_tokens: bool = Field(
+        default=False, description="accept ES256 tokens without expiry, issuer and audience"
+    )
+    local_public_key: str | None = Field(None, description="PEM public key of the local tokens")
+    role_claims: Texts = Field(
+        ("role", "realm_access.roles"), min_length=1, description="claims with roles; dots descend"
+    )
+    admin_role: str = Field("admin", min_length=1, description="role that sees and adds everything")
+    read_only_admin_role: str = Field(
+        "read-only-admin", min_length=1, description="role that sees everything and adds nothing"
+    )
+    owned_clusters_query: str | None = Field(
+        None, description="SQL for the clusters of %(username)s, %(org_id)s or %(sub)s"
+    )
+    owned_infra_envs_query: str | None = Field(None, description="the same for infra-envs")
     leeway_seconds: float = Field(
         30.0, ge=0, le=_SECONDS_MAX, description="how far clocks may differ"
     )
@@ -42,6 +85,22 @@ class ApiSettings(SettingsGroup):
     statement_timeout_seconds: float = Field(
         10.0, ge=0.001, le=_SECONDS_MAX, description="a list that takes longer is given up"
     )
+    page_bytes: int = Field(
+        4 << 20, ge=1, le=1 << 30, description="bytes of events that one page may hold"
+    )
+    client_timeout_seconds: float = Field(
+        10.0, gt=0, le=_SECONDS_MAX, description="a client that stalls for this time is cut off"
+    )
+    event_time_ahead_seconds: float = Field(
+        300.0, ge=0, le=1e12, description="how far ahead the time of an added event may be"
+    )
+    event_time_behind_days: float = Field(
+        3_653.0, ge=0, le=1e8, description="how far back the time of an added event may be"
+    )
+    reserved_names: Texts = Field(
+        (), description="names of snapshots, beside the usual ones: no event of REST has them"
+    )
+    cors_origins: Texts = Field((), description="origins whose pages may call the API; * is any")
     drain_budget_seconds: float = Field(
         10.0, gt=0, le=_SECONDS_MAX, description="time for open requests after SIGTERM"
     )
@@ -53,6 +112,11 @@ class ApiSettings(SettingsGroup):
 
     def faults(self) -> Iterator[str]:
         """Yield what cannot work, or would be open to everybody."""
+        if self.prefix == EXISTING_SERVICE_PATH and set(self.faces) == set(Face):
+            yield "RELAY_API_PREFIX is the path of the face existing-service: choose another one"
+        for origin in self.cors_origins:
+            if not _ORIGIN.fullmatch(origin):
+                yield "RELAY_API_CORS_ORIGINS: write origins such as https://console.example:8443"
         if self.authentication:
             yield from self._key_faults()
             return
@@ -61,19 +125,25 @@ class ApiSettings(SettingsGroup):
                 "RELAY_API_HOST must be a loopback address while RELAY_API_AUTHENTICATION is off: "
                 "everybody who reaches it would see and add events"
             )
-        if self.jwks:
-            yield "RELAY_API_JWKS is set while RELAY_API_AUTHENTICATION is off: unset one of them"
+        for name in ("jwks", "local_tokens"):
+            if getattr(self, name):
+                variable = self.variable(name)
+                yield f"{variable} is set while RELAY_API_AUTHENTICATION is off: unset one of them"
 
     def _key_faults(self) -> Iterator[str]:
+        if self.local_tokens and not self.local_public_key:
+            yield "RELAY_API_LOCAL_PUBLIC_KEY is missing: set it to the PEM key of local tokens"
         if not self.jwks:
-            yield (
-                "RELAY_API_JWKS is missing: set it to the file or https URL of the key set that "
-                "tokens are signed with, or set RELAY_API_AUTHENTICATION=off to serve loopback only"
-            )
+            if not self.local_tokens:
+                yield (
+                    "RELAY_API_JWKS is missing: set it to the file or https URL of the key set "
+                    "that tokens are signed with, or set RELAY_API_AUTHENTICATION=off to serve "
+                    "loopback only"
+                )
         elif "://" in self.jwks and not _is_safe_url(self.jwks):
             yield "RELAY_API_JWKS must be a file, an https URL, or an http URL on loopback"
         for name in ("issuer", "audience"):
-            if not getattr(self, name):
+            if not getattr(self, name) and (self.jwks or not self.local_tokens):
                 yield f"{self.variable(name)} is missing: set it to what tokens carry"
 
 
@@ -89,7 +159,8 @@ def _is_safe_url(url: str) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
+    """Tell whether *host* is a loopback address. A name, localhost too, may resolve elsewhere."""
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

@@ -8,8 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from relay.daemon.telemetry.metrics import NAMESPACE, Metrics
 from relay.demo.ports import LOOPBACK
-from relay.service.api.metrics import NAMESPACE as API_NAMESPACE
-from relay.service.api.metrics import ApiMetrics
+from relay.service.api.serving.metrics import NAMESPACE as API_NAMESPACE
+from relay.service.api.serving.metrics import ApiMetrics
 from tests.support.process import ProcessUnderTest
 
 ANSWER_SECONDS = 5.0

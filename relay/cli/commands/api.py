@@ -16,7 +16,7 @@ def api() -> None:
     logs.configure(settings.log.level, settings.log.format)
     logs.warn(unknown_variables())
     try:
-        from relay.service.api import server
+        from relay.service.api.serving import server
     except ModuleNotFoundError as error:
         missing = f"{error.name} is not installed: pip install 'outbox-relay[api]'"
         raise ConfigurationError([missing]) from None

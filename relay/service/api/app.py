@@ -9,52 +9,85 @@ from typing import Final
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Match
 
-from relay.service.api.access import Tokens
-from relay.service.api.adding import Adding
-from relay.service.api.bodies import Bounded
+from relay.formats import with_format_defaults
+from relay.service.api.access.caller import EVERYBODY, Caller
+from relay.service.api.access.credentials import any_credential, bearer
+from relay.service.api.access.key_set import KeySet
+from relay.service.api.access.ownership import Ownership, by_query
+from relay.service.api.access.tokens import Tokens
+from relay.service.api.core.adding import Adding
+from relay.service.api.core.listing import Listing
+from relay.service.api.core.new_event import Bounds
+from relay.service.api.core.refusal import refusal
 from relay.service.api.database import Database
-from relay.service.api.keys import KeySet, KeysUnavailableError
-from relay.service.api.metrics import ApiMetrics, Measured
-from relay.service.api.problems import explained
-from relay.service.api.routes import events_router
+from relay.service.api.existing_service.errors import error as existing_error
+from relay.service.api.existing_service.representation import EVENT as EXISTING_EVENT
+from relay.service.api.existing_service.routes import ExistingServiceFace
+from relay.service.api.own.problems import problem
+from relay.service.api.own.representation import EVENT as OWN_EVENT
+from relay.service.api.own.representation import LIST_HEADERS
+from relay.service.api.own.routes import OwnFace
+from relay.service.api.serving.health import health
+from relay.service.api.serving.metrics import ApiMetrics, Measured
+from relay.service.api.serving.request_ids import HEADER, RequestIds
+from relay.service.api.serving.route import Authenticate
 from relay.service.outbox import Outbox
 from relay.service.redaction.redactor import Redactor
 from relay.settings import Settings
+from relay.settings.api import EXISTING_SERVICE_PATH, Face
 
 DESCRIPTION: Final = "Events: what led to the current state, and what, if anything, is wrong."
+
+# Fast rather than small: it is done for each answer.
+_GZIP_LEVEL: Final = 3
+_GZIP_BYTES: Final = 1_000
 
 
 class Api:
     """The REST API over one database.
 
-    `application()` is an ASGI application of its own; `router` is for one that is there already.
-    Around either of them, `async with api.running():` holds the connections to PostgreSQL.
+    `application()` is an ASGI application of its own; `router` has the faces for one that is there
+    already. Around either of them, `async with api.running():` holds the connections to PostgreSQL.
+    *ownership* tells what the caller with these claims owns, in place of the settings' queries.
     """
 
-    def __init__(self, settings: Settings, redactor: Redactor | None = None) -> None:
-        redactor = redactor or Redactor.from_environment()
+    def __init__(
+        self,
+        settings: Settings,
+        redactor: Redactor | None = None,
+        ownership: Ownership | None = None,
+    ) -> None:
+        self._settings = settings = with_format_defaults(settings)
         self._database = Database(
             settings.database.conninfo(), settings.api, settings.database.outbox_schema
         )
-        self._keys: KeySet | None = None
-        tokens = None
-        if settings.api.authentication and settings.api.jwks:
-            self._keys = KeySet(settings.api.jwks, settings.api.jwks_refresh_seconds)
-            tokens = Tokens(settings.api, self._keys)
-        adding = Adding(Outbox.from_environment(redactor=redactor), redactor)
-        self.router: APIRouter = events_router(self._database, adding, tokens)
+        self._keys = _key_set(settings)
+        self._tokens: Tokens | None = None
+        if settings.api.authentication:
+            ownership = ownership or by_query(settings.api, self._database)
+            self._tokens = Tokens(settings.api, self._keys, ownership)
+        adding = self._adding(redactor or Redactor.from_environment())
+        self._faces = [self._face(face, adding) for face in Face if face in settings.api.faces]
+        self.router = APIRouter()
+        for face in self._faces:
+            self.router.include_router(face)
 
     @asynccontextmanager
     async def running(self, _: object = None) -> AsyncIterator[None]:
         """Hold the connections while the API is served; a `lifespan` for FastAPI."""
         self._database.open()
+        if self._keys is not None:
+            await run_in_threadpool(self._keys.start)
         try:
             yield
         finally:
+            if self._keys is not None:
+                self._keys.stop()
             await run_in_threadpool(self._database.close)
 
     def application(self) -> FastAPI:
@@ -66,54 +99,89 @@ class Api:
             version=version("outbox-relay"),
             lifespan=self.running,
             redoc_url=None,
+            redirect_slashes=False,
         )
         app.include_router(self.router)
-        app.include_router(self._operations(metrics), include_in_schema=False)
+        app.include_router(health(self.fault, metrics), include_in_schema=False)
         for kind in (HTTPException, Exception):
             app.add_exception_handler(kind, self._explain)
-        app.add_middleware(Bounded)
+        app.add_middleware(GZipMiddleware, minimum_size=_GZIP_BYTES, compresslevel=_GZIP_LEVEL)
+        if self._settings.api.cors_origins:
+            app.add_middleware(
+                CORSMiddleware,
+                allow_origins=self._settings.api.cors_origins,
+                allow_methods=["GET", "HEAD", "POST"],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", HEADER],
+                expose_headers=[*LIST_HEADERS, HEADER, "Retry-After"],
+            )
         app.add_middleware(Measured, metrics=metrics)
+        app.add_middleware(RequestIds)
         return app
 
-    def _operations(self, metrics: ApiMetrics) -> APIRouter:
-        router = APIRouter()
-
-        @router.get("/livez")
-        async def live() -> Response:
-            return Response("ok\n", media_type="text/plain")
-
-        @router.get("/readyz")
-        def ready() -> Response:
-            fault = self._fault()
-            status = HTTPStatus.SERVICE_UNAVAILABLE if fault else HTTPStatus.OK
-            return Response(f"{fault or 'ok'}\n", status, media_type="text/plain")
-
-        @router.get("/metrics")
-        def measured() -> Response:
-            return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-        return router
-
-    def _fault(self) -> str | None:
-        try:
-            if self._keys is not None:
-                self._keys.key(None)
-        except KeysUnavailableError as error:
-            return str(error)
+    def fault(self) -> str | None:
+        """Return why requests cannot be served; None while they can. Asks the database."""
+        if self._keys is not None and not self._keys.is_known:
+            return "no key set could be read so far"
         return self._database.fault()
 
+    def _face(self, face: Face, adding: Adding) -> APIRouter:
+        api = self._settings.api
+        authenticate = self._authenticate(face)
+        if face is Face.EVENTS:
+            listing = Listing(self._database, OWN_EVENT, api.page_bytes)
+            own = OwnFace(api.prefix, listing, adding, authenticate, api.client_timeout_seconds)
+            return own.router
+        return ExistingServiceFace(
+            Listing(self._database, EXISTING_EVENT, api.page_bytes),
+            adding,
+            authenticate,
+            api.client_timeout_seconds,
+            streams_rate_limited=bool(self._settings.events.stream_rate_limited),
+        ).router
+
+    def _authenticate(self, face: Face) -> Authenticate:
+        tokens = self._tokens
+        credential = bearer if face is Face.EVENTS else any_credential
+
+        async def authenticate(request: Request) -> Caller:
+            return EVERYBODY if tokens is None else await tokens.caller(credential(request))
+
+        return authenticate
+
+    def _adding(self, redactor: Redactor) -> Adding:
+        return Adding(
+            self._database,
+            Outbox.from_environment(redactor=redactor),
+            redactor,
+            Bounds.of(self._settings.api),
+            self._settings.events.rate_limits,
+        )
+
     async def _explain(self, request: Request, error: Exception) -> Response:
-        if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        found = refusal(error)
+        if found.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             # Starlette names the methods of the first route of a path alone.
-            allowed = self._methods(request) or set((error.headers or {}).values())
-            error.headers = {"Allow": ", ".join(sorted(allowed))}
-        return explained(error)
+            allowed = self._methods(request) or set((found.headers or {}).values())
+            found.headers = {"Allow": ", ".join(sorted(allowed))}
+        show = existing_error if _is_of_existing_service(request) else problem
+        return show(found, request)
 
     def _methods(self, request: Request) -> set[str]:
-        routes = (route for route in self.router.routes if isinstance(route, APIRoute))
+        routes = (route for face in self._faces for route in face.routes)
         return {
             method
             for route in routes
-            if route.matches(request.scope)[0] is not Match.NONE
+            if isinstance(route, APIRoute) and route.matches(request.scope)[0] is not Match.NONE
             for method in route.methods or ()
         }
+
+
+def _key_set(settings: Settings) -> KeySet | None:
+    if not (settings.api.authentication and settings.api.jwks):
+        return None
+    return KeySet(settings.api.jwks, settings.api.jwks_refresh_seconds)
+
+
+def _is_of_existing_service(request: Request) -> bool:
+    # The service's whole tree of paths: its clients read no other form.
+    return request.url.path.startswith(EXISTING_SERVICE_PATH.rpartition("/")[0])

@@ -19,6 +19,17 @@ _CONNECT_SECONDS: Final = 5
 # Beyond the timeout of a statement, which the database itself notices.
 _PATIENCE_SECONDS: Final = 5.0
 
+_LIMITS: Final = (
+    "SELECT set_config('statement_timeout', %(milliseconds)s, true),"
+    " set_config('idle_in_transaction_session_timeout', %(milliseconds)s, true)"
+)
+_OURS: Final = """
+SELECT id, event_id, name, category, severity, message, event_time, cluster_id, host_id,
+       infra_env_id, request_id, props
+  FROM outbox_event
+ LIMIT 0
+"""
+
 Connection = psycopg.Connection[Any]
 
 
@@ -76,8 +87,14 @@ class Database:
         try:
             with self._pool.connection(CHECK_SECONDS) as connection:
                 schema.verify(connection)
+                with connection.transaction():
+                    connection.execute(_OURS)
         except SchemaError as error:
             return str(error)
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+            return "the table outbox_event is missing, or is not ours: run `relay migrate`"
+        except psycopg.errors.InsufficientPrivilege:
+            return "this database user may not read outbox_event: grant it the role outbox_api"
         except (PoolTimeout, psycopg.Error):
             return "the database does not answer"
         return None
@@ -92,7 +109,4 @@ class Database:
         connection.patience_seconds = self._patience_seconds
 
     def _limit(self, connection: Connection) -> None:
-        connection.execute(
-            "SELECT set_config('statement_timeout', %(milliseconds)s, true)",
-            {"milliseconds": self._timeout},
-        )
+        connection.execute(_LIMITS, {"milliseconds": self._timeout})

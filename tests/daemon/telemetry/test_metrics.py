@@ -8,7 +8,7 @@ from relay.daemon.rows import Reason
 from relay.daemon.telemetry.metrics import END_TO_END_SECONDS, NAMESPACE, Metrics
 from relay.daemon.telemetry.process import ProcessInstrumentation
 from relay.daemon.telemetry.topic_labels import TOPIC_LABELS_MAX, TopicLabels
-from relay.service.api.metrics import ApiMetrics
+from relay.service.api.serving.metrics import ApiMetrics
 from tests.support.metrics import NAMESPACES, declared, named
 from tests.support.repository import ROOT
 

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from relay.service.api.app import Api
 from relay.settings import load
-from tests.support.authority import AUDIENCE, ISSUER, Authority, write_key_set
+from tests.support.authority import AUDIENCE, ISSUER, Authority, bearer, write_key_set
 from tests.support.postgres import Database
 from tests.support.roles import member
 
@@ -63,25 +63,31 @@ def api_environment(api_database: Database, authority: Authority, tmp_path: Path
 
 
 @pytest.fixture
-def api(api_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Api:
-    for name, value in api_environment.items():
-        monkeypatch.setenv(name, value)
-    return Api(load(database=True, stream=True, api=True))
+def make_api(
+    api_environment: dict[str, str], authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Callable[..., TestClient]]]:
+    """Serve as these variables say, and connect as `connect` does: `make_api(NAME="…")(role=…)`."""
+    with ExitStack() as clients:
+
+        def make(**changes: str) -> Callable[..., TestClient]:
+            for name, value in (api_environment | changes).items():
+                monkeypatch.setenv(name, value)
+            app = Api(load(database=True, stream=True, api=True)).application()
+            clients.enter_context(TestClient(app))
+
+            def client(**claims: object) -> TestClient:
+                token = authority.token(**(claims or {"role": "admin"}))
+                return TestClient(app, headers=bearer(token), raise_server_exceptions=False)
+
+            return client
+
+        yield make
 
 
 @pytest.fixture
-def connect(api: Api, authority: Authority) -> Iterator[Callable[..., TestClient]]:
+def connect(make_api: Callable[..., Callable[..., TestClient]]) -> Callable[..., TestClient]:
     """A client with a token of these claims: `connect(cluster_id=...)`; an administrator's."""
-    app = api.application()
-    with ExitStack() as clients:
-        clients.enter_context(TestClient(app))
-
-        def client(**claims: object) -> TestClient:
-            token = authority.token(**(claims or {"role": "admin"}))
-            headers = {"Authorization": f"Bearer {token}"}
-            return TestClient(app, headers=headers, raise_server_exceptions=False)
-
-        yield client
+    return make_api()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ PAGE = ROOT / "docs" / "api.md"
 EXAMPLES = re.findall(r"```(sh|python)\n(.*?)```", PAGE.read_text(), re.DOTALL)
 START, LISTING, WALK, ADDING, RETENTION = (text for kind, text in EXAMPLES if kind == "sh")
 APPLICATIONS = [text for kind, text in EXAMPLES if kind == "python"]
-PATH = "/api/assisted-install/v2/events"
+PATH = "/events"
 DEFAULT_ADDRESS = "http://127.0.0.1:8090"
 # Where it listens, and how it tells.
 NAMES_OF_THE_TEST = ["RELAY_API_HOST", "RELAY_API_PORT", "RELAY_LOG_FORMAT"]

@@ -1,4 +1,4 @@
-"""Every filter against every kind of token."""
+"""Every filter against every kind of token, on both faces."""
 
 import time
 import uuid
@@ -9,8 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.service.api.conftest import Store
+from tests.support.postgres import Database
 
-EVENTS = "/api/assisted-install/v2/events"
+EVENTS = "/events"
+EXISTING = "/api/assisted-install/v2/events"
 
 OWN, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)
 OWN_ENV, OTHER_ENV = uuid.UUID(int=3), uuid.UUID(int=4)
@@ -33,7 +35,14 @@ TOKENS: Mapping[str, Mapping[str, object]] = {
     "cluster": {"cluster_id": str(OWN)},
     "infra_env": {"infra_env_id": [str(OWN_ENV)]},
     "both": {"cluster_id": [str(OWN)], "infra_env_id": str(OWN_ENV)},
+    "host": {"host_id": str(OWN_HOST)},
     "bound admin": {"role": "admin", "cluster_id": str(OWN)},
+    "infra_env admin": {"realm_access": {"roles": ["admin"]}, "infra_env_id": str(OWN_ENV)},
+    "host admin": {"role": "admin", "host_id": str(OWN_HOST)},
+    "read-only admin": {"role": "read-only-admin"},
+    "owner": {"username": "ada"},
+    "member": {"username": "bob", "org_id": "acme"},
+    "nobody": {"username": "eve", "org_id": "evil"},
     "stranger": {"cluster_id": str(uuid.UUID(int=99))},
 }
 CLUSTER, ENV = {"own", "own host"}, {"own env", "own env host"}
@@ -42,42 +51,83 @@ VISIBLE: Mapping[str, set[str]] = {
     "cluster": CLUSTER,
     "infra_env": ENV,
     "both": CLUSTER | ENV,
+    "host": {"own host"},
     "bound admin": CLUSTER,
+    "infra_env admin": ENV,
+    "host admin": {"own host"},
+    "read-only admin": {str(each["message"]) for each in STORED},
+    "owner": CLUSTER,
+    "member": CLUSTER | ENV,
+    "nobody": set(),
     "stranger": set(),
 }
 
 # What each filter asks for, what an administrator finds, and the tokens that may ask at all.
 ALL = frozenset(TOKENS)
-WITH_CLUSTER = frozenset({"admin", "cluster", "both", "bound admin"})
-WITH_ENV = frozenset({"admin", "infra_env", "both"})
+ADMINS = frozenset({"admin", "read-only admin"})
+WITH_CLUSTER = ADMINS | {"cluster", "both", "bound admin", "owner", "member"}
+WITH_ENV = ADMINS | {"infra_env", "both", "infra_env admin", "member"}
 FILTERS: tuple[tuple[Mapping[str, Any], set[str], frozenset[str]], ...] = (
     ({}, VISIBLE["admin"], ALL),
     ({"cluster_id": OWN}, CLUSTER, WITH_CLUSTER),
-    ({"cluster_id": OTHER}, {"other", "other host"}, frozenset({"admin"})),
-    ({"cluster_id": uuid.UUID(int=77)}, set(), frozenset({"admin"})),
+    ({"cluster_id": OTHER}, {"other", "other host"}, ADMINS),
+    ({"cluster_id": uuid.UUID(int=77)}, set(), ADMINS),
     ({"infra_env_id": OWN_ENV}, ENV, WITH_ENV),
-    ({"infra_env_id": OTHER_ENV}, {"other env"}, frozenset({"admin"})),
-    ({"cluster_id": OWN, "infra_env_id": OWN_ENV}, set(), frozenset({"admin", "both"})),
-    ({"cluster_id": OWN, "infra_env_id": OTHER_ENV}, set(), frozenset({"admin"})),
-    ({"host_ids": str(OWN_HOST)}, {"own host"}, WITH_CLUSTER),
-    ({"host_ids": str(ENV_HOST)}, {"own env host"}, WITH_ENV),
-    ({"host_ids": str(OTHER_HOST)}, {"other host"}, frozenset({"admin"})),
-    ({"host_ids": str(NOBODYS_HOST)}, {"nobody's host"}, frozenset({"admin"})),
-    ({"host_ids": f"{OWN_HOST},{OTHER_HOST}"}, {"own host", "other host"}, frozenset({"admin"})),
-    ({"host_ids": f"{OWN_HOST},{ENV_HOST}"}, {"own host", "own env host"},
-     frozenset({"admin", "both"})),
-    ({"host_ids": str(OTHER_HOST), "cluster_id": OWN}, set(), frozenset({"admin"})),
+    ({"infra_env_id": OTHER_ENV}, {"other env"}, ADMINS),
+    ({"cluster_id": OWN, "infra_env_id": OWN_ENV}, set(), WITH_CLUSTER & WITH_ENV),
+    ({"cluster_id": OWN, "infra_env_id": OTHER_ENV}, set(), ADMINS),
+    ({"host_ids": str(OWN_HOST)}, {"own host"}, ALL),
+    ({"host_ids": str(ENV_HOST)}, {"own env host"}, ALL),
+    ({"host_ids": str(OTHER_HOST)}, {"other host"}, ALL),
+    ({"host_ids": str(NOBODYS_HOST)}, {"nobody's host"}, ALL),
+    ({"host_ids": str(uuid.UUID(int=78))}, set(), ALL),
+    ({"host_ids": f"{OWN_HOST},{OTHER_HOST}"}, {"own host", "other host"}, ALL),
+    ({"host_ids": f"{OWN_HOST},{ENV_HOST}"}, {"own host", "own env host"}, ALL),
+    ({"host_ids": str(OTHER_HOST), "cluster_id": OWN}, set(), WITH_CLUSTER),
     ({"host_ids": str(OTHER_HOST), "cluster_level": True},
-     {"own", "own env", "other", "other env", "other host"}, frozenset({"admin"})),
+     {"own", "own env", "other", "other env", "other host"}, ALL),
     ({"cluster_level": True}, {"own", "own env", "other", "other env"}, ALL),
-    ({"cluster_level": False}, {"own host", "own env host", "other host", "nobody's host"}, ALL),
     ({"severities": "error"}, {"own", "other"}, ALL),
     ({"categories": "metrics"}, {"other env"}, ALL),
     ({"message": "host"}, {"own host", "own env host", "other host", "nobody's host"}, ALL),
     ({"order": "descending"}, VISIBLE["admin"], ALL),
     ({"limit": 100}, VISIBLE["admin"], ALL),
-    ({"cursor": "0.0"}, VISIBLE["admin"], ALL),
 )  # fmt: skip
+OWN_FILTERS: tuple[tuple[Mapping[str, Any], set[str], frozenset[str]], ...] = (
+    ({"cluster_level": False}, {"own host", "own env host", "other host", "nobody's host"}, ALL),
+    ({"cursor": "0.0"}, VISIBLE["admin"], ALL),
+    ({"subject": OWN}, CLUSTER, ALL),
+    ({"subject": OTHER}, {"other", "other host"}, ALL),
+    ({"subject": OTHER_ENV}, {"other env"}, ALL),
+    ({"subject": OTHER_HOST}, {"other host"}, ALL),
+    ({"names": "host_status_updated"}, VISIBLE["admin"], ALL),
+    ({"since": "2026-01-01T00:00:00Z"}, VISIBLE["admin"], ALL),
+    ({"until": "2027-01-01T00:00:00Z"}, VISIBLE["admin"], ALL),
+    ({"request_id": "r-1"}, set(), ALL),
+)
+EXISTING_FILTERS: tuple[tuple[Mapping[str, Any], set[str], frozenset[str]], ...] = (
+    ({"host_id": str(OTHER_HOST)}, {"other host"}, ALL),
+    ({"deleted_hosts": "true"}, VISIBLE["admin"], ALL),
+    ({"cluster_level": "false"}, VISIBLE["admin"], ALL),
+    ({"limit": "-1", "offset": "-1"}, VISIBLE["admin"], ALL),
+    ({"cluster_id": "", "host_ids": "", "severities": ""}, VISIBLE["admin"], ALL),
+)
+
+
+@pytest.fixture
+def owning(
+    make_api: Callable[..., Callable[..., TestClient]], database: Database, api_database: Database
+) -> Callable[..., TestClient]:
+    """Connect to an API whose deployment says who owns which cluster."""
+    with database.connect() as connection:
+        connection.execute("CREATE TABLE cluster_owners (id uuid, user_name text, org_id text)")
+        connection.execute("INSERT INTO cluster_owners VALUES (%s, 'ada', 'acme')", (OWN,))
+        connection.execute(f"GRANT SELECT ON cluster_owners TO {api_database.user}")
+    return make_api(
+        RELAY_API_OWNED_CLUSTERS_QUERY="SELECT id FROM cluster_owners"
+        " WHERE user_name = %(username)s OR org_id = %(org_id)s",
+        RELAY_API_OWNED_INFRA_ENVS_QUERY=f"SELECT '{OWN_ENV}' WHERE %(org_id)s = 'acme'",
+    )
 
 
 @pytest.fixture
@@ -87,22 +137,35 @@ def stored(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("face", [EVENTS, EXISTING])
 @pytest.mark.parametrize("kind", TOKENS)
-def test_a_token_finds_its_own_and_anything_else_is_404(
-    connect: Callable[..., TestClient], kind: str
+def test_a_token_finds_its_own_and_anything_else_is_404_or_empty(
+    owning: Callable[..., TestClient], kind: str, face: str
 ) -> None:
-    client = connect(**TOKENS[kind])
-    for query, found, allowed in FILTERS:
-        answer = client.get(EVENTS, params=dict(query))
+    client = owning(**TOKENS[kind])
+    for query, found, allowed in FILTERS + (OWN_FILTERS if face == EVENTS else EXISTING_FILTERS):
+        answer = client.get(face, params=dict(query))
         if kind not in allowed:
             assert answer.status_code == 404, query
-            assert "event" not in answer.text
             continue
         assert answer.status_code == 200, (query, answer.text)
         expected = found & VISIBLE[kind]
+        if face == EXISTING and "categories" not in query:
+            expected = expected - {"other env"}
         assert {event["message"] for event in answer.json()} == expected, query
         if "cursor" not in query:
             assert answer.headers["Event-Count"] == str(len(expected)), query
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("kind", TOKENS)
+def test_one_event_is_seen_by_those_whose_it_is(
+    owning: Callable[..., TestClient], kind: str
+) -> None:
+    client = owning(**TOKENS[kind])
+    for event in owning().get(EVENTS).json():
+        answer = client.get(f"{EVENTS}/{event['event_id']}")
+        assert (answer.status_code == 200) == (event["message"] in VISIBLE[kind])
 
 
 @pytest.mark.usefixtures("stored")
@@ -112,17 +175,18 @@ def test_an_offset_leads_to_nobody_elses(connect: Callable[..., TestClient]) -> 
     assert client.get(EVENTS, params={"offset": 2}).json() == []
 
 
-def test_without_a_valid_token_every_filter_is_401(admin: TestClient) -> None:
+@pytest.mark.parametrize("face", [EVENTS, EXISTING])
+def test_without_a_valid_token_every_filter_is_401(admin: TestClient, face: str) -> None:
     expired = admin.headers["Authorization"][:-3] + "AAA"
     for authorization in ("", "Basic YTpi", expired):
         headers = {"Authorization": authorization}
-        for query, _, _ in FILTERS:
-            answer = admin.get(EVENTS, params=dict(query), headers=headers)
+        for query, _, _ in FILTERS + OWN_FILTERS + EXISTING_FILTERS:
+            answer = admin.get(face, params=dict(query), headers=headers)
             assert answer.status_code == 401
             assert answer.headers["www-authenticate"].startswith("Bearer")
-            assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize(
     ("kind", "owners", "status"),
     [
@@ -135,19 +199,32 @@ def test_without_a_valid_token_every_filter_is_401(admin: TestClient) -> None:
         ("infra_env", {"infra_env_id": OWN_ENV}, 201),
         ("infra_env", {"cluster_id": OWN}, 404),
         ("both", {"cluster_id": OWN, "infra_env_id": OWN_ENV}, 201),
+        ("cluster", {"cluster_id": OWN, "host_id": OTHER_HOST}, 404),
+        ("cluster", {"cluster_id": OWN, "host_id": uuid.UUID(int=78)}, 201),
+        ("host", {"host_id": OWN_HOST}, 201),
+        ("host", {"host_id": OTHER_HOST}, 404),
+        ("host", {"host_id": OWN_HOST, "cluster_id": OTHER}, 404),
+        ("infra_env admin", {"cluster_id": OWN}, 404),
+        ("host admin", {"cluster_id": OTHER}, 404),
+        ("read-only admin", {"cluster_id": OWN}, 403),
+        ("owner", {"cluster_id": OWN}, 201),
+        ("owner", {"cluster_id": OTHER}, 404),
+        ("member", {"infra_env_id": OWN_ENV}, 201),
+        ("nobody", {"cluster_id": OWN}, 404),
         ("bound admin", {"cluster_id": OTHER}, 404),
         ("stranger", {"cluster_id": OWN}, 404),
     ],
 )
 def test_a_token_adds_events_to_its_own_alone(
-    connect: Callable[..., TestClient],
+    owning: Callable[..., TestClient],
     kind: str,
     owners: dict[str, uuid.UUID],
     status: int,
 ) -> None:
     event = {"name": "noted", "severity": "info", "message": "it happened"}
     event |= {owner: str(value) for owner, value in owners.items()}
-    assert connect(**TOKENS[kind]).post(EVENTS, json=event).status_code == status
+    for face in (EVENTS, EXISTING):
+        assert owning(**TOKENS[kind]).post(face, json=event).status_code == status
 
 
 def test_an_expired_token_is_401(connect: Callable[..., TestClient]) -> None:

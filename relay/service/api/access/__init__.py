@@ -1,0 +1,1 @@
+"""Access to the events: credentials, keys, and what a caller owns."""

@@ -1,0 +1,114 @@
+"""Lists of events, page by page: each page is bounded in rows and in bytes."""
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Final, LiteralString, cast
+from uuid import UUID
+
+from relay.service.api.access.caller import Caller
+from relay.service.api.core import statements
+from relay.service.api.core.cursor import Cursor
+from relay.service.api.core.filter import EventFilter
+from relay.service.api.database import Connection, Database
+from relay.service.events.severity import Severity
+
+_ROWS_AT_A_TIME: Final = 8
+"""How many rows of unknown size may be in memory beside the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """JSON texts of events, and where the next page begins, if there may be one."""
+
+    events: list[bytes]
+    next: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Events by severity, whatever the wanted severities, and those that match the whole filter."""
+
+    severities: dict[Severity, int]
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Lists events. *event* is the SQL of one, as JSON text: PostgreSQL writes the whole object.
+
+    A model for each of a thousand rows would take longer than the query. *page_bytes*: a page ends
+    with the event that reaches this size.
+    """
+
+    database: Database
+    event: LiteralString
+    page_bytes: int
+
+    def first(self, wanted: EventFilter, caller: Caller) -> tuple[Counts, Page]:
+        """Return the counts and the first page, of one moment."""
+        with self.database.reading() as connection:
+            counted = counts(connection, wanted, caller)
+            return counted, self._page(connection, wanted, caller)
+
+    def counts(self, wanted: EventFilter, caller: Caller) -> Counts:
+        """Return the counts alone."""
+        with self.database.reading() as connection:
+            return counts(connection, wanted, caller)
+
+    def page(self, wanted: EventFilter, caller: Caller) -> Page:
+        """Return one page, without counts."""
+        with self.database.reading() as connection:
+            return self._page(connection, wanted, caller)
+
+    def following(self, page: Page, wanted: EventFilter, caller: Caller) -> Iterator[Page]:
+        """Yield the pages behind *page*, up to the wanted limit.
+
+        No connection is held between two of them: a client may be slow.
+        """
+        left = wanted.limit - len(page.events)
+        while page.next is not None and left > 0:
+            page = self.page(replace(wanted, limit=left, offset=0, after=page.next), caller)
+            left -= len(page.events)
+            yield page
+
+    def one(self, event_id: UUID, caller: Caller) -> str | None:
+        """Return the event as JSON text; None where the caller sees no such event."""
+        with self.database.reading() as connection:
+            return one(connection, self.event, event_id, caller)
+
+    def _page(self, connection: Connection, wanted: EventFilter, caller: Caller) -> Page:
+        if not wanted.limit:
+            return Page([], None)
+        text, parameters = statements.page(self.event, wanted, caller)
+        events: list[bytes] = []
+        size = 0
+        place = 0, 0
+        stream = connection.cursor().stream(text.encode(), parameters, size=_ROWS_AT_A_TIME)
+        rows = cast("Generator[tuple[str, int, int]]", stream)
+        # Closed early, it cancels the query; the rest is not read.
+        with closing(rows):
+            for event, microseconds, number in rows:
+                events.append(event.encode())
+                place = microseconds, number
+                size += len(events[-1])
+                if size >= self.page_bytes:
+                    break
+        is_full = len(events) == wanted.limit or size >= self.page_bytes
+        return Page(events, Cursor(*place) if is_full else None)
+
+
+def counts(connection: Connection, wanted: EventFilter, caller: Caller) -> Counts:
+    """Count what matches *wanted*."""
+    text, parameters = statements.counts(wanted, caller)
+    found = dict(connection.execute(text.encode(), parameters).fetchall())
+    severities = {severity: found.get(severity.value, 0) for severity in Severity}
+    chosen = wanted.severities or Severity
+    return Counts(severities, sum(severities[severity] for severity in set(chosen)))
+
+
+def one(connection: Connection, event: LiteralString, event_id: UUID, caller: Caller) -> str | None:
+    """Return the event as JSON text; None where *caller* sees no such event."""
+    text, parameters = statements.one(event, event_id, caller)
+    row = connection.execute(text.encode(), parameters).fetchone()
+    return None if row is None else str(row[0])

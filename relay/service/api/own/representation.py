@@ -1,0 +1,46 @@
+"""What an answer looks like. PostgreSQL writes the events; the model here describes them."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from pydantic import BaseModel, Field, JsonValue
+
+from relay.service.api.core.count_headers import COUNT_HEADERS, described
+from relay.service.events.severity import Severity
+
+# The time as in to_json, but in UTC whatever the server's zone.
+EVENT: Final = """json_build_object(
+        'event_id', event_id,
+        'name', name,
+        'category', category,
+        'severity', severity,
+        'message', message,
+        'event_time', to_char(event_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'cluster_id', cluster_id,
+        'host_id', host_id,
+        'infra_env_id', infra_env_id,
+        'request_id', request_id,
+        'props', props)::text"""
+
+
+class StoredEvent(BaseModel):
+    """An event."""
+
+    event_id: UUID = Field(description="the same as on the stream")
+    name: str
+    category: str
+    severity: Severity
+    message: str
+    event_time: datetime
+    cluster_id: UUID | None
+    host_id: UUID | None
+    infra_env_id: UUID | None
+    request_id: str | None
+    props: dict[str, JsonValue] = Field(description="the event's own fields")
+
+
+LIST_HEADERS: Final = {
+    **COUNT_HEADERS,
+    "Next-Cursor": described("Where the next page begins; none after the last one", "string"),
+}

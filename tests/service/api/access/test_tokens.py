@@ -1,0 +1,316 @@
+import asyncio
+import base64
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from relay.errors import ConfigurationError
+from relay.service.api.access.caller import Caller, Owned
+from relay.service.api.access.key_set import KeySet
+from relay.service.api.access.ownership import Ownership
+from relay.service.api.access.tokens import Tokens
+from relay.service.api.core.refusal import Refusal
+from relay.settings import ApiSettings
+from tests.support.authority import AUDIENCE, ISSUER, Authority, write_key_set
+
+
+@pytest.fixture
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture
+def make_tokens(authority: Authority, tmp_path: Path) -> Callable[..., Tokens]:
+    """Verify tokens as these settings say: `make_tokens(ownership, local_tokens=True)`."""
+    path = write_key_set(tmp_path / "keys.json", authority)
+
+    def make(ownership: Ownership | None = None, **given: Any) -> Tokens:  # noqa: ANN401
+        keys = KeySet(str(path), 300)
+        keys.load()
+        settings = ApiSettings(jwks=str(path), issuer=ISSUER, audience=AUDIENCE, **given)
+        return Tokens(settings, keys, ownership)
+
+    return make
+
+
+@pytest.fixture
+def tokens(make_tokens: Callable[..., Tokens]) -> Tokens:
+    return make_tokens()
+
+
+def caller(tokens: Tokens, token: str | None) -> Caller:
+    return asyncio.run(tokens.caller(token))
+
+
+def refused(tokens: Tokens, token: str | None) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        caller(tokens, token)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"role": "admin"},
+        {"role": ["reader", "admin"]},
+        {"realm_access": {"roles": ["offline_access", "admin"]}},
+    ],
+)
+def test_an_administrator_sees_and_adds_all(
+    tokens: Tokens, authority: Authority, claims: dict[str, object]
+) -> None:
+    found = caller(tokens, authority.token(**claims))
+    assert (found.owned, found.may_add) == (None, True)
+
+
+@pytest.mark.parametrize(
+    "claims", [{"role": "read-only-admin"}, {"realm_access": {"roles": ["read-only-admin"]}}]
+)
+def test_a_read_only_administrator_sees_all_and_adds_nothing(
+    tokens: Tokens, authority: Authority, claims: dict[str, object]
+) -> None:
+    found = caller(tokens, authority.token(**claims))
+    assert (found.owned, found.may_add) == (None, False)
+
+
+def test_a_claim_whose_name_has_dots_is_found(
+    make_tokens: Callable[..., Tokens], authority: Authority
+) -> None:
+    tokens = make_tokens(role_claims=("https://events.example/roles",))
+    token = authority.token(**{"https://events.example/roles": ["admin"]})
+    assert caller(tokens, token).owned is None
+    assert refused(tokens, authority.token(role="admin")).status_code == 403
+
+
+def test_a_binding_is_one_id_or_several(tokens: Tokens, authority: Authority) -> None:
+    one, other = uuid.uuid4(), uuid.uuid4()
+    found = caller(
+        tokens,
+        authority.token(
+            cluster_id=str(one), infra_env_id=[str(one), str(other)], host_id=str(other)
+        ),
+    )
+    assert found.owned == Owned(frozenset({one}), frozenset({one, other}), frozenset({other}))
+
+
+@pytest.mark.parametrize("binding", ["cluster_id", "infra_env_id", "host_id"])
+@pytest.mark.parametrize("role", ["admin", "read-only-admin"])
+def test_a_bound_token_is_never_an_administrators(
+    tokens: Tokens, authority: Authority, binding: str, role: str
+) -> None:
+    bound = uuid.uuid4()
+    claims = {binding: str(bound), "role": role, "realm_access": {"roles": [role]}}
+    owned = caller(tokens, authority.token(**claims)).owned
+    assert owned is not None
+    assert frozenset.union(*owned) == {bound}
+    assert refused(tokens, authority.token(role="admin", infra_env_id=[""])).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {},
+        {"role": "reader"},
+        {"role": "admin", "cluster_id": []},
+        {"role": "admin", "infra_env_id": []},
+        {"role": {"admin": True}},
+        {"realm_access": ["admin"]},
+        {"username": "somebody", "org_id": "1"},
+    ],
+)
+def test_a_token_of_nobody_is_403(
+    tokens: Tokens, authority: Authority, claims: dict[str, object]
+) -> None:
+    assert refused(tokens, authority.token(**claims)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"exp": time.time() - 3600}, "expired"),
+        ({"exp": None}, "claims"),
+        ({"nbf": time.time() + 3600}, "not valid yet"),
+        ({"iss": "https://elsewhere.example"}, "issuer"),
+        ({"iss": None}, "claims"),
+        ({"aud": "others"}, "audience"),
+        ({"aud": None}, "claims"),
+        ({"cluster_id": "everything"}, "not valid"),
+        ({"infra_env_id": {}}, "not valid"),
+        ({"host_id": [None]}, "not valid"),
+    ],
+)
+def test_claims_that_do_not_fit_are_401_with_the_reason(
+    tokens: Tokens, authority: Authority, claims: dict[str, object], reason: str
+) -> None:
+    problem = refused(tokens, authority.token(role="admin", **claims))
+    assert problem.status_code == 401
+    assert reason in problem.detail
+    assert (problem.headers or {})["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_tokens_that_others_made_are_401(tokens: Tokens, authority: Authority) -> None:
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 60, "role": "admin"}
+    header = {"kid": authority.kid}
+    stranger = Authority()
+    impostor = Authority()
+    impostor.kid = authority.kid
+    public = authority.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    for token in (
+        None,
+        "",
+        "no token",
+        stranger.token(role="admin"),
+        impostor.token(role="admin"),
+        authority.token(role="admin")[:-4] + "AAAA",
+        jwt.encode(claims, "", algorithm="none", headers=header),
+        # Whoever knows the public key could sign with it, were a shared secret accepted.
+        jwt.encode(claims, public, algorithm="HS256", headers=header),
+    ):
+        assert refused(tokens, token).status_code == 401
+
+
+def unsigned(header: object, claims: object) -> str:
+    """A token whose parts are these, whatever they are."""
+    parts = (json.dumps(part).encode() for part in (header, claims))
+    encoded = [base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts]
+    return ".".join([*encoded, "c2lnbmF0dXJl"])
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS512", "ES384", "EdDSA", "HS256", "none", "", 5])
+def test_a_key_is_used_with_its_own_algorithm_alone(
+    tokens: Tokens, authority: Authority, algorithm: object
+) -> None:
+    token = unsigned({"alg": algorithm, "kid": authority.kid}, {"role": "admin"})
+    assert refused(tokens, token).status_code == 401
+
+
+STRANGE: tuple[object, ...] = (None, [], {}, 5, 1e300, "x" * 9_000, "\x00", "\ud800", [[]] * 500)
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+@pytest.mark.parametrize("name", ["kid", "alg", "crit", "b64", "typ", "jwk", "x5c"])
+def test_whatever_a_header_holds_it_is_401(
+    tokens: Tokens, authority: Authority, name: str, strange: object
+) -> None:
+    header = {"alg": "ES256", "kid": authority.kid, name: strange}
+    assert refused(tokens, unsigned(header, {})).status_code == 401
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat", "iss", "aud", "sub", "jti", "cluster_id"])
+def test_whatever_a_claim_holds_it_is_refused(
+    tokens: Tokens, authority: Authority, name: str, strange: object
+) -> None:
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 60, name: strange}
+    token = jwt.api_jws.encode(
+        json.dumps(claims).encode(), authority.key, "ES256", headers={"kid": authority.kid}
+    )
+    assert refused(tokens, token).status_code in {401, 403}
+
+
+def test_a_token_that_is_no_object_or_endless_is_401(tokens: Tokens, authority: Authority) -> None:
+    header = {"alg": "ES256", "kid": authority.kid}
+    deep = base64.urlsafe_b64encode(b"[" * 20_000).rstrip(b"=").decode()
+    for token in (unsigned([], {}), unsigned(header, []), f"{deep}.{deep}.", "..", "a.b", "."):
+        assert refused(tokens, token).status_code == 401
+
+
+def test_without_a_subject_two_tokens_are_two_callers(tokens: Tokens, authority: Authority) -> None:
+    one, other = (authority.token(role="admin", sub=None, jti=jti) for jti in ("1", "2"))
+    assert caller(tokens, one).identity == caller(tokens, one).identity
+    assert caller(tokens, one).identity != caller(tokens, other).identity
+
+
+def test_no_subject_can_pretend_to_be_another_caller(tokens: Tokens, authority: Authority) -> None:
+    cluster = str(uuid.uuid4())
+    bound = caller(tokens, authority.token(sub="a", cluster_id=cluster)).identity
+    for sub in (f"a|{cluster}", json.dumps(["a", {"cluster_id": [cluster]}])):
+        assert caller(tokens, authority.token(role="admin", sub=sub)).identity != bound
+
+
+def test_a_key_of_rsa_that_names_no_algorithm_serves_its_family(tmp_path: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    jwk = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": "rsa"}
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps({"keys": [jwk, jwk | {"kid": "enc", "use": "enc"}]}))
+    keys = KeySet(str(path), 300)
+    keys.load()
+    tokens = Tokens(ApiSettings(jwks=str(path), issuer=ISSUER, audience=AUDIENCE), keys)
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 60, "role": "admin"}
+    for algorithm in ("RS256", "RS512", "PS256"):
+        token = jwt.encode(claims, key, algorithm, headers={"kid": "rsa"})
+        assert caller(tokens, token).owned is None
+    token = jwt.encode(claims, key, "RS256", headers={"kid": "enc"})
+    assert refused(tokens, token).status_code == 401
+
+
+class Local:
+    """A service that signs tokens with its own key."""
+
+    def __init__(self) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        public = self.key.public_key()
+        self.pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def token(self, headers: Mapping[str, str] | None = None, **claims: object) -> str:
+        return jwt.encode(claims, self.key, "ES256", headers=dict(headers or {}))
+
+
+@pytest.mark.parametrize("binding", ["cluster_id", "infra_env_id", "host_id"])
+def test_a_local_token_is_accepted_where_a_setting_says_so(
+    make_tokens: Callable[..., Tokens], binding: str
+) -> None:
+    local, bound = Local(), uuid.uuid4()
+    token = local.token(None, **{binding: str(bound)})
+    assert refused(make_tokens(local_public_key=local.pem), token).status_code == 401
+    owned = caller(make_tokens(local_tokens=True, local_public_key=local.pem), token).owned
+    assert owned is not None
+    assert frozenset.union(*owned) == {bound}
+
+
+def test_a_local_token_gives_no_role_and_cannot_be_forged(
+    make_tokens: Callable[..., Tokens], authority: Authority
+) -> None:
+    local = Local()
+    tokens = make_tokens(local_tokens=True, local_public_key=local.pem)
+    assert refused(tokens, local.token(role="admin")).status_code == 403
+    assert refused(tokens, local.token(cluster_id="")).status_code == 401
+    assert refused(tokens, local.token(cluster_id=str(uuid.uuid4()), exp=1)).status_code == 401
+    assert refused(tokens, Local().token(cluster_id=str(uuid.uuid4()))).status_code == 401
+    kid = {"kid": authority.kid}
+    assert refused(tokens, Local().token(kid, role="admin")).status_code == 401
+    assert caller(tokens, authority.token(role="admin")).owned is None
+
+
+def test_a_local_key_that_does_not_fit_is_refused_at_the_start() -> None:
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    pem = other.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    for text in ("no key", pem):
+        with pytest.raises(ConfigurationError, match="LOCAL_PUBLIC_KEY"):
+            Tokens(ApiSettings(local_tokens=True, local_public_key=text), None)
+
+
+def test_what_a_caller_owns_comes_from_a_callback(
+    make_tokens: Callable[..., Tokens], authority: Authority
+) -> None:
+    mine, asked = uuid.uuid4(), []
+
+    def ownership(claims: Mapping[str, Any]) -> Owned:
+        asked.append(claims["username"])
+        return Owned(frozenset({mine}))
+
+    tokens = make_tokens(ownership)
+    assert caller(tokens, authority.token(username="ada")).owned == Owned(frozenset({mine}))
+    # A binding or a role says it already.
+    assert caller(tokens, authority.token(username="ada", role="admin")).owned is None
+    bound = caller(tokens, authority.token(username="ada", host_id=str(mine))).owned
+    assert bound == Owned(hosts=frozenset({mine}))
+    assert asked == ["ada"]

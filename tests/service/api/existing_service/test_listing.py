@@ -1,0 +1,193 @@
+"""The queries that the web UI, generated clients and command-line tools of the service send."""
+
+import json
+import uuid
+from collections.abc import Callable
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.service.api.conftest import Store
+from tests.support.postgres import Database
+
+EVENTS = "/api/assisted-install/v2/events"
+CLUSTER, HOST, OTHER_HOST = (str(uuid.UUID(int=number)) for number in (1, 2, 3))
+WEB_UI = f"cluster_id={CLUSTER}&limit=10&offset=0&order=descending"
+
+
+@pytest.fixture
+def stored(store: Store) -> None:
+    store(message="cluster", cluster_id=CLUSTER)
+    store(message="host", cluster_id=CLUSTER, host_id=HOST, severity="error")
+    store(message="other host", cluster_id=CLUSTER, host_id=OTHER_HOST)
+    store(message="measured", cluster_id=CLUSTER, category="metrics")
+
+
+def asked(client: TestClient, query: str) -> list[str]:
+    answer = client.get(f"{EVENTS}?{query}")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    return [event["message"] for event in answer.json()]
+
+
+ALL = ["cluster", "host", "other host"]
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ALL),
+        (f"cluster_id={CLUSTER}", ALL),
+        # The web UI.
+        (f"{WEB_UI}&deleted_hosts=true&cluster_level=true", ["cluster"]),
+        (f"{WEB_UI}&deleted_hosts=false&cluster_level=false", ALL[::-1]),
+        (f"{WEB_UI}&host_ids={HOST},{OTHER_HOST}&cluster_level=true", ALL[::-1]),
+        (f"{WEB_UI}&severities=info,warning,error,critical&message=", ALL[::-1]),
+        (f"{WEB_UI}&categories=user&message=OTHER", ["other host"]),
+        # Generated clients.
+        (f"cluster_id={CLUSTER}&host_id={HOST}", ["host"]),
+        (f"host_id={HOST}&host_ids={OTHER_HOST}", ["host", "other host"]),
+        ("categories=metrics", ["measured"]),
+        ("categories=user,metrics", [*ALL, "measured"]),
+        ("categories=user&categories=metrics", [*ALL, "measured"]),
+        ("limit=-1&offset=-1", ALL),
+        ("limit=0", []),
+        ("limit=2&offset=1", ["host", "other host"]),
+        ("limit=1000000000000", ALL),
+        # Command-line tools.
+        ("cluster_id=&host_id=&host_ids=&infra_env_id=&severities=&categories=&message=", ALL),
+        ("order=&limit=&offset=&cluster_level=&deleted_hosts=&api_key=", ALL),
+        (f"host_ids={HOST},", ["host"]),
+        (f"host_ids=,{HOST},,", ["host"]),
+        ("severities=error,", ["host"]),
+        ("severities=error&severities=critical", ["host"]),
+    ],
+)
+def test_a_query_of_existing_clients(admin: TestClient, query: str, found: list[str]) -> None:
+    assert asked(admin, query) == found
+
+
+def test_an_event_is_shown_as_they_read_it(admin: TestClient, database: Database) -> None:
+    with database.connect() as connection:
+        for props in ("{}", '{"disk": "ü", "ms": 12}'):
+            connection.execute(
+                "INSERT INTO outbox_event (name, severity, message, event_time, cluster_id, props)"
+                " VALUES ('disk_slow', 'warning', 'slow', '2026-11-24T13:00:00.5+01:00', %s, %s)",
+                (CLUSTER, props),
+            )
+    bare, full = admin.get(EVENTS).json()
+    assert full == bare | {"props": full["props"]}
+    assert (bare["props"], json.loads(full["props"])) == ("", {"disk": "ü", "ms": 12})
+    assert bare["event_time"] == "2026-11-24T12:00:00.500000Z"
+    assert (bare["name"], bare["category"], bare["cluster_id"]) == ("disk_slow", "user", CLUSTER)
+
+
+@pytest.mark.usefixtures("stored")
+def test_the_headers_count_without_regard_to_severities(admin: TestClient) -> None:
+    for limit in (0, 1, 5000):
+        headers = admin.get(EVENTS, params={"severities": "error", "limit": limit}).headers
+        counted = [headers[f"Severity-Count-{s}"] for s in ("Info", "Warning", "Error", "Critical")]
+        assert counted == ["2", "0", "1", "0"]
+        assert headers["Event-Count"] == "1"
+
+
+def test_without_a_limit_there_are_five_thousand(admin: TestClient, database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO outbox_event (name, severity, message)"
+            " SELECT 'Event', 'info', n::text FROM generate_series(1, 5001) AS n"
+        )
+    assert len(admin.get(EVENTS).json()) == 5_000
+    assert len(admin.get(EVENTS, params={"limit": -1}).json()) == 5_001
+
+
+def test_large_events_come_all_of_them(admin: TestClient, database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO outbox_event (name, severity, message, props)"
+            " SELECT 'large', 'info', n::text, json_build_object('log', repeat('x', 1000000))"
+            " FROM generate_series(0, 9) AS n"
+        )
+    answer = admin.get(EVENTS, params={"offset": 1, "limit": 8})
+    assert [event["message"] for event in answer.json()] == [str(n) for n in range(1, 9)]
+    assert "Next-Cursor" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("cluster_id=hunter2", "cluster_id"),
+        ("host_id=hunter2", "host_id"),
+        (f"host_ids={HOST},hunter2", "host_ids"),
+        ("severities=hunter2", "severities"),
+        ("order=hunter2", "order"),
+        ("limit=hunter2", "limit"),
+        ("limit=-2", "limit"),
+        ("offset=-2", "offset"),
+        ("cluster_level=hunter2", "cluster_level"),
+        ("deleted_hosts=hunter2", "deleted_hosts"),
+        ("message=%00hunter2", "message"),
+        (f"cluster_id={CLUSTER}&cluster_id={HOST}", "cluster_id"),
+        ("clusterid=hunter2", "clusterid"),
+        ("cursor=0.0", "cursor"),
+    ],
+)
+def test_a_bad_parameter_is_400_in_their_form_and_named(
+    admin: TestClient, query: str, named: str
+) -> None:
+    answer = admin.get(f"{EVENTS}?{query}")
+    assert answer.headers["content-type"] == "application/json"
+    problem = answer.json()
+    assert named in problem.pop("reason")
+    assert problem == {"kind": "Error", "id": 400, "href": EVENTS, "code": "400"}
+    assert answer.status_code == 400
+    assert "hunter2" not in answer.text
+
+
+def test_errors_of_every_kind_have_their_form(
+    connect: Callable[..., TestClient], admin: TestClient, database: Database
+) -> None:
+    for answer, status in (
+        (admin.get(EVENTS, headers={"Authorization": ""}), 401),
+        (connect(role="reader").get(EVENTS), 403),
+    ):
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json()["code"] == status
+        assert set(answer.json()) == {"code", "message"}
+    with database.connect() as connection:
+        connection.execute("ALTER TABLE outbox_event RENAME TO hidden")
+    bound = connect(cluster_id=CLUSTER)
+    for answer, status in (
+        (bound.get(EVENTS, params={"cluster_id": HOST}), 404),
+        (admin.get(EVENTS), 503),
+        (admin.delete(EVENTS), 405),
+        (admin.get(f"{EVENTS}/nothing"), 404),
+    ):
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json() | {"reason": ""} == {
+            "kind": "Error", "id": status, "href": answer.request.url.path, "code": str(status),
+            "reason": "",
+        }  # fmt: skip
+        assert ("Retry-After" in answer.headers) == (status == 503)
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_token_is_taken_from_wherever_they_put_it(admin: TestClient) -> None:
+    token = admin.headers["Authorization"].removeprefix("Bearer ")
+    nothing = {"Authorization": ""}
+    for headers in (
+        {"Authorization": f"Bearer {token}"},
+        {"Authorization": f"bearer {token}"},
+        {"Authorization": token},
+        nothing | {"Watcher-Authorization": token},
+    ):
+        assert admin.get(EVENTS, headers=headers).status_code == 200, headers
+    assert admin.get(EVENTS, headers=nothing, params={"api_key": token}).status_code == 200
+    for query in ({"api_key": "x"}, {}):
+        assert admin.get(EVENTS, headers=nothing, params=query).status_code == 401
+    # The face of our own takes none of these.
+    assert admin.get("/events", headers=nothing, params={"api_key": token}).status_code == 401
+    assert admin.get("/events", headers={"Authorization": token}).status_code == 401
