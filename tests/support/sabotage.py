@@ -74,7 +74,7 @@ def sends(part: str) -> Reached:
 POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
     "claim": (Claims, "claim", claimed),
     "claim_sent": (psycopg.Cursor, "execute", sends("SKIP LOCKED")),
-    "read_sent": (psycopg.Cursor, "execute", sends("AS inline")),
+    "read_sent": (psycopg.Cursor, "execute", sends("END AS payload")),
     "delete_sent": (psycopg.Cursor, "execute", sends("DELETE FROM outbox")),
     "read": (ChunkReader, "_ask", always),
     "produce": (GaplessProducer, "send", always),

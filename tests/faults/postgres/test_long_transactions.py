@@ -69,7 +69,7 @@ def has_read(outbox: Outbox) -> bool:
     """Whether a relay waits within its lease, with the answer to a read."""
     row = outbox.connection.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-        "AND state = 'idle in transaction' AND query LIKE '%AS inline%'"
+        "AND state = 'idle in transaction' AND query LIKE '%END AS payload%'"
     ).fetchone()
     assert row is not None
     return bool(row[0])
