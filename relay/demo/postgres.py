@@ -49,17 +49,20 @@ class PostgresStartError(RelayError):
 class EmbeddedPostgres:
     """PostgreSQL in a temporary directory, on 127.0.0.1 (a free port) and on a Unix socket.
 
-    `settings` are server settings by name (`{"fsync": "off"}`); they win over the defaults.
+    `settings` are server settings by name (`{"fsync": "off"}`); they win over the defaults. The
+    directory is made in `parent`, by default where the system has its temporary files.
     Connections are trusted. Works as root too. `close` removes the directory. Not thread-safe.
     """
 
     host = LOOPBACK
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, settings: Mapping[str, str] | None = None, *, parent: Path | None = None
+    ) -> None:
         self._settings = {"max_connections": "200", **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._port: int | None = None
-        self._directory = Path(tempfile.mkdtemp(prefix="relay-postgres-"))
+        self._directory = Path(tempfile.mkdtemp(prefix="relay-postgres-", dir=parent))
         self._account = pwd.getpwnam(UNPRIVILEGED_USER) if os.geteuid() == 0 else None
         self._hand_over(self._directory)
         self.log_path = self._directory / "log"

@@ -1,11 +1,13 @@
 """Databases for tests: one server a session, one template, one database a test."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -16,6 +18,10 @@ from relay.demo.postgres import EmbeddedPostgres
 
 # Safe here: a test may crash the server, but never the machine.
 TEST_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
+
+
+# A server of 200 MB, its log, and what the largest tests put into it.
+MEMORY_BYTES = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -76,8 +82,15 @@ def postgres_server() -> Iterator[Database]:
     if given := os.environ.get("DATABASE_URL"):
         yield Database(given)
         return
-    with EmbeddedPostgres(TEST_SETTINGS) as server:
+    with EmbeddedPostgres(TEST_SETTINGS, parent=_memory()) as server:
         yield Database(server.dsn())
+
+
+def _memory() -> Path | None:
+    """A file system in memory with room for a server; on a disk a new database takes ten times."""
+    memory = Path("/dev/shm")  # noqa: S108 - only a directory of a name of its own is made there
+    usable = memory.is_dir() and os.access(memory, os.W_OK)
+    return memory if usable and shutil.disk_usage(memory).free > MEMORY_BYTES else None
 
 
 @contextmanager
