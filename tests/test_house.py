@@ -34,6 +34,12 @@ def documented(path: Path) -> Iterator[tuple[int, str]]:
             yield getattr(node, "lineno", 1), text
 
 
+def begun(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return the line of the first statement: the options of a command are a table, not a flow."""
+    statements = function.body[1:] if ast.get_docstring(function) else function.body
+    return statements[0].lineno if statements else function.lineno
+
+
 def headings(page: Path) -> set[str]:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
@@ -55,7 +61,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
         for path in SOURCES
         for node in ast.walk(tree(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES_MAX
+        and (node.end_lineno or 0) - begun(node) >= FUNCTION_LINES_MAX
     ]
     assert long == []
 

@@ -1,4 +1,4 @@
-"""From start to exit: the threads of the relay, its signals and its health."""
+"""Life of the relay process, from start to exit: its threads, signals and health."""
 
 import gc
 import logging

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Migrated:
-    """What a migration did: the *applied* files, and those *waiting* for the phase after."""
+    """Result of a migration: the *applied* files, and those *waiting* for the phase after."""
 
     changed: bool
     applied: tuple[str, ...]

@@ -16,7 +16,7 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True)
 class SchemaState:
-    """What a database says about its outbox tables."""
+    """State of the outbox tables, as their database says it."""
 
     version: int
     oldest_relay: int

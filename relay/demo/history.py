@@ -59,7 +59,7 @@ class Verdict:
 
     @property
     def clean(self) -> bool:
-        """Whether every promise was kept. Duplicates have a bound of their own: see `bound`."""
+        """True if every promise was kept. Duplicates have a bound of their own: see `bound`."""
         return not (self.lost or self.phantoms or self.inversions or self.altered or self.premature)
 
 

@@ -41,7 +41,7 @@ class Cluster(Base):
 
 
 class InfraEnv(Base):
-    """Where hosts boot from before they belong to a cluster."""
+    """Image that hosts boot from before they belong to a cluster."""
 
     __tablename__ = "infra_envs"
 
@@ -93,7 +93,7 @@ class HostStageReached(
 class HostValidationFailed(
     Event, severity=Severity.WARNING, message="Host {host_name}: validation {validation} failed"
 ):
-    """What passed before fails now."""
+    """Validation of a host that passed before and fails now."""
 
     host_name: str
     validation: str

@@ -76,7 +76,7 @@ class EmbeddedPostgres:
 
     @property
     def socket_directory(self) -> Path:
-        """Where the Unix socket is; usable as `host` in a connection string."""
+        """Directory of the Unix socket; usable as `host` in a connection string."""
         return self._directory
 
     @property

@@ -33,7 +33,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether every promise was kept; duplicates are allowed after a fault."""
+        """True if every promise was kept; duplicates are allowed after a fault."""
         return not (self.lost or self.phantoms or self.out_of_order)
 
     def as_dict(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""From a plain message to one that PostgreSQL and Kafka take: overrides, secrets, checks."""
+"""Messages that PostgreSQL and Kafka take: overrides, secrets, checks."""
 
 import re
 from collections.abc import Mapping

@@ -37,7 +37,7 @@ Texts = Annotated[tuple[str, ...], *Listed]
 
 
 class ApiSettings(SettingsGroup):
-    """How the REST API is served, and whose tokens it accepts. Lists are written with commas."""
+    """Settings of the REST API: how it is served, whose tokens it accepts. Lists have commas."""
 
     model_config = SettingsConfigDict(env_prefix="RELAY_API_")
 

@@ -47,7 +47,7 @@ class DatabaseSettings(SettingsGroup):
 
     @property
     def configured(self) -> bool:
-        """Whether the environment names a database at all."""
+        """True if the environment names a database at all."""
         return self.database_url is not None or self.db_host is not None
 
     def faults(self) -> Iterator[str]:

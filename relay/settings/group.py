@@ -55,7 +55,7 @@ class SettingsGroup(BaseSettings):
 
 
 class _Environment(PydanticBaseSettingsSource):
-    """What the environment says of each field: texts, which the fields' own types read."""
+    """Values that the environment has for each field: texts, which the fields' own types read."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         prefix = self.config.get("env_prefix", "")

@@ -87,7 +87,7 @@ Patterns = Annotated[
 
 
 class RedactionSettings(SettingsGroup):
-    """What the redactor takes for a secret, beside what it knows by itself."""
+    """Secrets that the redactor looks for, beside what it knows by itself."""
 
     model_config = SettingsConfigDict(env_prefix="RELAY_REDACT_")
 

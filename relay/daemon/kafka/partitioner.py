@@ -1,4 +1,4 @@
-"""From key to partition, the same for every relay and every attempt.
+"""Partition of a key, the same for every relay and every attempt.
 
 Computed here and not by librdkafka, so that the partition is known before a row is sent: rows of
 a partition on hold are left alone, and a topic taken over from another producer keeps its

@@ -7,7 +7,7 @@ from importlib import resources
 
 
 class Phase(StrEnum):
-    """When a migration may run: before the programs of its version are rolled out, or after."""
+    """Phase of a migration: before the programs of its version are rolled out, or after."""
 
     PRE = "pre"
     POST = "post"

@@ -1,4 +1,4 @@
-"""From an event to its record: its secrets out, its message and time fixed once."""
+"""Record of an event: its secrets out, its message and time fixed once."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -15,7 +15,7 @@ _MERGED: Final = {"word", "words", "phrase", "code", "wd"}
 
 
 class Verdict(Enum):
-    """What a name says of its value.
+    """Verdict of a name on its value.
 
     INNOCENT: nothing. UNSURE: a secret, unless the value looks like an id or a word, as that of
     "order_key". HOLDER: a secret, or the path or name of what holds it. HOLDERS: several, or their

@@ -1,4 +1,4 @@
-"""From the marks of a transaction to the snapshots that tell of its changes."""
+"""Snapshots of a transaction, made of the marks that its changes left."""
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple

@@ -43,12 +43,12 @@ class KeySet:
 
     @property
     def is_file(self) -> bool:
-        """Whether it needs nothing but this machine."""
+        """True if it needs nothing but this machine."""
         return "://" not in self._source
 
     @property
     def is_known(self) -> bool:
-        """Whether a key set was read so far."""
+        """True once a key set was read."""
         return bool(self._keys.keys)
 
     def start(self) -> None:

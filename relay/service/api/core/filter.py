@@ -1,4 +1,4 @@
-"""What a list of events can be narrowed by, whichever face was asked."""
+"""Filter of a list of events, whichever face was asked."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -49,7 +49,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What no event of REST may be: named like a snapshot, or far away in time."""
+    """Rules for events that come over REST: not named like a snapshot, not far away in time."""
 
     reserved: frozenset[str]
     ahead: timedelta

@@ -14,7 +14,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 
 
 class Fault(BaseModel):
-    """What is wrong with one part of a request."""
+    """Fault of one part of a request."""
 
     where: str = Field(description="the part, such as query.limit")
     fault: str = Field(description="what it must be instead")

@@ -1,4 +1,4 @@
-"""What an answer looks like. PostgreSQL writes the events; the model here describes them."""
+"""Form of an answer. PostgreSQL writes the events; the model here describes them."""
 
 from datetime import datetime
 from typing import Final

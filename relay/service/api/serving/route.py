@@ -15,7 +15,7 @@ Authenticate = Callable[[Request], Awaitable[Caller]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """What the routes of a face have in common.
+    """Route of a face: what all of them have in common.
 
     *show*: a refusal as the face's clients expect it. *lists*: the query parameters that may be
     repeated. *everywhere*: those that every route takes.
