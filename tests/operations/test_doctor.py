@@ -1,8 +1,10 @@
 """The findings of `relay doctor`, and the advice that each gives."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import psycopg
@@ -10,7 +12,11 @@ import pytest
 
 from relay.database.session import connected
 from relay.operations.doctor import database as doctor
+from relay.operations.doctor import stream
 from relay.operations.findings import Finding
+from relay.operations.queries.doctor import ADVANCE
+from relay.settings import KafkaSettings
+from tests.support.kafka.selection import SessionKafka
 from tests.support.outbox import Outbox
 from tests.support.postgres import Database
 from tests.support.process import ProcessUnderTest, RunRelay
@@ -20,6 +26,10 @@ from tests.support.roles import member
 def examined(database: Database) -> dict[str, Finding]:
     with connected(database.dsn, "test") as connection:
         return {finding.subject: finding for finding in doctor.examine(connection)}
+
+
+def advance(to: int) -> str:
+    return ADVANCE.format(sequence="public.outbox_id_seq", to=to)
 
 
 def execute(database: Database, statement: str) -> None:
@@ -95,6 +105,59 @@ def test_a_sequence_that_is_behind_and_how_to_move_it_on(
     execute(database, found.detail.partition("as the owner: ")[2])
     assert examined(database)["sequence"].outcome == "ok"
     outbox.emit("Event")
+
+
+def test_the_advice_is_safe_when_it_is_stale_and_beside_writers(database: Database) -> None:
+    stop = threading.Event()
+
+    def write() -> list[int]:
+        drawn = []
+        with database.connect(autocommit=True) as writer:
+            while not stop.is_set():
+                row = writer.execute(
+                    "INSERT INTO outbox (name, payload) VALUES ('Event', '{}') RETURNING id"
+                ).fetchone()
+                assert row is not None
+                drawn.append(int(row[0]))
+        return drawn
+
+    # A restored backup, of which ever older findings are obeyed while others write.
+    with ThreadPoolExecutor(3) as writers, database.connect(autocommit=True) as owner:
+        written = [writers.submit(write) for _ in range(3)]
+        try:
+            for turn in range(300):
+                last = owner.execute("SELECT last_value FROM outbox_id_seq").fetchone()
+                assert last is not None
+                ahead = (turn % 3 - 1) * 5
+                owner.execute(advance(last[0] + ahead).encode())
+        finally:
+            stop.set()
+        ids = [future.result() for future in written]
+    assert all(own == sorted(own) and len(own) > 20 for own in ids), "an id went back"
+    assert len({each for own in ids for each in own}) == sum(map(len, ids))
+
+
+def test_the_advice_reaches_the_number_and_repeated_goes_no_further(database: Database) -> None:
+    for _ in range(4):
+        execute(database, advance(1000))
+    with database.connect() as owner:
+        assert owner.execute("SELECT nextval('outbox_id_seq')").fetchone() == (1002,)
+
+
+@pytest.mark.kafka
+def test_rows_published_while_it_looks_are_no_restored_backup(
+    kafka: SessionKafka, topic: str, database: Database, outbox: Outbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def published_meanwhile(*_: object) -> list[int]:
+        outbox.fill(rows=5, keys=1)
+        return [id_ for (id_,) in outbox.connection.execute("SELECT id FROM outbox")]
+
+    monkeypatch.setattr(stream, "_last_seqs", published_meanwhile)
+    given = KafkaSettings(bootstrap_server=kafka.bootstrap, event_stream_topic=topic)
+    with connected(database.dsn, "test") as connection:
+        found = {each.subject: each for each in stream.examine(connection, given, None)}
+    assert found[f"seq on {topic}"].outcome == "ok"
 
 
 @pytest.mark.kafka

@@ -148,11 +148,12 @@ def _clock(connection: Connection) -> Finding:
 def _sequence(connection: Connection) -> Finding:
     row = connection.execute(queries.DRAWN).fetchone()
     assert row is not None  # noqa: S101 - a sequence is one row
-    drawn, highest = row
+    drawn, highest, name = row
     if drawn < highest:
+        remedy = queries.ADVANCE.format(sequence=name, to=highest)
         advice = (
             f"outbox_id_seq is at {drawn}, behind row {highest}: new rows fail, or look older than "
-            f"they are. Move it forward, as the owner: {queries.ADVANCE.format(to=highest)}"
+            f"they are. Move it forward, as the owner: {remedy}"
         )
         return Finding("sequence", "failed", advice, 1)
     return Finding("sequence", "ok", f"at {drawn}, not behind any row")

@@ -111,13 +111,15 @@ def _sequence(topic: str, properties: Mapping[str, Any], connection: Connection)
         return Finding(subject, "skipped", f"the topic may not be read ({error.args[0].str()})")
     # After the topic: in the other order, rows that are published in between look like a restore.
     with bounded(connection):
-        drawn, _ = connection.execute(queries.DRAWN).fetchone() or (0, 0)
+        row = connection.execute(queries.DRAWN).fetchone()
+    assert row is not None  # noqa: S101 - a sequence is one row
+    drawn, _, name = row
     if highest > drawn:
         advice = (
             f"the topic has seq {highest}, and outbox_id_seq is at {drawn}: a backup was restored, "
             "or another outbox publishes there. Consumers take new snapshots for old ones until "
             "the sequence is beyond. After a restore, move it forward, as the owner: "
-            f"{queries.ADVANCE.format(to=highest)}"
+            f"{queries.ADVANCE.format(sequence=name, to=highest)}"
         )
         return Finding(subject, "failed", advice, 1)
     return Finding(subject, "ok", f"the last messages have up to {highest}, not beyond the outbox")

@@ -40,16 +40,20 @@ CLOCK: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"
 # still: so the first is below the second only where the sequence was set back.
 DRAWN: Final = """
 SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END AS drawn,
-       coalesce((SELECT max(id) FROM outbox), 0) AS highest
-  FROM outbox_id_seq
+       coalesce((SELECT max(id) FROM outbox), 0) AS highest,
+       (SELECT quote_ident(n.nspname) || '.outbox_id_seq'
+          FROM pg_class AS c
+          JOIN pg_namespace AS n ON n.oid = c.relnamespace
+         WHERE c.oid = s.tableoid) AS name
+  FROM outbox_id_seq AS s
 """
 
 # The remedy to type: safe even an hour late and under load. No setval() is: whatever number it is
 # given, others draw ids before it takes effect, and it takes those back. Drawing ids moves forward
 # alone, and draws none where the sequence is beyond already.
 ADVANCE: Final = (
-    "SELECT max(nextval('outbox_id_seq')) FROM "
-    "(SELECT generate_series(last_value, {to}) FROM outbox_id_seq) AS behind"
+    "SELECT max(nextval('{sequence}')) FROM "
+    "(SELECT generate_series(last_value, {to}) FROM {sequence}) AS behind"
 )
 
 # Among the oldest rows: what cannot be published is among them.
