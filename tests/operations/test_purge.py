@@ -49,6 +49,7 @@ def left(database: Database) -> int:
     return int(row[0])
 
 
+@pytest.mark.processes
 def test_a_dry_run_counts_and_deletes_nothing(purger: Database, database: Database) -> None:
     done = run(purger, "--older-than", "90d", "--dry-run", "--json")
     assert done.returncode == 0, done.stderr
@@ -57,6 +58,7 @@ def test_a_dry_run_counts_and_deletes_nothing(purger: Database, database: Databa
     assert left(database) == 300
 
 
+@pytest.mark.processes
 def test_what_is_older_goes_and_what_is_younger_stays(purger: Database, database: Database) -> None:
     done = run(purger, "--older-than", "89d12h", "--batch", "7")
     assert done.returncode == 0, done.stderr
@@ -96,6 +98,7 @@ def test_stopped_half_way_it_has_deleted_the_oldest(purger: Database, database: 
     assert oldest == (0,)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("text", "explained"),
     [

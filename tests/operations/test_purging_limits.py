@@ -68,6 +68,7 @@ def purged(user: Database, rows: int = 1_000) -> list[int]:
         return list(retention.purge_limits(connection, NOW - RETENTION, rows))
 
 
+@pytest.mark.processes
 def test_the_command_counts_and_deletes_them(purger: Database, emit: Emit) -> None:
     emit(6 * DAY, HOUR)
     emit(4 * DAY, HOUR, uuid.uuid4())
@@ -78,6 +79,7 @@ def test_the_command_counts_and_deletes_them(purger: Database, emit: Emit) -> No
     assert purge(purger)["limits_found"] == 0
 
 
+@pytest.mark.processes
 def test_a_limit_that_is_longer_than_the_retention_outlives_its_event(
     purger: Database, emit: Emit
 ) -> None:

@@ -39,6 +39,7 @@ def run(program: str, *arguments: str, without: tuple[str, ...] = ()) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.processes
 def test_without_sqlalchemy_a_service_writes_through_psycopg(
     database: Database, stored: Stored
 ) -> None:
@@ -66,6 +67,7 @@ def test_without_sqlalchemy_a_service_writes_through_psycopg(
     assert stored.names() == ["Plain", "Done"]
 
 
+@pytest.mark.processes
 def test_a_library_that_the_service_does_not_use_is_not_imported(database: Database) -> None:
     program = """
         import psycopg, sys
@@ -77,6 +79,7 @@ def test_a_library_that_the_service_does_not_use_is_not_imported(database: Datab
     run(program, database.dsn)
 
 
+@pytest.mark.processes
 def test_a_session_older_than_the_library_is_known_is_followed_all_the_same(
     database: Database, stored: Stored
 ) -> None:

@@ -60,6 +60,7 @@ def test_the_public_names_are_there() -> None:
         relay.nope  # noqa: B018
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "module", ["relay", "relay.service", "relay.settings", "relay.formats.envelope"]
 )
@@ -68,6 +69,7 @@ def test_importing_stays_light(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
+@pytest.mark.processes
 def test_without_greenlet_plain_sessions_work() -> None:
     program = (
         "import sys; sys.modules['greenlet'] = None; "

@@ -34,14 +34,29 @@ class Servers(Protocol):
         """The broker."""
 
 
+class Once(Generic[T]):
+    """A value made by the first who asks; the others wait for it."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: list[T] = []
+        self._lock = Lock()
+
+    def __call__(self) -> T:
+        with self._lock:
+            if not self._made:
+                self._made.append(self._make())
+            return self._made[0]
+
+
 class OwnServers:
     """Servers of this process, ended by `close`."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self.postgres = _Once(lambda: self._stack.enter_context(postgres_server()))
-        self.template = _Once(lambda: self._stack.enter_context(_template(self.postgres())))
-        self.kafka = _Once(lambda: self._stack.enter_context(session_kafka()))
+        self.postgres = Once(lambda: self._stack.enter_context(postgres_server()))
+        self.template = Once(lambda: self._stack.enter_context(_template(self.postgres())))
+        self.kafka = Once(lambda: self._stack.enter_context(session_kafka()))
 
     def close(self) -> None:
         """End what was started, the last one first."""
@@ -63,21 +78,6 @@ def served(servers: Servers) -> Iterator[str]:
     with Listener() as listener:
         Thread(target=_serve, args=(listener, servers), daemon=True).start()
         yield str(listener.address)
-
-
-class _Once(Generic[T]):
-    """A value made by the first who asks; the others wait for it."""
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._made: list[T] = []
-        self._lock = Lock()
-
-    def __call__(self) -> T:
-        with self._lock:
-            if not self._made:
-                self._made.append(self._make())
-            return self._made[0]
 
 
 @contextmanager
