@@ -17,6 +17,7 @@ _OPEN_USERS: Final = listed(
 
 _SHELL_SCHEMES: Final = listed("ssh sftp scp rsync git git+ssh svn+ssh nfs mailto file")
 _PORT: Final = re.compile(r"\d{1,5}(?:[/?#]|$)")
+_ENDPOINT: Final = re.compile(r"[\w.-]{1,100}:\d")
 _PLAIN_USER: Final = re.compile(r"[A-Za-z][A-Za-z_]{0,31}")
 _HOST = r"(?=[A-Za-z0-9_\[/$-])"
 
@@ -47,6 +48,8 @@ def _is_mixed(match: re.Match[str]) -> bool:
     password = match["password"]
     if match["slashes"] or re.search(r"[!$%^*@/]", password):
         return True
+    if _ENDPOINT.match(match.string, match.end()):
+        return True
     return bool(re.search("[0-9]", password)) and not password.islower() and password.isascii()
 
 
@@ -63,7 +66,7 @@ ADDRESS_SHAPES: Final = (
         ("@",),
         re.compile(
             r"(?<![\w./@+-])(?P<slashes>//)?(?P<user>[\w.+-]{1,64}+):(?!//)"
-            r"(?P<password>[^\s/\"'<>\\:,;(){}\[\]][^\s\"'<>\\,;(){}\[\]:]{0,127})"
+            r"(?P<password>[^\s/\"'<>\\:,;(){}\[\]][^\s\"'<>\\,;(){}\[\]:]{2,127})"
             r"@(?!sha\d|md5:)(?=[A-Za-z\[]|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d)"
             r"(?![\w.@-]{1,80}\.(?:service|socket|timer|mount|target|scope|slice)\b)"
         ),

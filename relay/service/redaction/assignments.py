@@ -99,12 +99,14 @@ def _word(match: re.Match[str], verdict: Verdict, *, spoken: bool) -> tuple[int,
     if spoken:
         return None if is_prose(_rest(text, start), verdict) else _trimmed(word)
     # klog and logfmt name the object: secret=bmc-worker-0 namespace=assisted
-    named = verdict is Verdict.HOLDER and _OBJECT.fullmatch(word[0]) and "namespace=" in text
+    named = verdict is Verdict.HOLDER and _OBJECT.fullmatch(word[0]) and "namespace" in text
     return None if named or _CALL.match(word[0]) else _trimmed(word)
 
 
 def _is_shown(line: str, verdict: Verdict) -> bool:
     if verdict is Verdict.HOLDERS and line.split(maxsplit=1)[0].isdigit():
+        return False
+    if verdict is Verdict.HOLDER and "(namespace" in line:
         return False
     return not is_harmless_text(line.strip(), verdict) and not is_prose(line, verdict)
 

@@ -20,6 +20,7 @@ PASSWORD_OPTIONS: Final[dict[str, frozenset[str]]] = {
     ),
     "-P": listed("ipmitool zip unzip sqlcmd bcp mosquitto_pub mosquitto_sub isql rpcclient"),
     "-N": listed("ssh-keygen"),
+    "-k": listed("openssl"),
     "-A": listed("snmpget snmpwalk snmpset"),
     "-a": listed("redis-cli"),
     "-w": listed("ldapsearch ldapadd ldapmodify ldapwhoami ldapdelete impala-shell kadmin"),
@@ -46,6 +47,10 @@ _SEPARATORS: Final = re.compile(r"[|;&\n`]|\$\(")
 _TOKEN: Final = re.compile(r"(?:[^\s\"']|\"[^\"\n]*\"|'[^'\n]*')+")
 _COMMAND: Final = re.compile(r"(?:.*/)?([\w.-]+)")
 _NUMERIC: Final = re.compile(r"[\d.:/,-]+")
+_NO_PASSWORDS: Final = listed(
+    "tcp udp icmp all emerg alert crit err error warning notice info debug yes no"
+)
+"""Protocols and priorities that -p takes elsewhere."""
 _PASS_PHRASES: Final = frozenset({"-passin", "-passout", "-pass"})
 _COOKIES: Final = frozenset({"-b", "--cookie"})
 _NONE: Final[frozenset[str]] = frozenset()
@@ -170,7 +175,9 @@ def _takes_password(
         verdict = names.verdict(option.lstrip("-"))
         named = verdict is not Verdict.INNOCENT and not is_harmless_text(value, verdict)
         return named and not value.startswith("-")
-    if option not in _SHORT or _NUMERIC.fullmatch(value) or value.startswith("/"):
+    if option not in _SHORT or value in _NO_PASSWORDS or _NUMERIC.fullmatch(value):
+        return False
+    if value.startswith("/"):
         return False
     logs_in = "login" in commands and commands & LOGINS
     return bool(logs_in) or (has_user and not commands & OTHER_OWNERS)
@@ -191,6 +198,9 @@ def _colon(value: str, commands: set[str]) -> int:
     """Return the place after the colon of `user:password`, 0 where there is none."""
     sign = "%" if "smbclient" in commands or "rpcclient" in commands else ":"
     user, found, password = value.partition(sign)
+    if user.startswith("+"):
+        # A format of time: date -u +%H:%M
+        return 0
     if not found or not password or _NUMERIC.fullmatch(value) or user == password:
         return 0
     if is_harmless_text(password, Verdict.SECRET) or password.startswith(("//", "$")):

@@ -17,7 +17,7 @@ _DOCUMENT: Final = re.compile(r"(?m)^---")
 _DATA: Final = re.compile(r"(?P<indent>[ \t]*)(?:data|stringData):(?P<rest>.*)", re.DOTALL)
 _ENTRY: Final = re.compile(r"([ \t]*[\"']?[\w.-]{1,250}[\"']?:[ \t]*)(.*)", re.DOTALL)
 _CREDENTIAL: Final = re.compile(
-    r"(?P<before>Data:map\[string\]\[\]byte|StringData:map\[string\]string)\{[^}]*\}"
+    r"(?P<before>Data:map\[string\]\[\]byte|StringData:map\[string\]string)\{[^}]*(?:\}|\Z)"
 )
 
 

@@ -108,6 +108,9 @@ def _stem(word: str) -> Verdict:
 
 def _ending(last: str, before: list[str]) -> Verdict:
     single = last.removesuffix("s") if last not in {"pass", "auths"} and len(last) > 3 else last  # noqa: PLR2004 - plural
+    if last == "pass" and not before:
+        # Often the number of those that passed.
+        return Verdict.HOLDERS
     if last in words.ENDS_LIKE_PASS or (before and before[-1] in words.PASSES):
         return Verdict.INNOCENT
     if last.endswith(words.PASSWORD_ENDINGS) or single in words.PASSWORD_ENDINGS:

@@ -34,6 +34,10 @@ _PAIR_REVERSED: Final = re.compile(
     r",?[\s-]{1,40}[\"']?(?:name|key)[\"']?[ ]{0,2}[:=][ ]{0,2}[\"']?(?P<name>[\w.-]{2,80})",
     re.IGNORECASE,
 )
+# ('password', 'x'), as Python writes a pair
+_TUPLE: Final = re.compile(
+    r"\([\"'](?P<name>[\w.-]{2,80})[\"'],[ ]?(?:\"(?P<a>[^\"\n]*)\"|'(?P<b>[^'\n]*)')\)"
+)
 _MARKUP: Final = re.compile(
     r"<(?P<tag>[\w.:-]{1,80})"
     r"(?:\s[^<>]{0,200}?(?:name|key)=\"(?P<name>[\w.-]{1,80})\"[^<>]{0,200})?>"
@@ -98,4 +102,5 @@ def redact_pairs(text: str, names: Names) -> str:
 
     if "alue" in text or "ALUE" in text:
         text = _PAIR_REVERSED.sub(replaced, _PAIR.sub(replaced, text))
+    text = _TUPLE.sub(replaced, text) if "(" in text else text
     return _MARKUP.sub(replaced, text) if "</" in text else text

@@ -31,9 +31,11 @@ STATEMENT_SHAPES: Final = (
 _HOST_NAME: Final = re.compile(r"(host name \")[^\"\n]{1,500}@(?=[^\"\n@]*\")")
 _COLUMNS: Final = re.compile(
     r"(Key \((?P<names>[^()\n]{1,500}(?:\([^()\n]{0,200}\)[^()\n]{0,200})?)\)=\()"
-    r"[^\n]*?(\)(?= [a-z]|\.|\n|\Z)|$)"
+    r"[^\n]*?(\)(?= [a-z]|\.|\n|\Z)|(?=\n|\Z))"
 )
-_ENTRY: Final = re.compile(r"(Duplicate entry ')[^\n]*?(' for key '(?P<names>[\w.-]{1,100})')")
+_ENTRY: Final = re.compile(
+    r"(Duplicate entry ')[^\n]{0,500}?(' for key '(?P<names>[\w.-]{1,100})')"
+)
 _INSERT: Final = re.compile(
     r"(?P<before>INSERT INTO [\w.\"`]{1,130} ?\((?P<names>[^()]{1,4000})\) ?VALUES ?)"
     r"(?=[^%:?$])(?P<rows>\([^\n]*)",

@@ -17,7 +17,9 @@ _PLACEHOLDER: Final = re.compile(
 )
 """A variable, a mask, or nothing at all stands where a secret would."""
 _VARIABLE: Final = re.compile(r"\$\{?[A-Za-z_]\w*\}?")
-_PATH: Final = re.compile(r"(?:file://)?(?:~|\.{1,2}|[A-Z]:)?(?:[/\\][\w.@-]{1,64}){2,}/?")
+_PATH: Final = re.compile(
+    r"(?:file://)?(?:~|\.{1,2}|[A-Z]:)?(?:[/\\][\w.@-]{1,64}){2,}/?|/[a-z]{2,12}/?"
+)
 _OBJECT: Final = re.compile(r"[a-z]{2,}(?:-[a-z0-9]+)*/[a-z]{2,}(?:-[a-z0-9]+)*")
 _ID: Final = re.compile(
     r"\d+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|"

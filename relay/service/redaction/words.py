@@ -34,7 +34,7 @@ ENDINGS: Final = ("creds", "cred", "otp", "totp", "jwt", "bearer", "auths", "htp
 
 ENDS_LIKE_PASS: Final = listed("bypass compass encompass surpass trespass overpass underpass")
 PASSES: Final = listed(
-    "first second third last one two single multi by dry final low high band all test"
+    "all band by dry final first high last low multi one second single test third two"
 )
 """What is passed, or counted, before "pass"."""
 
@@ -44,9 +44,9 @@ SECRET_WHOLE: Final = listed(
 """Secret although they end like something else."""
 
 SECRET_KEYS: Final = listed(
-    "access account admin aes api app auth ca client crypto data decryption deploy device des "
-    "encryption ecdsa ed25519 etcd fernet gpg hash hmac integration jwt kms kubelet ldap licence "
-    "license luks master mac pre preshared priv private rsa secret sealing server service session "
+    "access account admin aes api app auth ca client crypto data decryption deploy des device "
+    "ecdsa ed25519 encryption etcd fernet gpg hash hmac integration jwt kms kubelet ldap licence "
+    "license luks mac master pre preshared priv private rsa sealing secret server service session "
     "shared sign signature signing ssl ssn storage stream subscription symmetric tls unseal vault "
     "webhook wg wireguard wpa"
 )
@@ -54,7 +54,7 @@ SECRET_KEYS: Final = listed(
 
 PUBLIC_KEYS: Final = listed(
     "annotation authorized base by cache candidate column composite compound config context dedup "
-    "deduplication dict domain dynamo event field foreign group host hot index idempotency issue "
+    "deduplication dict domain dynamo event field foreign group host hot idempotency index issue "
     "join json keyboard known label last lease locale lock lookup map message metric natural next "
     "object option order parent part partition path primary project property pub public query "
     "range record resource reverse routing row s3 sample scope search selector shard sort sorting "
@@ -69,18 +69,18 @@ ABOUT: Final = listed(
     "configured count counts created date days deleted description dir directory disabled domain "
     "enabled encoding endpoint endpoints error errors exists expiration expire expired expires "
     "expiry failed failure failures field fields file filename files fingerprint folder for "
-    "format found getter granted group handler header headers hint hours httponly id identifier "
-    "ids idx in index interval invalid issued issuer items kind label labels last leeway len "
-    "length lengths level lifetime limit limits link list location lookup manager max message "
-    "messages method methods min minutes missing mode modified mount ms name names namespace "
-    "needed note number on operator operators optional options order overlap owner page path "
-    "paths pattern permissions placeholder policies policy position prefix present processed "
-    "prompt prompts provided provider providers purpose quota rate reader readers ready reason "
-    "ref reference references refs regex remaining required requirement requirements review "
-    "reviews reset resets retries revision revoked role rotated rotation rule rules samesite "
+    "format found getter go granted group handler header headers hint hours httponly id "
+    "identifier ids idx in index interval invalid issued issuer items java js kind label labels "
+    "last leeway len length lengths level lifetime limit limits link list location lookup manager "
+    "max message messages method methods min minutes missing mode modified mount ms name names "
+    "namespace needed note number on operator operators optional options order overlap owner page "
+    "path paths pattern permissions placeholder policies policy position prefix present processed "
+    "prompt prompts provided provider providers purpose py quota rate rb reader readers ready "
+    "reason ref reference references refs regex remaining required requirement requirements reset "
+    "resets retries review reviews revision revoked role rotated rotation rs rule rules samesite "
     "schema scope scopes seconds section secure service services set setup since size sizes "
     "source sources spec stage state status store stores strategy strength style suffix supported "
-    "tag template test time timeout timestamp title ttl type types unit until updated uri url "
+    "tag template test time timeout timestamp title ts ttl type types unit until updated uri url "
     "urls usage used user username users valid validation validations validator validity verified "
     "version versions via volume volumes warning window"
 )
@@ -96,34 +96,34 @@ ABOUT_FIRST: Final = listed(
 
 CARRIERS: Final = listed(
     "b64 base64 blob bytes64 clear cleartext confirm confirmation content contents data decoded "
-    "encoded encrypted env enc hash hashed json new old orig plain plaintext previous raw str "
+    "enc encoded encrypted env hash hashed json new old orig plain plaintext previous raw str "
     "string text tmp val value values var yaml yml"
 )
 """The last word of a name that says how the secret is written."""
 
 TAILS_OF_OTHER_WORDS: Final = listed(
-    "ary arial iat ariat ize izes ized izer izers ization ise ised iser isation ism less lessly "
-    "ion ive ively cutter"
+    "arial ariat ary cutter iat ion isation ise ised iser ism ive ively ization ize ized izer "
+    "izers izes less lessly"
 )
 """What makes another word of a stem: "tokenizer", "passwordless", "secretary"."""
 
 STATES: Final = listed(
-    "a absent access accepted again all already an and any are as at authentication authorization "
-    "back bad be been before but by cannot can can't certificate changed check choose client code "
-    "configured connection contains context could couldn't created data deleted denied dial did "
-    "didn't disabled does doesn't dns duplicate either empty enabled enter eof error errors "
-    "exists exit expected expired fail failed failing failure fetching file for forbidden format "
-    "found from get given got grant granted had has have header host http i/o id ignored illegal "
-    "in incorrect insufficient internal invalid is isn't it it's its json key length less lookup "
-    "long longer malformed match maximum minimum between blank short shorter mismatch missing "
-    "more must name need needs never no none nonexistent not null of ok old on only open or parse "
-    "parsing pending permission please post present provide provided put read received refused "
-    "rejected remote required request reset resource retry revoked rotated rpc secret secrets "
-    "server set shall should signature skipped some stat status store stored success successful "
-    "successfully syntax than that the this timed timeout tls to token tokens too true try type "
-    "unable unauthenticated unauthorized undefined unexpected unknown unmarshal unreachable "
-    "unsupported until unset updated use used user uses using valid value values was wasn't were "
-    "when which will with without won't write wrong x509 yaml yes you your false net/http http2 "
-    "asn1 base64"
+    "a absent accepted access again all already an and any are as asn1 at authentication "
+    "authorization back bad base64 be been before between blank but by can can't cannot "
+    "certificate changed check choose client code configured connection contains context could "
+    "couldn't created data deleted denied dial did didn't disabled dns does doesn't duplicate "
+    "either empty enabled enter eof error errors exists exit expected expired fail failed failing "
+    "failure false fetching file for forbidden format found from get given got grant granted had "
+    "has have header host http http2 i/o id ignored illegal in incorrect insufficient internal "
+    "invalid is isn't it it's its json key length less long longer lookup malformed match maximum "
+    "minimum mismatch missing more must name need needs net/http never no none nonexistent not "
+    "null of ok old on only open or parse parsing pending permission please post present provide "
+    "provided put read received refused rejected remote request required reset resource retry "
+    "revoked rotated rpc secret secrets server set shall short shorter should signature skipped "
+    "some stat status store stored success successful successfully syntax than that the this "
+    "timed timeout tls to token tokens too true try type unable unauthenticated unauthorized "
+    "undefined unexpected unknown unmarshal unreachable unset unsupported until updated use used "
+    "user uses using valid value values was wasn't were when which will with without won't write "
+    "wrong x509 yaml yes you your"
 )
 """How a sentence about a secret goes on after its colon: "token: expired", "secret: not found"."""

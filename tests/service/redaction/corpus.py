@@ -3,7 +3,7 @@
 A line is a text, or JSON where it starts with a bracket; "⏎" is a line break. "«kind:length»"
 stands for a value that is made up here, so that no line holds anything that looks like a secret in
 use. "@base64,gzip …" encodes the line, the first encoding innermost. Every third line is held out:
-it measures, and no pattern is written for it.
+it measures, and no pattern is written for it. What strangers tried later is never held out.
 """
 
 import json
@@ -33,6 +33,7 @@ WORDS: Final = [
     "willow",
     "saffron",
 ]
+LATER: Final = "strangers"
 WINDOW: Final = 5
 """Characters of a secret in a row that give it away."""
 
@@ -87,7 +88,7 @@ def samples(family: str) -> Iterator[Sample]:
     """Return the samples of *family*, "secrets" or "innocent"."""
     for file in sorted((SAMPLES / family).glob("*.txt")):
         for number, line in enumerate(file.read_text().splitlines()):
-            yield sample(file.stem, line, held_out=number % 3 == 2)
+            yield sample(file.stem, line, held_out=number % 3 == 2 and file.stem != LATER)
 
 
 def sample(kind: str, line: str, *, held_out: bool = False) -> Sample:
