@@ -134,8 +134,11 @@ BEGIN
     END IF;
     -- JSON may name what is no character: NUL, and half of a surrogate pair. Whole pairs are fine,
     -- and so is the name of one behind a backslash that is itself escaped.
-    texts := replace(concat(NEW.payload, NEW.headers, NEW.metadata), '\\', '');
-    texts := regexp_replace(texts, '\\u[dD][89abAB]..\\u[dD][c-fC-F]', '', 'g');
+    texts := concat(NEW.payload, NEW.headers, NEW.metadata);
+    IF strpos(texts, '\u') > 0 THEN
+        texts := replace(texts, '\\', '');
+        texts := regexp_replace(texts, '\\u[dD][89abAB]..\\u[dD][c-fC-F]', '', 'g');
+    END IF;
     IF texts ~ '\\u([dD][89a-fA-F]|0000)' THEN
         fault := 'payload, headers or metadata: NUL, or half of a surrogate pair, is no character; '
                  'leave it out';
@@ -166,7 +169,9 @@ $$;
 CREATE OR REPLACE TRIGGER outbox_refused BEFORE INSERT ON outbox
     FOR EACH ROW WHEN (
         octet_length(NEW.key) > 1024
-        OR NEW.headers IS NOT NULL
+        -- Unlike the usual ones: plain names and texts, of which the relay writes none itself.
+        OR NEW.headers::text !~ '^\{("[A-Za-z0-9_-]+" *: *"[^"\\]*" *(, *|\}$))+$'
+        OR NEW.headers::text ~ '"(id|seq|replay)"'
         OR strpos(NEW.payload::text, '\u') > 0
         OR strpos(NEW.metadata::text, '\u') > 0
     ) EXECUTE FUNCTION outbox_refuse();
@@ -566,10 +571,12 @@ BEGIN
         ['outbox_relay', 'SELECT, UPDATE ON outbox_shard'],
         ['outbox_relay', 'SELECT, UPDATE (streaming) ON outbox_state'],
         ['outbox_relay', 'SELECT ON SEQUENCE outbox_id_seq'],
-        ['outbox_relay', 'SELECT ON outbox_overview'],
-        ['outbox_reader', 'SELECT ON outbox_overview, outbox_shard, outbox_state, outbox_audit'],
+        ['outbox_relay', 'SELECT ON outbox_overview, outbox_migration'],
+        ['outbox_reader', 'SELECT ON outbox_overview, outbox_shard, outbox_state, outbox_audit, '
+                          'outbox_migration'],
         -- Operators change nothing but through the functions, and so never without a reason.
-        ['outbox_operator', 'SELECT ON outbox_overview, outbox_shard, outbox_state, outbox_audit'],
+        ['outbox_operator', 'SELECT ON outbox_overview, outbox_shard, outbox_state, outbox_audit, '
+                            'outbox_migration'],
         ['outbox_operator', 'EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_pause, '
                             'outbox_resume'],
         -- Payloads are about customers: for the few who may see those, on top of another role.

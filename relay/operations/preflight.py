@@ -1,6 +1,6 @@
 """Preflight: database, schema, broker and topic, as a relay needs them at its start."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from relay.database import schema
@@ -30,7 +30,7 @@ def examine(connection: Connection, settings: Settings) -> Iterator[Finding]:
     yield _server(connection)
     try:
         schema.verify(connection)
-        yield Finding("schema", "ok", f"fits version {schema.SCHEMA_VERSION}")
+        yield Finding("schema", "ok", _fits(schema.waiting(connection)))
     except SchemaError as error:
         yield Finding("schema", "failed", str(error), error.exit_code)
     yield from stream(settings)
@@ -95,3 +95,13 @@ def _no_answer(kafka: KafkaSettings, reason: str) -> Finding:
         "KAFKA_BOOTSTRAP_SERVER and the credential."
     )
     return Finding("broker", "warning", advice)
+
+
+def _fits(waiting: Sequence[str]) -> str:
+    fits = f"fits version {schema.SCHEMA_VERSION}"
+    if not waiting:
+        return fits
+    return (
+        f"{fits}; {', '.join(waiting)} waits: `relay migrate --phase post`, when nothing of the "
+        "release before runs any more"
+    )

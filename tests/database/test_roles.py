@@ -59,6 +59,79 @@ def test_a_writer_inserts_and_sees_nothing(connect: Connect) -> None:
     )
 
 
+@pytest.mark.parametrize("role", ["outbox_writer", "outbox_api"])
+def test_a_writer_chooses_no_time_id_or_count(connect: Connect, role: str) -> None:
+    writer = connect(role)
+    for column, value in {
+        "id": "1",
+        "created_at": "'infinity'",
+        "attempts": "32767",
+        "parked_at": "now()",
+        "last_error": "'x'",
+    }.items():
+        refused(
+            writer,
+            f"INSERT INTO outbox (name, payload, {column}) OVERRIDING SYSTEM VALUE"
+            f" VALUES ('E', '{{}}', {value})",
+        )
+    refused(
+        writer,
+        "INSERT INTO outbox_event (id, name, severity, message) OVERRIDING SYSTEM VALUE"
+        " VALUES (1, 'E', 'info', 'm')",
+    )
+
+
+BAD_ROWS = {
+    "a long key": ("payload, key", "'{}', repeat('ä', 513)", "key: it has 1026 bytes"),
+    "half a pair": ("payload", r"""'{"a": "\uD83D"}'""", "surrogate"),
+    "the other half": ("payload", r"""'{"a": "x\udE00y"}'""", "surrogate"),
+    "a pair in reverse": ("payload", r"""'{"a": "\uDE00\uD83D"}'""", "surrogate"),
+    "NUL": ("payload", r"""'{"a": "\u0000"}'""", "NUL"),
+    "NUL in a header": ("payload, headers", r"""'{}', '{"a": "\u0000"}'""", "NUL"),
+    "half a pair in metadata": ("payload, metadata", r"""'{}', '{"a": "\ud800"}'""", "surrogate"),
+    "a number in a header": ("payload, headers", "'{}', '{\"a\": 1}'", "'a' is no text"),
+    "a null in a header": ("payload, headers", "'{}', '{\"a\": null}'", "'a' is no text"),
+    "a header without a name": ("payload, headers", "'{}', '{\"\": \"a\"}'", "name is empty"),
+    "the header id": ("payload, headers", "'{}', '{\"id\": \"a\"}'", "written by the relay"),
+    "the header seq": ("payload, headers", "'{}', '{\"seq\": \"a\"}'", "written by the relay"),
+    "the header replay": ("payload, headers", "'{}', '{\"replay\": \"a\"}'", "column replayed"),
+    "a name of headers spelt out": (
+        "payload, headers",
+        r"""'{}', '{"\u0069d": "a"}'""",
+        "written by the relay",
+    ),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_ROWS)
+def test_what_could_not_be_published_is_refused_to_the_writer(connect: Connect, bad: str) -> None:
+    columns, values, told = BAD_ROWS[bad]
+    statement = f"INSERT INTO outbox (name, {columns}) VALUES ('E', {values})"
+    with pytest.raises(CheckViolation, match=told) as refusal:
+        connect("outbox_writer").execute(statement.encode())
+    assert refusal.value.diag.message_detail is None
+
+
+def test_what_only_looks_like_it_is_taken(connect: Connect) -> None:
+    writer = connect("outbox_writer")
+    for payload in (
+        r'{"a": "\ud83d\ude00"}',
+        r'{"a": "\\ud800"}',
+        r'{"a": "\\\\u0000"}',
+        r'{"\u00e4": 1}',
+    ):
+        writer.execute(
+            "INSERT INTO outbox (name, payload, key, headers) VALUES ('E', %s, %s, %s)",
+            [payload, "k" * 1024, '{"traceparent": "00-1", "ID": "a"}'],
+        )
+
+
+def test_a_service_that_replays_says_so_in_the_column(connect: Connect) -> None:
+    writer = connect("outbox_writer")
+    writer.execute("INSERT INTO outbox (name, payload, replayed) VALUES ('E', '{}', true)")
+    writer.execute("SELECT outbox_emit('E', '{}', replayed => true)")
+
+
 def test_a_writer_may_use_the_function(connect: Connect) -> None:
     writer = connect("outbox_writer")
     emitted = writer.execute("SELECT outbox_emit('Event', '{}')").fetchone()
