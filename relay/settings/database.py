@@ -33,7 +33,7 @@ class DatabaseSettings(SettingsGroup):
     db_name: str | None = Field(None, description="name of the database")
     outbox_schema: str | None = Field(
         None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_$]{0,62}$",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$",
         description="schema of the outbox tables; unset: found, where only one has them",
     )
 
