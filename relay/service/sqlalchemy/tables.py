@@ -188,10 +188,17 @@ outbox_event_limit = Table(
     Column("pause", Interval, CheckConstraint("isfinite(pause)"), nullable=False),
 )
 
-for _what in ("cluster_id", "host_id", "infra_env_id", "severity", "category"):
+for _what in ("cluster_id", "host_id", "infra_env_id", "severity", "category", "name"):
     _name = f"outbox_event_by_{_what.removesuffix('_id')}"
     Index(_name, outbox_event.c[_what], outbox_event.c.event_time, outbox_event.c.id)
 Index("outbox_event_by_time", outbox_event.c.event_time, outbox_event.c.id)
+Index(
+    "outbox_event_by_request",
+    outbox_event.c.request_id,
+    outbox_event.c.event_time,
+    outbox_event.c.id,
+    postgresql_where=outbox_event.c.request_id.is_not(None),
+)
 
 
 def _has_trigrams(

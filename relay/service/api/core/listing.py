@@ -13,7 +13,7 @@ from relay.service.api.core.filter import EventFilter
 from relay.service.api.database import Connection, Database
 from relay.service.events.severity import Severity
 
-_ROWS_AT_A_TIME: Final = 8
+_ROWS_AT_A_TIME: Final = 4
 """How many rows of unknown size may be in memory beside the page."""
 
 
@@ -61,11 +61,12 @@ class Listing:
         with self.database.reading() as connection:
             return self._page(connection, wanted, caller)
 
-    def following(self, page: Page, wanted: EventFilter, caller: Caller) -> Iterator[Page]:
-        """Yield the pages behind *page*, up to the wanted limit.
+    def pages(self, page: Page, wanted: EventFilter, caller: Caller) -> Iterator[Page]:
+        """Yield *page*, which is the first, and those behind it, up to the wanted limit.
 
         No connection is held between two of them: a client may be slow.
         """
+        yield page
         left = wanted.limit - len(page.events)
         while page.next is not None and left > 0:
             page = self.page(replace(wanted, limit=left, offset=0, after=page.next), caller)

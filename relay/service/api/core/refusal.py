@@ -11,6 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
+from relay.errors import SchemaError
+
 RETRY_SECONDS: Final = 5
 
 logger = logging.getLogger(__name__)
@@ -69,7 +71,7 @@ def refusal(error: Exception) -> Refusal:
         case HTTPException():
             status = HTTPStatus(error.status_code)
             return Refusal(status, _detail(status), headers=error.headers)
-        case PoolTimeout() | psycopg.Error():
+        case PoolTimeout() | psycopg.Error() | SchemaError():
             return Refusal(*_of_database(error))
         case _:
             # Without its message, which may quote a payload.

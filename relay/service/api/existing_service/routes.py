@@ -29,6 +29,8 @@ _CREDENTIALS: Final = (
     Security(APIKeyQuery(name=API_KEY, auto_error=False)),
 )
 
+_PART_BYTES: Final = 256 << 10
+
 
 class ExistingServiceFace:
     """The face of the existing service.
@@ -95,10 +97,14 @@ class ExistingServiceFace:
         return Response(status_code=HTTPStatus.CREATED)
 
     async def _parts(self, page: Page, wanted: EventFilter, caller: Caller) -> AsyncIterator[bytes]:
-        """Yield the list in parts of one page: clients here know no cursor and want all of it."""
-        yield b"[" + b",".join(page.events)
-        following = self._listing.following(page, wanted, caller)
-        async for each in iterate_in_threadpool(following):
-            if each.events:
-                yield b"," + b",".join(each.events)
-        yield b"]"
+        """Yield the whole list in parts: clients here know no cursor."""
+        buffer, separator = bytearray(), b"["
+        async for each in iterate_in_threadpool(self._listing.pages(page, wanted, caller)):
+            for event in each.events:
+                buffer += separator + event
+                separator = b","
+                # What is on its way is copied several times: never a whole page.
+                while len(buffer) > _PART_BYTES:
+                    yield bytes(buffer[:_PART_BYTES])
+                    del buffer[:_PART_BYTES]
+        yield bytes(buffer) + b"]"

@@ -52,7 +52,10 @@ def run(settings: Settings) -> int:
             config = _config(settings.api, _WORKER, workers=settings.api.workers)
             Multiprocess(config, sockets=[listening]).run()
     else:
-        _prepare()
+        _name_requests()
+        # Uvicorn raises the signal that stopped it once more when it is done: no accident.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         uvicorn.Server(_config(settings.api, app)).run(sockets=[listening])
     logger.info("stopped")
     return 0
@@ -62,7 +65,7 @@ def worker() -> ASGIApp:
     """Return the application of one of several processes; its settings are the environment's."""
     loaded = settings.load(database=True, stream=True, api=True)
     logs.configure(loaded.log.level, loaded.log.format)
-    _prepare()
+    _name_requests()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     return Api(loaded).application()
 
@@ -80,13 +83,10 @@ def _config(api: ApiSettings, app: ASGIApp | str, workers: int = 1) -> uvicorn.C
     )
 
 
-def _prepare() -> None:
-    """Prepare a process that serves."""
+def _name_requests() -> None:
+    """Have every log line of this process name its request."""
     for handler in logging.getLogger().handlers:
         handler.addFilter(RequestIdFilter())
-    # Uvicorn raises the signal that stopped it once more when it is done: the end is no accident.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
 
 
 def _end_with_parent() -> None:

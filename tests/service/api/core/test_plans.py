@@ -23,15 +23,16 @@ CLUSTER, INFRA_ENV, HOST = (uuid.UUID(int=number) for number in (7, 100_007, 200
 # A thousand clusters, infra-envs and hosts; one event in a thousand is critical, or was measured.
 FILL = f"""
 INSERT INTO outbox_event (name, category, severity, message, event_time, cluster_id, host_id,
-                    infra_env_id)
-SELECT 'host_status_updated',
+                    infra_env_id, request_id)
+SELECT 'kind_' || mod(n, 1000),
        CASE WHEN mod(n, 1000) = 3 THEN 'metrics' ELSE 'user' END,
        CASE WHEN mod(n, 1000) = 5 THEN 'critical' ELSE 'info' END,
        'Host host-' || n || ': updated status',
        '2026-01-01'::timestamptz + n * interval '1 second',
        lpad(to_hex(mod(n, {CLUSTERS})), 32, '0')::uuid,
        lpad(to_hex(200000 + mod(n, {CLUSTERS})), 32, '0')::uuid,
-       lpad(to_hex(100000 + mod(n, {CLUSTERS})), 32, '0')::uuid
+       lpad(to_hex(100000 + mod(n, {CLUSTERS})), 32, '0')::uuid,
+       CASE WHEN mod(n, 10) = 7 THEN 'request-' || n / 100 END
   FROM generate_series(1, %(rows)s) AS n
 """
 
@@ -51,6 +52,9 @@ QUERIES: dict[str, tuple[dict[str, Any], Caller, str]] = {
     "severity": ({"severities": (Severity.CRITICAL,)}, EVERYBODY, "outbox_event_by_severity"),
     "category": ({"categories": ("metrics",)}, EVERYBODY, "outbox_event_by_category"),
     "message": ({"message": "host-31234"}, EVERYBODY, "outbox_event_by_message"),
+    "name": ({"names": ("kind_7",)}, EVERYBODY, "outbox_event_by_name"),
+    "request": ({"request_id": "request-7"}, EVERYBODY, "outbox_event_by_request"),
+    "subject": ({"subject": CLUSTER}, EVERYBODY, "outbox_event_by_cluster"),
     "own": ({}, BOUND, "outbox_event_by_cluster"),
 }  # fmt: skip
 
