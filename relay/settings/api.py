@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from relay.settings.group import SettingsGroup
 from relay.settings.hosts import Host
@@ -32,8 +32,8 @@ def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-Listed = (NoDecode, BeforeValidator(_split))
-Texts = Annotated[tuple[str, ...], *Listed]
+Listed = BeforeValidator(_split)
+Texts = Annotated[tuple[str, ...], Listed]
 
 
 class ApiSettings(SettingsGroup):
@@ -46,7 +46,7 @@ class ApiSettings(SettingsGroup):
     )
     port: int = Field(8090, ge=0, lt=65536, description="TCP port; 0 picks a free one")
     workers: int = Field(1, ge=1, le=64, description="processes that serve; each has connections")
-    faces: Annotated[tuple[Face, ...], *Listed] = Field(
+    faces: Annotated[tuple[Face, ...], Listed] = Field(
         tuple(Face), min_length=1, description="contracts to serve: events, existing-service"
     )
     prefix: str = Field(

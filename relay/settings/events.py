@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from relay.settings.duration import DURATION_PATTERN, duration
 from relay.settings.group import SettingsGroup
@@ -29,7 +29,6 @@ def _limits(value: object) -> dict[str, timedelta]:
 
 Limits = Annotated[
     dict[str, timedelta],
-    NoDecode,
     BeforeValidator(_limits),
     WithJsonSchema(
         {

@@ -3,7 +3,7 @@ import re
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictStr
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from relay.settings.group import SettingsGroup
 
@@ -73,15 +73,13 @@ def _parsed(value: object) -> object:
     return parsed
 
 
-Texts = Annotated[tuple[StrictStr, ...], NoDecode, BeforeValidator(_parsed)]
+Texts = Annotated[tuple[StrictStr, ...], BeforeValidator(_parsed)]
 Names = Annotated[
     tuple[Annotated[StrictStr, AfterValidator(checked_name)], ...],
-    NoDecode,
     BeforeValidator(_parsed),
 ]
 Patterns = Annotated[
     tuple[Annotated[StrictStr, AfterValidator(checked_pattern)], ...],
-    NoDecode,
     BeforeValidator(_parsed),
 ]
 

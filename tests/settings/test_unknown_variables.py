@@ -30,9 +30,9 @@ def test_the_nearest_known_name(monkeypatch: pytest.MonkeyPatch, name: str, near
 
 
 def test_a_name_of_ours_that_is_like_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OUTBOX_ZZZ", "1")
+    monkeypatch.setenv("OUTBOX_QQQQQQQQQQ", "1")
     (warning,) = unknown_variables()
-    assert warning.startswith("OUTBOX_ZZZ is not a setting and has no effect: see docs")
+    assert warning.startswith("OUTBOX_QQQQQQQQQQ is not a setting and has no effect: see docs")
 
 
 @pytest.mark.parametrize(

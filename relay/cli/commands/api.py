@@ -16,7 +16,7 @@ def api(workers: Workers = None) -> None:
     an extra: `pip install 'outbox-relay[api]'`.
     """
     from relay import logs
-    from relay.errors import ConfigurationError
+    from relay.service.api.serving import server
     from relay.settings import load, unknown_variables
 
     settings = load(database=True, stream=True, api=True)
@@ -25,9 +25,4 @@ def api(workers: Workers = None) -> None:
         settings = settings.model_copy(update={"api": served})
     logs.configure(settings.log.level, settings.log.format)
     logs.warn(unknown_variables())
-    try:
-        from relay.service.api.serving import server
-    except ModuleNotFoundError as error:
-        missing = f"{error.name} is not installed: pip install 'outbox-relay[api]'"
-        raise ConfigurationError([missing]) from None
     raise typer.Exit(server.run(settings))

@@ -29,7 +29,7 @@ def write(connection: Connection, batch: Batch) -> None:
         NoTransactionError: the connection commits each statement by itself.
     """
     dbapi_connection: Any = connection.connection.dbapi_connection
-    if connection.dialect.detect_autocommit_setting(dbapi_connection):
+    if dbapi_connection.autocommit:
         raise NoTransactionError(
             "This connection is in autocommit mode, so the rows could not belong to the "
             "transaction of your change: use a connection without isolation_level='AUTOCOMMIT'."
