@@ -363,7 +363,11 @@ CREATE OR REPLACE FUNCTION outbox_partition(partitioner text, key text, partitio
     RETURNS integer LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     mask  CONSTANT bigint := 4294967295;
-    bytes CONSTANT bytea := convert_to(key, 'UTF8');
+    -- SQL_ASCII knows no characters: what is there is taken as it is, and never refused.
+    bytes CONSTANT bytea := convert_to(key, CASE getdatabaseencoding()
+                                                WHEN 'SQL_ASCII' THEN 'SQL_ASCII'
+                                                ELSE 'UTF8'
+                                            END);
     len   CONSTANT integer := octet_length(bytes);
     h     bigint;
     k     bigint;

@@ -1,6 +1,6 @@
 """Assembly: the parts of the relay, each with what it needs of the settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from relay.daemon.backoff import backoff
 from relay.daemon.kafka.delivery import DeliveryLimits
@@ -34,11 +34,13 @@ def make_worker(number: int, settings: Settings, metrics: Metrics) -> Worker:
     return Worker(name, make_store(settings, name), publisher, instrumentation, _waiting(settings))
 
 
-def make_sampler(settings: Settings, metrics: Metrics) -> Sampler:
-    """Return the sampler of this process."""
+def make_sampler(settings: Settings, metrics: Metrics, workers: Sequence[Worker] = ()) -> Sampler:
+    """Return the sampler of this process, which looks after its *workers*."""
     session = _session(settings, "sampler")
     survey = Survey(session, _destination(settings))
-    return Sampler(session, survey, SamplerInstrumentation(metrics), settings.relay.sample_seconds)
+    return Sampler(
+        session, survey, SamplerInstrumentation(metrics), settings.relay.sample_seconds, workers
+    )
 
 
 def make_publisher(settings: Settings, on_rebuild: Callable[[Rebuild], None]) -> Publisher:

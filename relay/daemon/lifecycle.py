@@ -146,7 +146,7 @@ class Crew:
             threading.Thread(target=worker.run, name=worker.name, daemon=True)
             for worker in self._workers
         )
-        self._sampler = make_sampler(settings, metrics)
+        self._sampler = make_sampler(settings, metrics, self._workers)
         self._silence_max_seconds = _silence_max_seconds(settings.relay)
 
     @property

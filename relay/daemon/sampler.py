@@ -5,6 +5,8 @@ So the lag stays true while publishing hangs, and a slow sample slows no row dow
 
 import logging
 import threading
+import time
+from collections.abc import Sequence
 from typing import Final
 
 import psycopg
@@ -15,11 +17,14 @@ from relay.daemon.postgres.session import Session
 from relay.daemon.postgres.survey import Survey
 from relay.daemon.telemetry.process import SamplerInstrumentation
 from relay.daemon.timing import Waiter
+from relay.daemon.worker import Worker
 from relay.database.connection import explain
 
 log = logging.getLogger(__name__)
 
 COUNT_LIMIT: Final = 100_000
+# Below the watermarks there may be many dead rows: a hundredth of the time is spent there at most.
+_PAUSE_PARTS: Final = 100
 
 
 class Sampler:
@@ -31,7 +36,10 @@ class Sampler:
         survey: Survey,
         instrumentation: SamplerInstrumentation,
         seconds: float,
+        workers: Sequence[Worker] = (),
     ) -> None:
+        self._workers = workers
+        self._look_below_at = 0.0
         self._session = session
         self._survey = survey
         self._instrumentation = instrumentation
@@ -71,8 +79,28 @@ class Sampler:
             self._session.connect()
             # The new connection may lead to another server, where ids were drawn less far.
             survey.watermarks.reset()
+        if time.monotonic() >= self._look_below_at:
+            self._look_below()
         survey.refresh_watermarks(Exclusions())
         firsts = survey.firsts(Exclusions())
         oldest_ms = min((first.created_ms for first in firsts.values()), default=None)
         lag_ms = 0 if oldest_ms is None else max(0, survey.now_ms - oldest_ms)
         self._instrumentation.sampled(lag_ms / 1000, survey.measure(COUNT_LIMIT))
+
+    def _look_below(self) -> None:
+        """Look where nobody looks, and let those look again who would never see what is there."""
+        begun = time.monotonic()
+        survey = self._survey
+        missed = set(survey.missed_rows(survey.view(Exclusions())))
+        if missed:
+            survey.watermarks.reset()
+        for worker in self._workers:
+            view = worker.state.view
+            found = survey.missed_rows(view) if view else ()
+            if found:
+                worker.look_again()
+                missed.update(found)
+        if missed:
+            self._instrumentation.missed(missed)
+        ended = time.monotonic()
+        self._look_below_at = ended + _PAUSE_PARTS * (ended - begun)

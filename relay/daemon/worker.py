@@ -1,5 +1,6 @@
 """The loop of the relay: claim, publish, settle, wait."""
 
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,6 +12,7 @@ from tenacity import Retrying
 from relay.daemon.backoff import OUTAGES
 from relay.daemon.exclusions import TopicPartition
 from relay.daemon.kafka.publisher import Publisher
+from relay.daemon.postgres.blind_spot import View
 from relay.daemon.postgres.crash_isolation import Deaths, Step, TakeAlone, isolate
 from relay.daemon.postgres.lease import Lease
 from relay.daemon.postgres.store import Store
@@ -43,16 +45,18 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """State of a worker for other threads: its last sign of life (monotonic), and its holds."""
+    """State of a worker for other threads: its last sign of life (monotonic), holds and view."""
 
     heard_at: float
     holds: Sequence[TopicPartition] = ()
+    view: View | None = None
 
 
 class Worker:
     """One thread's work: a connection, a producer, and the rows between them.
 
-    Other threads read *name* and *state*, which is replaced and never changed, and call stop().
+    Other threads read *name* and *state*, which is replaced and never changed, and call stop() and
+    look_again().
     """
 
     def __init__(
@@ -73,6 +77,8 @@ class Worker:
         self._clock = DatabaseClock()
         self._watermarks = Interval(WATERMARK_SECONDS)
         self._holds_lifted = 0
+        self._view: View | None = None
+        self._look_again = threading.Event()
         # An isolated shard that the next lease takes alone.
         self._only: int | None = None
 
@@ -87,6 +93,10 @@ class Worker:
     def stop(self, budget_seconds: float) -> None:
         """Claim nothing more; finish or give up the lease within *budget_seconds*."""
         self._waiter.stop(budget_seconds)
+
+    def look_again(self) -> None:
+        """Forget the watermarks before the next lease: rows were found below them."""
+        self._look_again.set()
 
     def close(self) -> None:
         """Let go of the producer and the connection."""
@@ -125,8 +135,11 @@ class Worker:
         if holds.lifted_total != self._holds_lifted:
             self._holds_lifted = holds.lifted_total
             self._store.watermarks.reset()
+        if self._look_again.is_set():
+            self._look_again.clear()
+            self._store.watermarks.reset()
         if self._watermarks.due:
-            self._store.refresh_watermarks(holds.exclusions())
+            self._view = self._store.refresh_watermarks(holds.exclusions())
             self._clock.set(self._store.now_ms)
             self._watermarks.restart()
 
@@ -187,7 +200,7 @@ class Worker:
         return not self._waiter.overdue and lease.alive()
 
     def _show_state(self) -> None:
-        self.state = WorkerState(time.monotonic(), self._publisher.holds.active)
+        self.state = WorkerState(time.monotonic(), self._publisher.holds.active, self._view)
         self._instrumentation.beat()
 
     def _let_go(self, error: BaseException) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
-from psycopg import sql
+from psycopg import IsolationLevel, sql
 from psycopg.abc import RV, Params, PQGen
 from psycopg.pq import PipelineStatus, TransactionStatus
 
@@ -114,6 +114,8 @@ def connect(
             autocommit=True,
             cursor_factory=cursor_factory,
             prepare_threshold=None,
+            # That of a database in SQL_ASCII would have psycopg return bytes instead of text.
+            client_encoding="utf8",
             application_name=name,
             connect_timeout=CONNECT_SECONDS,
             keepalives_idle=5,
@@ -123,6 +125,8 @@ def connect(
         )
     except psycopg.Error as error:
         raise DatabaseUnavailableError(explain(error)) from None
+    # Whatever the default of user or database is.
+    connection.isolation_level = IsolationLevel.READ_COMMITTED
     connection.patience_seconds = patience_seconds
     connection.schema = schema
     return connection

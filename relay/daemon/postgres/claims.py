@@ -43,17 +43,18 @@ class Claims:
     ) -> Sequence[Claimed]:
         """Lock shards with pending rows, or *only* one shard.
 
-        Watermarks of before a requeue are reset.
+        Watermarks of another epoch are reset.
         """
         found = connection.execute(row_filter.applied_to(queries.CLAIM), {
             **row_filter.parameters,
             "only": only,
-            "requeues": watermarks.requeues,
+            "epoch": watermarks.epoch,
+            "drawn": watermarks.drawn,
             "watermarks": watermarks.ids,
             "last": self._last % SHARDS,
             "shards": self._share(other_leases),
         }).fetchall()  # fmt: skip
-        if found and found[0][3] != watermarks.requeues:
+        if found and not found[0][3]:
             watermarks.reset()
         if found and only is None:
             self._last = found[-1][0]

@@ -5,12 +5,19 @@ the first id walks over all of them. A watermark lets queries start behind them.
 or a row that commits late is never seen, so it is built on locks: an insert locks the table before
 it draws an id. Whatever was drawn by now is decided as soon as all transactions that hold that lock
 now have ended.
+
+And it is a claim about one table, one sequence and one server. Their identity is the epoch: where
+it has changed, or the sequence stands below what it had drawn, no watermark holds.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from relay.settings import SHARDS
+
+LOWEST_ID: Final = -(2**63)
+NO_WATERMARKS: Final = (LOWEST_ID,) * SHARDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +25,7 @@ class Sample:
     """One look: the last id drawn, and then the writers that may still commit one of them."""
 
     drawn: int
-    requeues: int
+    epoch: str
     now_ms: int
     writers: frozenset[str]
 
@@ -44,23 +51,23 @@ class LowWatermarks:
     """
 
     def __init__(self) -> None:
-        self.requeues = -1
-        self.ids = [0] * SHARDS
-        self.decided_upto = 0
-        self._drawn = 0
+        self.epoch = ""
+        self.drawn = 0
+        self.ids = list(NO_WATERMARKS)
+        self.decided_upto = LOWEST_ID
         self._mark: Sample | None = None
 
     def reset(self) -> None:
         """Look from the beginning again: a hold was lifted, or the connection is a new one."""
-        self.ids = [0] * SHARDS
-        self.decided_upto = 0
+        self.ids = list(NO_WATERMARKS)
+        self.decided_upto = LOWEST_ID
         self._mark = None
 
     def observe(self, sample: Sample) -> int | None:
         """Take *sample* in; return the id up to which all is decided, or None if that is open."""
-        if sample.requeues != self.requeues or sample.drawn < self._drawn:
+        if sample.epoch != self.epoch or sample.drawn < self.drawn:
             self.reset()
-        self.requeues, self._drawn = sample.requeues, sample.drawn
+        self.epoch, self.drawn = sample.epoch, sample.drawn
         mark = self._mark
         # The mark moves on when it was reached, and where nobody new keeps the sample undecided.
         if mark is None or mark.reached(sample) or sample.writers <= mark.writers:

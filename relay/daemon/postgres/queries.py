@@ -28,13 +28,31 @@ SELECT set_config('idle_in_transaction_session_timeout', %(timeout_ms)s, true),
        set_config('application_name', %(application_name)s, true)
 """
 
+# The identity of table, sequence and server, and the count of requeues: watermarks of another epoch
+# say nothing. TRUNCATE and ALTER SEQUENCE … RESTART give new files; a failover behind a pooler is
+# another postmaster, or one that has left recovery.
+_EPOCH: Final = """concat_ws(' ',
+           requeues,
+           extract(epoch FROM pg_postmaster_start_time()),
+           pg_is_in_recovery(),
+           'outbox'::regclass::oid,
+           pg_relation_filenode('outbox'),
+           pg_relation_filenode('outbox_id_seq'))"""
+
+# How far ids were drawn.
+_DRAWN: Final = "CASE WHEN is_called THEN last_value ELSE last_value - 1 END"
+
 # Locks shards that have something to do, going round from the one served last, so that none is
 # left behind. Not EXISTS, which the planner may turn into a join over the whole table.
 # The xmax of an unlocked shard row is its last holder: aborted means that it died.
 # The status is asked for outside of the CTE, which is after the lock was granted; the holder's
 # epoch is that of this younger transaction, less one if the 32 bits wrapped in between.
 CLAIM: Final = """
-WITH locked AS MATERIALIZED (
+WITH identity AS MATERIALIZED (
+    SELECT {epoch} = %(epoch)s AND {drawn} >= %(drawn)s AS same
+      FROM outbox_state, outbox_id_seq
+),
+locked AS MATERIALIZED (
     SELECT s.shard,
            s.isolated_until,
            s.xmax::text::bigint AS holder
@@ -46,9 +64,9 @@ WITH locked AS MATERIALIZED (
                  FROM outbox AS o
                 WHERE o.parked_at IS NULL
                   AND (o.shard, o.id) > (s.shard, CASE
-                          WHEN (SELECT requeues FROM outbox_state) = %(requeues)s
+                          WHEN (SELECT same FROM identity)
                           THEN (%(watermarks)s::bigint[])[s.shard + 1]
-                          ELSE 0
+                          ELSE -9223372036854775808
                       END)
                   AND (o.shard, o.id) <= (s.shard, 9223372036854775807)
                   {exclusions}
@@ -64,11 +82,11 @@ SELECT shard,
        holder <> 0 AND coalesce(pg_xact_status(
            (holder + ((pg_current_xact_id()::text::bigint - holder) & -4294967296))::text::xid8
        ) = 'aborted', false) AS died,
-       (SELECT requeues FROM outbox_state) AS requeues,
+       (SELECT same FROM identity) AS same_epoch,
        holder,
        pg_current_xact_id()::xid::text::bigint AS transaction
   FROM locked
-"""
+""".replace("{epoch}", _EPOCH).replace("{drawn}", _DRAWN)
 
 # A replay says so in a column, because writers may not set the header.
 _HEADERS: Final = """CASE
@@ -198,13 +216,18 @@ UPDATE outbox AS o
    AND strpos(o.last_error || ' ', ' ' || %(transaction)s || ' ') > 0
 """
 
-# First of two statements, in this order: how far ids were drawn ...
+# First of two statements, in this order: how far ids were drawn. A session may keep ids of a
+# sequence with a cache for as long as it lives, and then none is proven to be used up ...
 DRAWN: Final = """
-SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END AS drawn,
-       (SELECT requeues FROM outbox_state) AS requeues,
+SELECT CASE
+           WHEN (SELECT seqcache FROM pg_sequence WHERE seqrelid = 'outbox_id_seq'::regclass) = 1
+           THEN {drawn}
+           ELSE -9223372036854775808
+       END AS drawn,
+       {epoch} AS epoch,
        (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms
-  FROM outbox_id_seq
-"""
+  FROM outbox_state, outbox_id_seq
+""".replace("{epoch}", _EPOCH).replace("{drawn}", _DRAWN)
 
 # ... and who may still commit one of them: an insert locks the table before it draws an id. Beside
 # them the other relays that hold a lease, by their locks on shards.
@@ -234,6 +257,23 @@ SELECT f.shard, o.id, o.created_ms
             LIMIT 1
        ) AS o
 """
+
+# Rows up to the watermarks of a worker, where it does not look: there should be none.
+BELOW: Final = """
+SELECT o.id
+  FROM unnest(%(watermarks)s::bigint[]) WITH ORDINALITY AS f (watermark, shard)
+ CROSS JOIN LATERAL (
+           SELECT o.id
+             FROM outbox AS o
+            WHERE o.parked_at IS NULL
+              AND (o.shard, o.id) > ((f.shard - 1)::smallint, -9223372036854775808)
+              AND (o.shard, o.id) <= ((f.shard - 1)::smallint, f.watermark)
+              {exclusions}
+            ORDER BY o.shard, o.id
+            LIMIT %(limit)s
+       ) AS o
+ WHERE (SELECT {epoch} FROM outbox_state) = %(epoch)s
+""".replace("{epoch}", _EPOCH)
 
 # For the metrics. The counts stop at a limit, and start at the watermarks, so that neither a large
 # backlog nor dead rows make a sample slow; LATERAL, because a join read the whole index. What pins

@@ -1,5 +1,6 @@
 """Session: the one connection of a worker or of the sampler."""
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,8 +32,10 @@ class Session:
 
     @property
     def connected(self) -> bool:
-        """True while there is a connection that was not found broken."""
-        return self._connection is not None and not self._connection.closed
+        """True while there is a connection that the server has not ended, as it may an idle one."""
+        if self._connection is None or self._connection.closed:
+            return False
+        return _open_at_the_other_end(self._connection)
 
     @property
     def connection(self) -> BoundedConnection:
@@ -86,3 +89,17 @@ class Session:
             "timeout_ms": str(int(self._settings.timeout_seconds * 1000)),
             "application_name": self._settings.name,
         })  # fmt: skip
+
+
+def _open_at_the_other_end(connection: BoundedConnection) -> bool:
+    pgconn = connection.pgconn
+    socket = select.poll()
+    socket.register(pgconn.socket, select.POLLIN)
+    try:
+        # Once for what the server said last, and once for the end behind it.
+        for _ in range(2):
+            if socket.poll(0):
+                pgconn.consume_input()
+    except psycopg.Error:
+        return False
+    return pgconn.status == psycopg.pq.ConnStatus.OK

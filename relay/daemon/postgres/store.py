@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.postgres import queries
+from relay.daemon.postgres.blind_spot import View
 from relay.daemon.postgres.chunks import ChunkReader, ReadLimits
 from relay.daemon.postgres.claims import Claims
 from relay.daemon.postgres.lease import Lease
@@ -70,9 +71,10 @@ class Store:
         """Close the connection; a lease that is open ends without a commit."""
         self._session.close()
 
-    def refresh_watermarks(self, exclusions: Exclusions) -> None:
-        """Raise the watermarks as far as is proven."""
+    def refresh_watermarks(self, exclusions: Exclusions) -> View:
+        """Raise the watermarks as far as is proven; return what is left out then."""
         self._survey.refresh_watermarks(exclusions)
+        return self._survey.view(exclusions)
 
     @contextmanager
     def lease(self, exclusions: Exclusions, only: int | None = None) -> Iterator[Lease | None]:

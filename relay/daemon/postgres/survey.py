@@ -1,13 +1,14 @@
 """Survey of the outbox: low watermarks, oldest pending rows, and figures for the metrics."""
 
-from contextlib import nullcontext
+from collections.abc import Sequence
 
 import psycopg
 
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.figures import Figures
 from relay.daemon.postgres import queries
-from relay.daemon.postgres.low_watermark import First, LowWatermarks, Sample
+from relay.daemon.postgres.blind_spot import View, missed_rows
+from relay.daemon.postgres.low_watermark import LOWEST_ID, First, LowWatermarks, Sample
 from relay.daemon.postgres.row_filter import Destination, RowFilter
 from relay.daemon.postgres.session import Session
 
@@ -26,11 +27,19 @@ class Survey:
     def refresh_watermarks(self, exclusions: Exclusions) -> None:
         """Raise the watermarks as far as is proven."""
         decided = self._observe()
-        if decided is None and not self.watermarks.decided_upto:
+        if decided is None and self.watermarks.decided_upto == LOWEST_ID:
             # The first look decides nothing, and leases are short until one does.
             decided = self._observe()
         if decided is not None:
             self.watermarks.raise_to(decided, self.firsts(exclusions))
+
+    def view(self, exclusions: Exclusions) -> View:
+        """Return the watermarks as they are, if they rose under these *exclusions*."""
+        return View(self.watermarks.epoch, tuple(self.watermarks.ids), exclusions)
+
+    def missed_rows(self, view: View) -> Sequence[int]:
+        """Return ids of pending rows that *view* leaves out for ever."""
+        return missed_rows(self._session, self._destination, view)
 
     def firsts(self, exclusions: Exclusions) -> dict[int, First]:
         """Return the oldest pending row of each shard that has one."""
@@ -50,16 +59,15 @@ class Survey:
 
     def _observe(self) -> int | None:
         connection = self._session.connection
-        # A transaction only where it has a search_path to begin with: this is asked when idle, too.
-        within = connection.transaction() if connection.search_path() else nullcontext()
-        with connection.pipeline(), within:
+        # Not without: alone, a statement has the isolation level that user or database prefer.
+        with connection.pipeline(), connection.transaction():
             drawn = connection.execute(queries.DRAWN)
             locks = connection.execute(queries.LOCKS)
             counted = drawn.fetchone()
             holders = locks.fetchall()
         if counted is None:
             raise psycopg.OperationalError("the outbox has no id sequence")
-        drawn_id, requeues, self.now_ms = counted
+        drawn_id, epoch, self.now_ms = counted
         writers = frozenset(holder for holder, is_lease in holders if not is_lease)
         self.other_leases = len(holders) - len(writers)
-        return self.watermarks.observe(Sample(drawn_id, requeues, self.now_ms, writers))
+        return self.watermarks.observe(Sample(drawn_id, epoch, self.now_ms, writers))

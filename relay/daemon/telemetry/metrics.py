@@ -131,6 +131,11 @@ class OutboxMetrics:
             "xmin_age_transactions",
             "Transaction ids used since the oldest one that vacuum must spare.",
         )
+        self.below_watermark = _counter(
+            "rows_below_watermark",
+            "Rows found where no relay looks, and then delivered.",
+            registry=registry,
+        )
         self.sampled = gauge(
             "sampled_timestamp_seconds", "Unix time of the last successful sample of the outbox."
         )

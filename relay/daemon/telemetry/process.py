@@ -1,10 +1,13 @@
 """Instrumentation of the process and of the sampler."""
 
+import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from relay.daemon.figures import Figures
 from relay.daemon.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
 
 
 class ProcessInstrumentation:
@@ -49,6 +52,16 @@ class SamplerInstrumentation:
         self._metrics.xmin_age_seconds.set(figures.xmin_age_seconds)
         self._metrics.xmin_age_transactions.set(figures.xmin_age_transactions)
         self._metrics.sampled.set_to_current_time()
+
+    def missed(self, ids: Collection[int]) -> None:
+        """Count and log pending rows below a low watermark."""
+        self._metrics.below_watermark.inc(len(ids))
+        log.warning(
+            "%d rows waited below the low watermark, where relays do not look, the oldest with id "
+            "%d: ids came back by COPY, by setval() or out of a sequence cache; relays look from "
+            "the beginning again",
+            len(ids), min(ids),
+        )  # fmt: skip
 
     def failed(self) -> None:
         """Count a sample that failed."""

@@ -20,7 +20,8 @@ SKEW_SECONDS: Final = 1.0
 _SETTINGS: Final = {"timeout_ms": "5000", "application_name": "relay doctor"}
 _CLAIM: Final[Mapping[str, Any]] = {
     "only": None,
-    "requeues": 0,
+    "epoch": "",
+    "drawn": 0,
     "watermarks": [0] * SHARDS,
     "last": 0,
     "shards": SHARDS,

@@ -1,6 +1,6 @@
 import pytest
 
-from relay.daemon.postgres.low_watermark import First, LowWatermarks, Sample
+from relay.daemon.postgres.low_watermark import LOWEST_ID, First, LowWatermarks, Sample
 
 
 @pytest.fixture
@@ -8,8 +8,8 @@ def watermarks() -> LowWatermarks:
     return LowWatermarks()
 
 
-def sample(drawn: int, *writers: str, requeues: int = 0) -> Sample:
-    return Sample(drawn, requeues, now_ms=0, writers=frozenset(writers))
+def sample(drawn: int, *writers: str, epoch: str = "1") -> Sample:
+    return Sample(drawn, epoch, now_ms=0, writers=frozenset(writers))
 
 
 def test_nothing_is_decided_at_the_first_look(watermarks: LowWatermarks) -> None:
@@ -52,18 +52,18 @@ def test_rows_that_were_read_and_settled_are_passed_but_only_as_far_as_all_is_de
     watermarks: LowWatermarks,
 ) -> None:
     watermarks.passed({5: 80})
-    assert watermarks.ids[5] == 0
+    assert watermarks.ids[5] == LOWEST_ID
     watermarks.observe(sample(60))
     assert watermarks.observe(sample(90)) == 60
     watermarks.passed({5: 40, 6: 80})
-    assert (watermarks.ids[5], watermarks.ids[6], watermarks.ids[7]) == (40, 60, 0)
+    assert (watermarks.ids[5], watermarks.ids[6], watermarks.ids[7]) == (40, 60, LOWEST_ID)
 
 
-def test_a_requeued_row_lets_everything_start_from_the_beginning(watermarks: LowWatermarks) -> None:
+def test_another_epoch_lets_everything_start_from_the_beginning(watermarks: LowWatermarks) -> None:
     watermarks.observe(sample(10))
     watermarks.raise_to(10, {})
-    assert watermarks.observe(sample(20, requeues=1)) is None
-    assert set(watermarks.ids) == {0}
+    assert watermarks.observe(sample(20, epoch="2")) is None
+    assert set(watermarks.ids) == {LOWEST_ID}
 
 
 def test_a_sequence_that_was_set_back_lets_everything_start_from_the_beginning(
@@ -72,7 +72,7 @@ def test_a_sequence_that_was_set_back_lets_everything_start_from_the_beginning(
     watermarks.observe(sample(1000))
     watermarks.raise_to(1000, {})
     assert watermarks.observe(sample(500)) is None
-    assert set(watermarks.ids) == {0}
+    assert set(watermarks.ids) == {LOWEST_ID}
 
 
 def test_no_watermark_passes_a_writer_that_stays_open(watermarks: LowWatermarks) -> None:
@@ -80,5 +80,5 @@ def test_no_watermark_passes_a_writer_that_stays_open(watermarks: LowWatermarks)
     for drawn in range(20, 100):
         assert watermarks.observe(sample(drawn, "slow")) is None
         watermarks.passed({5: drawn})
-    assert set(watermarks.ids) == {0}
+    assert set(watermarks.ids) == {LOWEST_ID}
     assert watermarks.observe(sample(100)) == 99

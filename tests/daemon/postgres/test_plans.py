@@ -28,7 +28,8 @@ STATEMENTS: Final[dict[str, tuple[str, dict[str, Any], set[str], int]]] = {
         {
             "watermarks": NO_WATERMARKS,
             "only": None,
-            "requeues": 0,
+            "epoch": "",
+            "drawn": 0,
             "last": 0,
             "shards": LEASE_SHARDS,
         },
@@ -46,6 +47,12 @@ STATEMENTS: Final[dict[str, tuple[str, dict[str, Any], set[str], int]]] = {
         },
         {"outbox_pending"},
         100 * LEASE_SHARDS,
+    ),
+    "below": (
+        queries.BELOW.replace("= %(epoch)s", "<> %(epoch)s"),
+        {"epoch": "", "watermarks": [2**63 - 1] * SHARDS, "limit": 1},
+        {"outbox_pending"},
+        SHARDS,
     ),
     "firsts": (queries.FIRSTS, {"watermarks": NO_WATERMARKS}, {"outbox_pending"}, SHARDS),
     "measure": (

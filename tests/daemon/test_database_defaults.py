@@ -1,0 +1,62 @@
+"""Whatever user and database are set to by default, the relay says what it needs."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from relay.database.migration import migrate
+from tests.support.metrics import metric
+from tests.support.outbox import Consume, Outbox, Start
+from tests.support.postgres import Database
+
+
+@pytest.fixture
+def default(outbox: Outbox, database: Database) -> None:
+    """Defaults under which an unsuspecting client fails."""
+    for setting in (
+        "default_transaction_isolation = 'serializable'",
+        "idle_session_timeout = '300ms'",
+        "client_encoding = 'LATIN1'",
+    ):
+        outbox.connection.execute(f"ALTER DATABASE {database.name} SET {setting}".encode())
+
+
+@pytest.mark.usefixtures("default")
+def test_defaults_of_the_database(outbox: Outbox, relay: Start, read: Consume) -> None:
+    process = relay(RELAY_SAMPLE_SECONDS="1", RELAY_POLL_MAX_SECONDS="0.9")
+    for number in range(5):
+        outbox.emit(f"Grüße {number}", key="ключ")
+        outbox.await_empty("true")
+        outbox.connection.execute("SELECT pg_sleep(1)")
+    assert [message.key for message in read(count=5)] == ["ключ".encode()] * 5
+    assert metric(process, "sample_failures_total") == 0
+    assert not [entry for entry in process.logs if entry["level"].lower() == "warning"]
+
+
+@pytest.fixture
+def without_encoding(postgres: Database) -> Iterator[Database]:
+    """A database that was made under LANG=C: it knows bytes, and no characters."""
+    found = postgres.sibling("relay_test_sql_ascii")
+    with postgres.connect(autocommit=True) as admin:
+        admin.execute(
+            f"CREATE DATABASE {found.name} WITH ENCODING 'SQL_ASCII' TEMPLATE template0 "
+            "LC_COLLATE 'C' LC_CTYPE 'C'".encode()
+        )
+        try:
+            migrate(found.dsn)
+            yield found
+        finally:
+            admin.execute(f"DROP DATABASE {found.name} WITH (FORCE)".encode())
+
+
+def test_a_database_in_sql_ascii(without_encoding: Database, relay: Start, read: Consume) -> None:
+    dsn = without_encoding.dsn
+    with psycopg.connect(dsn, autocommit=True, client_encoding="utf8") as connection:
+        outbox = Outbox(connection)
+        outbox.emit("Grüße", '{"a": "ключ"}', key="ключ")
+        process = relay(DATABASE_URL=dsn)
+        outbox.await_empty("true")
+    (message,) = read(count=1)
+    assert (message.key, "ключ".encode() in (message.value or b"")) == ("ключ".encode(), True)
+    assert process.is_running
