@@ -7,17 +7,17 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import psycopg
 
 from relay.daemon.backoff import OUTAGES
 from relay.daemon.exclusions import Exclusions
+from relay.daemon.postgres.blind_spot import View
 from relay.daemon.postgres.session import Session
 from relay.daemon.postgres.survey import Survey
 from relay.daemon.telemetry.process import SamplerInstrumentation
 from relay.daemon.timing import Waiter
-from relay.daemon.worker import Worker
 from relay.database.connection import explain
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,17 @@ log = logging.getLogger(__name__)
 COUNT_LIMIT: Final = 100_000
 # Below the watermarks there may be many dead rows: a hundredth of the time is spent there at most.
 _PAUSE_PARTS: Final = 100
+
+
+class Watched(Protocol):
+    """A worker, as the sampler looks after it."""
+
+    @property
+    def view(self) -> View | None:
+        """What it leaves out for ever."""
+
+    def look_again(self) -> None:
+        """Forget the watermarks before the next lease: rows were found below them."""
 
 
 class Sampler:
@@ -36,7 +47,7 @@ class Sampler:
         survey: Survey,
         instrumentation: SamplerInstrumentation,
         seconds: float,
-        workers: Sequence[Worker] = (),
+        workers: Sequence[Watched] = (),
     ) -> None:
         self._workers = workers
         self._look_below_at = 0.0
@@ -95,7 +106,7 @@ class Sampler:
         if missed:
             survey.watermarks.reset()
         for worker in self._workers:
-            view = worker.state.view
+            view = worker.view
             found = survey.missed_rows(view) if view else ()
             if found:
                 worker.look_again()

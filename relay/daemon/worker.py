@@ -94,6 +94,11 @@ class Worker:
         """Claim nothing more; finish or give up the lease within *budget_seconds*."""
         self._waiter.stop(budget_seconds)
 
+    @property
+    def view(self) -> View | None:
+        """What this worker leaves out for ever, as it was last refreshed."""
+        return self.state.view
+
     def look_again(self) -> None:
         """Forget the watermarks before the next lease: rows were found below them."""
         self._look_again.set()
