@@ -102,7 +102,7 @@ def test_stopped_half_way_it_has_deleted_the_oldest(purger: Database, database: 
 @pytest.mark.parametrize(
     ("text", "explained"),
     [
-        ("", "every event"),
+        ("", "1h30m"),
         ("90", "1h30m"),
         ("soon", "1h30m"),
         ("-1d", "1h30m"),

@@ -10,7 +10,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 TOGETHER: Final = (
     "tests/faults/kafka/",
     "tests/faults/security/",
-    "tests/service/api/test_plans.py",
+    "tests/service/api/core/test_plans.py",
     "tests/demo/test_embedded_postgres.py",
     "tests/deployment/test_image.py",
 )
