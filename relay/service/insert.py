@@ -170,12 +170,12 @@ def _arrays(
     if not records:
         return {}
     return {
-        f"{table}_{name}": _array(values)
+        f"{table}_{name}": array_text(values)
         for name, values in zip(columns, zip(*records, strict=True), strict=True)
     }
 
 
-def _array(values: Sequence[str | None]) -> str:
+def array_text(values: Sequence[str | None]) -> str:
     """Return *values* as PostgreSQL reads an array of texts."""
     return "{" + ",".join(map(_element, values)) + "}"
 

@@ -1,22 +1,21 @@
 """Buffer of a session: all that it will write when its transaction commits."""
 
 import weakref
-from collections.abc import Callable, Hashable
+from collections import defaultdict
+from collections.abc import Hashable
 from typing import Final
 
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from relay.errors import NoTransactionError
-from relay.service.records import Emitted, batch_of
+from relay.service.records import Emitted, OutboxRecord, batch_of
+from relay.service.sqlalchemy.binds import late_connection, outbox_connection
 from relay.service.sqlalchemy.connection import write
 from relay.service.sqlalchemy.connections import join_all
 from relay.service.sqlalchemy.snapshots import Mark, snapshots
-from relay.service.sqlalchemy.tables import outbox
-from relay.service.sqlalchemy.tracked import Tracked
 
 _KEY: Final = "relay.outbox.buffer"
-_INSERT: Final = outbox.insert()
 
 
 class Buffer:
@@ -81,36 +80,39 @@ class Buffer:
         """Let the outbox's connection take part in the transaction, so that we see its commit."""
         session = self._session()
         if session is not None and self._entries:
-            session.connection(bind_arguments={"clause": _INSERT})
+            outbox_connection(session, self._flushed())
 
     def write(self) -> None:
-        """Write what there is, through the session's connections."""
+        """Write what there is, through the connections of the flush."""
         session = self._session()
         if session is not None and self._entries:
-            self._write(
-                session.connection(bind_arguments={"clause": _INSERT}),
-                lambda tracked: session.connection(bind_arguments={"mapper": tracked.mapper}),
-            )
+            self._write(outbox_connection(session, self._flushed()))
 
-    def write_late(self, connection: Connection) -> None:
-        """Write what came after `write`, if *connection* is the one for the outbox."""
+    def write_late(self, committing: Connection) -> None:
+        """Write what came after `write`, while the session commits."""
         session = self._session()
-        if session is None or not self._entries:
-            return
-        if session.get_bind(clause=_INSERT).engine is connection.engine:
-            self._write(connection, lambda _: connection)
+        if session is not None and self._entries:
+            self._write(late_connection(session, self._flushed(), committing))
 
-    def _write(
-        self, connection: Connection, connection_for: Callable[[Tracked], Connection]
-    ) -> None:
+    def _flushed(self) -> Connection | None:
+        """Return the first connection that a flush has used."""
+        marks = (entry for entry in self._entries if isinstance(entry, Mark))
+        return next((mark.connection for mark in marks), None)
+
+    def _write(self, connection: Connection) -> None:
+        elsewhere = self._flushed() is not connection
         # One, unless the process has an outbox in each of several schemas.
         for schema in dict.fromkeys(entry.schema for entry in self._entries):
             entries = [entry for entry in self._entries if entry.schema == schema]
-            marks = [entry for entry in entries if isinstance(entry, Mark)]
             emitted = [entry for entry in entries if isinstance(entry, Emitted)]
-            batch = batch_of(emitted, snapshots(marks, connection_for), schema)
+            states = defaultdict[Connection, list[OutboxRecord]](list)
+            for source, record in snapshots([each for each in entries if isinstance(each, Mark)]):
+                states[connection if elsewhere else source].append(record)
+            batch = batch_of(emitted, states.pop(connection, ()), schema)
             if batch.outbox or batch.events:
                 write(connection, batch)
+            for source, records in states.items():
+                write(source, batch_of((), records, schema))
         self._entries.clear()
 
 

@@ -1,58 +1,164 @@
-"""Rows that the database changes by itself when another one is deleted.
+"""Rows that the database changes by itself when another one is deleted, or gets another key.
 
-Of ON DELETE CASCADE, SET NULL and SET DEFAULT a session sees nothing, so the rows are looked for
-before the deletion: through foreign keys to the primary keys of tracked classes.
+Of ON DELETE and ON UPDATE a session sees nothing, so the rows are looked for, and locked, before
+the statement: through foreign keys between tracked classes, and tables that lie between them.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, ForeignKeyConstraint, Table, and_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    ForeignKeyConstraint,
+    FromClause,
+    Table,
+    and_,
+)
 
-from relay.service.sqlalchemy.rows import Identity, comparable
-from relay.service.sqlalchemy.snapshots import Mark
-from relay.service.sqlalchemy.tracked import Tracked
+from relay.errors import UntrackedWriteError
+from relay.service.sqlalchemy.rows import Identity
+from relay.service.sqlalchemy.snapshots import Change, Mark
+from relay.service.sqlalchemy.tracked import CHANGING, Tracked
+from relay.service.writer import State
 
 
-class _Link(NamedTuple):
-    constraint: ForeignKeyConstraint
-    referred: tuple[str, ...]
+class _Path(NamedTuple):
+    """Foreign keys from a table of *other* to one of the owner, the owner's first."""
+
+    other: Tracked
+    constraints: tuple[ForeignKeyConstraint, ...]
 
     @property
-    def deletes(self) -> bool:
-        return (self.constraint.ondelete or "").upper() == "CASCADE"
+    def last(self) -> ForeignKeyConstraint:
+        return self.constraints[-1]
 
-    def rows_of(self, owner: Tracked, identity: Identity) -> ColumnElement[bool]:
-        values = dict(zip(owner.rows.identity_columns, identity, strict=True))
-        pairs = zip(self.constraint.columns, self.referred, strict=True)
-        return and_(*(column == values[name] for column, name in pairs))
+    def states(self, connection: Connection, owner: Tracked, identity: Identity) -> list[State]:
+        """Return the rows at the end of the path that leads to the row *identity*, locked."""
+        joined: FromClause = self.other.rows.source
+        referring: FromClause = self.last.table
+        for constraint in reversed(self.constraints):
+            referred = constraint.elements[0].column.table.alias()
+            joined = joined.join(referred, _refers(constraint, referring, referred))
+            referring = referred
+        table = self.constraints[0].elements[0].column.table
+        condition = and_(
+            *(
+                referring.c[column.key] == identity[place]
+                for column, place in owner.rows.key_places.items()
+                if column.table is table
+            )
+        )
+        return self.other.rows.find(connection, joined, condition)
 
 
-def affected(
-    connection: Connection, owner: Tracked, identity: Identity, tracked: Iterable[Tracked]
+def _refers(
+    constraint: ForeignKeyConstraint, referring: FromClause, referred: FromClause
+) -> ColumnElement[bool]:
+    return and_(
+        *(
+            referring.c[element.parent.key] == referred.c[element.column.key]
+            for element in constraint.elements
+        )
+    )
+
+
+def deleted_with(
+    connection: Connection, owner: Tracked, identity: Identity, tracked: Collection[Tracked]
 ) -> Iterator[Mark]:
     """Yield a mark for each row of *tracked* that goes or changes with the row *identity*."""
-    classes = tuple(tracked)
     seen: set[tuple[Tracked, Identity]] = set()
     waiting = [(owner, identity)]
     while waiting:
         gone, key = waiting.pop()
-        for other in classes:
-            for link in _links(other, gone):
-                for state in other.rows.find(connection, link.rows_of(gone, key)):
-                    found = other.rows.identity(state)
-                    yield Mark(other, found, deleted=state if link.deletes else None)
-                    if link.deletes and (place := (other, comparable(found))) not in seen:
-                        seen.add(place)
-                        waiting.append((other, found))
+        for path in _paths(gone, tracked):
+            for state in path.states(connection, gone, key):
+                found = path.other.rows.identity(state)
+                if not _deletes(path.last):
+                    yield Mark(path.other, found, connection, Change.UPDATED)
+                elif (place := (path.other, found)) not in seen:
+                    seen.add(place)
+                    waiting.append(place)
+                    yield Mark(path.other, found, connection, Change.DELETED, state)
 
 
-def _links(other: Tracked, owner: Tracked) -> Iterator[_Link]:
-    names = {column: name for name, column in owner.rows.identity_columns.items()}
-    for table in other.mapper.tables:
-        for constraint in table.foreign_key_constraints if isinstance(table, Table) else ():
-            referred = tuple(names.get(element.column) for element in constraint.elements)
-            if (constraint.ondelete or "").upper() in {"CASCADE", "SET NULL", "SET DEFAULT"}:
-                known = tuple(name for name in referred if name)
-                if len(known) == len(referred):
-                    yield _Link(constraint, known)
+def moved_with(
+    connection: Connection,
+    owner: Tracked,
+    identity: Identity,
+    values: Mapping[Column[Any], Any],
+    tracked: Collection[Tracked],
+) -> Iterator[Mark]:
+    """Yield a mark for each row that refers to one whose columns get these *values*.
+
+    Raises:
+        UntrackedWriteError: the new key of such a row is not known.
+    """
+    for other in tracked:
+        for constraint in other.following:
+            changed = {element.column for element in constraint.elements} & values.keys()
+            if not changed:
+                continue
+            carried = {
+                element.parent: values[element.column]
+                for element in constraint.elements
+                if element.column in changed
+            }
+            for state in _Path(other, (constraint,)).states(connection, owner, identity):
+                yield from _moved(connection, other, state, carried, constraint, tracked)
+
+
+def _moved(
+    connection: Connection,
+    other: Tracked,
+    state: State,
+    carried: Mapping[Column[Any], Any],
+    constraint: ForeignKeyConstraint,
+    tracked: Collection[Tracked],
+) -> Iterator[Mark]:
+    former = other.rows.identity(state)
+    identity = other.rows.moved(former, carried)
+    if identity != former:
+        if (constraint.onupdate or "").upper() != "CASCADE":
+            raise UntrackedWriteError(
+                f"ON UPDATE {constraint.onupdate} changes the primary key of {other.form.name}, so "
+                "that no snapshot could name it: delete the object and make a new one."
+            )
+        yield Mark(other, former, connection, Change.DELETED, state)
+    yield Mark(other, identity, connection, Change.UPDATED)
+    yield from moved_with(connection, other, former, carried, tracked)
+
+
+def _paths(owner: Tracked, tracked: Collection[Tracked]) -> Iterator[_Path]:
+    ends = {table: other for other in tracked for table in other.mapper.tables}
+    known = {table for table in ends if isinstance(table, Table)}
+    between = {
+        table for end in known for table in end.metadata.tables.values() if table not in known
+    }
+    changing = [
+        constraint
+        for table in known | between
+        for constraint in table.foreign_key_constraints
+        if (constraint.ondelete or "").upper() in CHANGING
+    ]
+    waiting: list[tuple[ForeignKeyConstraint, ...]] = [
+        (constraint,)
+        for constraint in changing
+        if constraint.elements[0].column.table in owner.mapper.tables
+    ]
+    while waiting:
+        path = waiting.pop()
+        table = path[-1].table
+        if table in ends:
+            yield _Path(ends[table], path)
+        elif _deletes(path[-1]):
+            waiting += [
+                (*path, constraint)
+                for constraint in changing
+                if constraint.elements[0].column.table is table and constraint not in path
+            ]
+
+
+def _deletes(constraint: ForeignKeyConstraint) -> bool:
+    return (constraint.ondelete or "").upper() == "CASCADE"

@@ -1,6 +1,6 @@
 """Columns of a mapped class, by attribute, and which of them may be published."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Column, inspect
@@ -29,25 +29,48 @@ def columns_of(mapper: Mapper[Any]) -> dict[str, Column[Any]]:
     return {name: column for name, column in columns.items() if isinstance(column, Column)}
 
 
+def family_of(mapper: Mapper[Any]) -> tuple[Mapper[Any], ...]:
+    """Return *mapper* and those of the classes derived from it."""
+    return tuple(mapper.self_and_descendants)
+
+
 def identity_of(mapper: Mapper[Any]) -> tuple[str, ...]:
     """Return the attributes of the primary key."""
     return tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key)
 
 
+def key_places(mapper: Mapper[Any]) -> dict[Column[Any], int]:
+    """Return the columns that hold a part of the primary key, in any table, and its place."""
+    # Tables of one class share their key by the condition of the join.
+    same: Mapping[Any, Iterable[Any]] = mapper.base_mapper._equivalent_columns  # noqa: SLF001
+    places: dict[Column[Any], int] = {}
+    for place, column in enumerate(mapper.primary_key):
+        waiting = [column]
+        while waiting:
+            found = waiting.pop()
+            if isinstance(found, Column) and found not in places:
+                places[found] = place
+                waiting += same.get(found, ())
+    return places
+
+
 def published_fields(
-    mapper: Mapper[Any], columns: Mapping[str, Column[Any]], options: TrackOptions
+    mapper: Mapper[Any], family: Iterable[Mapper[Any]], options: TrackOptions
 ) -> tuple[str, ...]:
-    """Return the attributes to publish, the primary key first.
+    """Return the attributes of *mapper* to publish, the primary key first.
 
     Raises:
         EventDefinitionError: one is unknown, secret, or of a type that JSON does not know.
     """
     title, fields, exclude = mapper.class_.__name__, options.fields, frozenset(options.exclude)
-    if unknown := sorted({*(fields or ()), *exclude} - columns.keys()):
+    columns = columns_of(mapper)
+    known = {name for member in family for name in columns_of(member)}
+    if unknown := sorted({*(fields or ()), *exclude} - known):
         raise EventDefinitionError(f"{title} has no columns {', '.join(unknown)}")
-    if secret := [name for name in fields or () if columns[name].info.get("secret")]:
+    wished = [name for name in fields or () if name in columns]
+    if secret := [name for name in wished if columns[name].info.get("secret")]:
         raise EventDefinitionError(f"{title}: {', '.join(secret)} is marked secret; leave it out")
-    chosen = columns if fields is None else (*identity_of(mapper), *fields)
+    chosen = columns if fields is None else (*identity_of(mapper), *wished)
     published = [
         name
         for name in dict.fromkeys(chosen)

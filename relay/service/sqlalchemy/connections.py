@@ -21,11 +21,17 @@ def join(session: Session, connection: Connection) -> None:
     _sessions.setdefault(connection, weakref.WeakSet()).add(session)
 
 
-def join_all(session: Session) -> None:
-    """Remember the connections that *session* took before anybody listened to it."""
+def taken(session: Session) -> Iterator[Connection]:
+    """Yield the connections that take part in the transaction of *session*."""
     transaction = session.get_transaction()
     # No event and no public call tells of them without taking one more.
-    taken = transaction._connections if transaction is not None else ()  # noqa: SLF001
-    for connection in taken:
+    connections = transaction._connections if transaction is not None else ()  # noqa: SLF001
+    for connection in connections:
         if isinstance(connection, Connection):
-            join(session, connection)
+            yield connection
+
+
+def join_all(session: Session) -> None:
+    """Remember the connections that *session* took before anybody listened to it."""
+    for connection in taken(session):
+        join(session, connection)

@@ -5,25 +5,30 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from typing import TypeAlias
 
 from sqlalchemy import Connection, Engine, Table, TextClause, UpdateBase, event
 from sqlalchemy.engine import ExecutionContext
-from sqlalchemy.orm import Session, UOWTransaction
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from relay.errors import UntrackedWriteError
-from relay.service.sqlalchemy.connections import join_all, sessions_of
 
 OPTION = "relay_untracked"
 """The execution option that lets a statement pass."""
 
-_FLUSH = "relay.outbox.flush"
+
+Watcher: TypeAlias = Callable[[Connection, ExecutionContext], bool]
+"""Notes what a statement changes if a flush sends it for its objects; tells whether it does."""
 
 
 class Guard:
-    """Watches every engine of the process for writes to tracked tables outside of a flush."""
+    """Watches every engine of the process for writes to tracked tables.
 
-    def __init__(self) -> None:
+    *watcher* sees each of them first.
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
         self._tables: set[Table] = set()
         self._named_in: Callable[[str], str | None] = _named_nowhere
         self._open: ContextVar[bool] = ContextVar("relay_untracked", default=False)
@@ -31,7 +36,7 @@ class Guard:
     def protect(self, tables: Iterable[Table]) -> None:
         """Refuse statements on *tables*, from now on, too."""
         if not self._tables:
-            self._listen()
+            event.listen(Engine, "before_cursor_execute", self._check)
         self._tables.update(tables)
         names = "|".join(sorted(re.escape(table.name) for table in self._tables))
         pattern = re.compile(
@@ -62,22 +67,6 @@ class Guard:
         if self._tables:
             self._tables.clear()
             event.remove(Engine, "before_cursor_execute", self._check)
-            event.remove(Session, "before_flush", self._flush_begins)
-            event.remove(Session, "after_flush", self._flush_ended)
-            event.remove(Session, "after_soft_rollback", self._flush_ended)
-
-    def _listen(self) -> None:
-        event.listen(Engine, "before_cursor_execute", self._check)
-        event.listen(Session, "before_flush", self._flush_begins)
-        event.listen(Session, "after_flush", self._flush_ended)
-        event.listen(Session, "after_soft_rollback", self._flush_ended)
-
-    def _flush_begins(self, session: Session, flush: UOWTransaction, _objects: object) -> None:
-        join_all(session)
-        session.info[_FLUSH] = flush
-
-    def _flush_ended(self, session: Session, _context: object) -> None:
-        session.info.pop(_FLUSH, None)
 
     def _check(
         self,
@@ -89,9 +78,9 @@ class Guard:
         _executemany: bool,  # noqa: FBT001 - the event's signature
     ) -> None:
         table = self._written_table(statement, context)
-        if table is None or _is_flushing(connection) or self._open.get():
+        if table is None or (context is not None and self._watcher(connection, context)):
             return
-        if context is not None and context.execution_options.get(OPTION):
+        if self._open.get() or (context is not None and context.execution_options.get(OPTION)):
             return
         raise UntrackedWriteError(
             f"This statement changes the tracked table {table} without its objects, so no "
@@ -115,9 +104,3 @@ class Guard:
 
 def _named_nowhere(_statement: str) -> None:
     """Stand in until a table is to be protected."""
-
-
-def _is_flushing(connection: Connection) -> bool:
-    flushes = (session.info.get(_FLUSH) for session in sessions_of(connection))
-    # A flush that found nothing to do never ends.
-    return any(flush is not None and flush.has_work for flush in flushes)

@@ -17,7 +17,7 @@ from relay.database.queries import SEARCH_PATH
 from relay.service.replay import LOCK_TIMEOUT, StatePage, is_about
 from relay.service.sqlalchemy.buffer import buffer_of
 from relay.service.sqlalchemy.rows import Identity
-from relay.service.sqlalchemy.snapshots import Mark
+from relay.service.sqlalchemy.snapshots import Change, Mark
 from relay.service.sqlalchemy.tracked import Tracked
 
 
@@ -84,6 +84,7 @@ def _identities(
 def _publish(engine: Engine, tracked: Tracked, identities: Sequence[Identity]) -> None:
     """Publish these rows again, each locked FOR SHARE."""
     with _driver_errors(), Session(engine) as session, session.begin():
-        session.connection().exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+        connection = session.connection()
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
         for identity in identities:
-            buffer_of(session).add(Mark(tracked, identity, replayed=True))
+            buffer_of(session).add(Mark(tracked, identity, connection, Change.REPLAYED))

@@ -1,10 +1,9 @@
 """Tracked classes: what is published of them, how it is keyed, and how it is read."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Column
+from sqlalchemy import Column, ForeignKeyConstraint, Table
 from sqlalchemy.orm import Mapper
 
 from relay.errors import EventDefinitionError
@@ -12,9 +11,18 @@ from relay.formats.keys import OWNERS, first_set
 from relay.formats.message import Message
 from relay.service.composer import Composer
 from relay.service.records import OutboxRecord
-from relay.service.sqlalchemy.columns import columns_of, identity_of, mapper_of, published_fields
+from relay.service.sqlalchemy.columns import (
+    columns_of,
+    family_of,
+    identity_of,
+    mapper_of,
+    published_fields,
+)
 from relay.service.sqlalchemy.rows import Identity, Rows
 from relay.service.writer import KeyRule, State, TrackOptions
+
+CHANGING: Final = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
+"""Actions of a foreign key by which the database changes the row that refers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +42,35 @@ class Tracked:
     mapper: Mapper[Any]
     form: Snapshot
     rows: Rows
+    relevant: frozenset[Column[Any]]
+    following: tuple[ForeignKeyConstraint, ...]
+    """Foreign keys that hand a changed value on to this row (ON UPDATE)."""
     composer: Composer
+
+    def shows(self, columns: frozenset[Column[Any]]) -> bool:
+        """Tell whether a change of these *columns* can change a snapshot or its key."""
+        return not self.relevant.isdisjoint(columns)
+
+    @property
+    def tables(self) -> frozenset[Table]:
+        """The tables of the class and of those derived from it."""
+        members = family_of(self.mapper)
+        return frozenset(
+            table for member in members for table in member.tables if isinstance(table, Table)
+        )
 
     def snapshot(self, state: State) -> OutboxRecord:
         """Return the record of a row that exists."""
-        return self._record(state, {name: state[name] for name in self.form.fields})
+        return self._record(
+            state, {name: state[name] for name in self.form.fields if name in state}
+        )
 
     def deleted_snapshot(self, identity: Identity, state: State | None) -> OutboxRecord:
         """Return the record of a row that was deleted; *state* is the last one known of it."""
         known = state or dict.fromkeys(self.rows.attributes) | dict(
             zip(self.rows.identity_columns, identity, strict=True)
         )
-        fields = {name: known[name] for name in self.form.fields}
+        fields = {name: known[name] for name in self.form.fields if name in known}
         return self._record(known, fields | {"deleted": True})
 
     def _record(self, state: State, payload: State) -> OutboxRecord:
@@ -63,27 +88,50 @@ def tracked(entity: type, options: TrackOptions, composer: Composer) -> Tracked:
             the format of the stream does not take such snapshots.
     """
     mapper = mapper_of(entity)
-    columns = columns_of(mapper)
+    family = family_of(mapper)
     name = composer.format.snapshot_name(entity.__name__, options.name)
-    fields = published_fields(mapper, columns, options)
-    key, key_fields = _key_rule(mapper, columns, options.key)
-    composer.format.check_snapshot(name, fields, keyed=options.key is not None)
+    fields = {member: published_fields(member, family, options) for member in family}
+    keys = {member: _key_fields(member, options.key) for member in family}
+    composer.format.check_snapshot(name, fields[mapper], keyed=options.key is not None)
+    needed = {member: {*fields[member], *keys[member]} for member in family}
     return Tracked(
         mapper,
-        Snapshot(name, fields, key, options.topic),
-        Rows(mapper, {*fields, *key_fields}),
+        Snapshot(
+            name,
+            tuple(dict.fromkeys(field for member in family for field in fields[member])),
+            options.key if callable(options.key) else _first_of(keys[mapper]),
+            options.topic,
+        ),
+        Rows(mapper, needed),
+        frozenset(
+            column
+            for member in family
+            for attribute in member.column_attrs
+            if attribute.key in needed[member]
+            for column in attribute.columns
+            if isinstance(column, Column)
+        ),
+        tuple(
+            constraint
+            for table in mapper.tables
+            if isinstance(table, Table)
+            for constraint in table.foreign_key_constraints
+            if (constraint.onupdate or "").upper() in CHANGING
+        ),
         composer,
     )
 
 
-def _key_rule(
-    mapper: Mapper[Any], columns: Mapping[str, Column[Any]], key: KeyRule | str | None
-) -> tuple[KeyRule, tuple[str, ...]]:
-    """Return the rule, and the attributes that it looks at."""
+def _key_fields(mapper: Mapper[Any], key: KeyRule | str | None) -> tuple[str, ...]:
+    """Return the attributes that the key may come from."""
+    columns = columns_of(mapper)
     if callable(key):
         # A function may look at any column.
-        return key, tuple(columns)
+        return tuple(columns)
     if key is not None and key not in columns:
         raise EventDefinitionError(f"{mapper.class_.__name__} has no column {key}")
-    candidates = (key,) if key else (*OWNERS, *identity_of(mapper))
-    return lambda state: first_set(state, candidates), candidates
+    return (key,) if key else (*OWNERS, *identity_of(mapper))
+
+
+def _first_of(fields: tuple[str, ...]) -> KeyRule:
+    return lambda state: first_set(state, fields)

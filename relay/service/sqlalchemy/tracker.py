@@ -1,17 +1,17 @@
-"""Notes which objects of tracked classes a flush changes."""
+"""Notes which objects of tracked classes a flush changes, from what it does to their rows."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, event, inspect
-from sqlalchemy.orm import Mapper, object_session
+from sqlalchemy import Column, Connection, event, inspect
+from sqlalchemy.orm import Mapper, Session, object_session
 
-from relay.service.sqlalchemy.buffer import buffer_of
-from relay.service.sqlalchemy.cascades import affected
-from relay.service.sqlalchemy.rows import Identity, comparable
-from relay.service.sqlalchemy.snapshots import Mark
+from relay.service.sqlalchemy.buffer import Buffer, buffer_of
+from relay.service.sqlalchemy.cascades import deleted_with, moved_with
+from relay.service.sqlalchemy.rows import Identity
+from relay.service.sqlalchemy.snapshots import Change, Mark
 from relay.service.sqlalchemy.tracked import Tracked
-from relay.service.writer import State
+from relay.service.sqlalchemy.updates import Update
 
 Listener = Callable[[Mapper[Any], Connection, object], None]
 
@@ -22,12 +22,13 @@ class Tracker:
     def __init__(self, tracked: Tracked, registry: Mapping[type, Tracked]) -> None:
         self._tracked = tracked
         self._registry = registry
+        self.tables = tracked.tables
         self._listeners: dict[str, Listener] = {
             "after_insert": self._inserted,
-            "before_update": self._updating,
-            "after_update": self._updated,
-            "before_delete": self._deleted,
+            "before_delete": self._deleting,
         }
+        if tracked.rows.has_several_tables:
+            self._listeners["before_update"] = self._updating
         for name, listener in self._listeners.items():
             event.listen(tracked.mapper.class_, name, listener, propagate=True)
 
@@ -36,56 +37,65 @@ class Tracker:
         for name, listener in self._listeners.items():
             event.remove(self._tracked.mapper.class_, name, listener)
 
-    def _inserted(self, _mapper: Mapper[Any], _connection: Connection, target: object) -> None:
-        self._mark(target, self._identity(target), inserted=True)
-
-    def _updating(self, _mapper: Mapper[Any], _connection: Connection, target: object) -> None:
-        # A value that is an SQL expression is forgotten when it was written.
-        if _is_modified(target):
-            self._mark(target, self._identity(target))
-
-    def _updated(self, _mapper: Mapper[Any], connection: Connection, target: object) -> None:
-        # Other listeners may have changed it since.
-        if not _is_modified(target):
+    def updates(self, session: Session, connection: Connection, update: Update) -> None:
+        """Note the rows that *update*, which *session* is about to send, changes."""
+        shown = self._tracked.shows(update.columns)
+        followed = self._carries(update.columns)
+        if not (shown or followed):
             return
-        identity = self._identity(target)
-        self._mark(target, identity)
-        former = inspect(target, raiseerr=True).identity
-        if former is not None and comparable(former) != comparable(identity):
-            self._moved(target, former, identity, connection)
+        buffer, rows = buffer_of(session), self._tracked.rows
+        for former, values in update.rows(rows.key_places):
+            identity = rows.moved(former, values)
+            if shown:
+                buffer.add(Mark(self._tracked, identity, connection, Change.UPDATED))
+            if identity != former:
+                self._delete(buffer, connection, former)
+            if followed:
+                others = self._registry.values()
+                for mark in moved_with(connection, self._tracked, former, values, others):
+                    buffer.add(mark)
 
-    def _moved(
-        self, target: object, former: Identity, identity: Identity, connection: Connection
-    ) -> None:
-        """Publish the object's former primary key as deleted, with its last known state."""
-        state = self._tracked.rows.read(connection, [identity]).get(comparable(identity), {})
-        known = {**state, **dict(zip(self._tracked.rows.identity_columns, former, strict=True))}
-        self._mark(target, former, deleted=known)
+    def _carries(self, columns: frozenset[Column[Any]]) -> bool:
+        """Tell whether the database hands changes of these *columns* on to other tracked rows."""
+        return any(
+            element.column in columns
+            for other in self._registry.values()
+            for constraint in other.following
+            for element in constraint.elements
+        )
 
-    def _deleted(self, _mapper: Mapper[Any], connection: Connection, target: object) -> None:
-        identity = self._identity(target)
-        state = self._tracked.rows.read(connection, [identity]).get(comparable(identity))
-        self._mark(target, identity, deleted=state)
+    def _delete(self, buffer: Buffer, connection: Connection, identity: Identity) -> bool:
+        """Note that a row goes; False where another transaction has deleted it, and told."""
+        rows = self._tracked.rows
+        # Also against new references to it, which would go with it.
+        rows.lock(connection, [identity])
+        (found,) = rows.read(connection, [identity])
+        if found.state is None:
+            return False
+        buffer.add(Mark(self._tracked, identity, connection, Change.DELETED, found.state))
+        return True
+
+    def _inserted(self, _mapper: Mapper[Any], connection: Connection, target: object) -> None:
         if (session := object_session(target)) is not None:
-            for mark in affected(connection, self._tracked, identity, self._registry.values()):
-                buffer_of(session).add(mark)
+            identity = tuple(self._tracked.mapper.primary_key_from_instance(target))
+            buffer_of(session).add(Mark(self._tracked, identity, connection, Change.INSERTED))
 
-    def _identity(self, target: object) -> Identity:
-        return tuple(self._tracked.mapper.primary_key_from_instance(target))
+    def _updating(self, _mapper: Mapper[Any], connection: Connection, target: object) -> None:
+        """Lock the row in its first table: an UPDATE of another one would leave that open."""
+        state = inspect(target, raiseerr=True)
+        if state.identity is not None and any(
+            state.attrs[attribute.key].history.has_changes()
+            for attribute in state.mapper.column_attrs
+        ):
+            self._tracked.rows.lock_root(connection, [state.identity])
 
-    def _mark(
-        self,
-        target: object,
-        identity: Identity,
-        *,
-        inserted: bool = False,
-        deleted: State | None = None,
-    ) -> None:
-        if (session := object_session(target)) is not None:
-            buffer_of(session).add(Mark(self._tracked, identity, inserted, deleted))
-
-
-def _is_modified(target: object) -> bool:
-    """Events of an update fire for every dirty object, also where no column is written."""
-    session = object_session(target)
-    return session is not None and session.is_modified(target, include_collections=False)
+    def _deleting(self, _mapper: Mapper[Any], connection: Connection, target: object) -> None:
+        session = object_session(target)
+        if session is None:
+            return
+        identity = tuple(self._tracked.mapper.primary_key_from_instance(target))
+        buffer = buffer_of(session)
+        if self._delete(buffer, connection, identity):
+            others = self._registry.values()
+            for mark in deleted_with(connection, self._tracked, identity, others):
+                buffer.add(mark)

@@ -4,19 +4,23 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Table, inspect
+from sqlalchemy import Connection, inspect
+from sqlalchemy.engine import ExecutionContext
 from sqlalchemy.orm import Mapper
 
 from relay.errors import EventDefinitionError
 from relay.service.composer import Composer
 from relay.service.replay import StatePage
+from relay.service.sqlalchemy.binds import connection_of
 from relay.service.sqlalchemy.buffer import buffer_of
+from relay.service.sqlalchemy.flushes import flushing_session, is_own_statement
 from relay.service.sqlalchemy.guard import Guard
 from relay.service.sqlalchemy.replay import state_pages
 from relay.service.sqlalchemy.session import session_of
-from relay.service.sqlalchemy.snapshots import Mark
+from relay.service.sqlalchemy.snapshots import Change, Mark
 from relay.service.sqlalchemy.tracked import Tracked, tracked
 from relay.service.sqlalchemy.tracker import Tracker
+from relay.service.sqlalchemy.updates import update_of
 from relay.service.writer import TrackOptions
 
 
@@ -25,7 +29,7 @@ class MappedClasses:
 
     def __init__(self, composer: Composer) -> None:
         self._composer = composer
-        self._guard = Guard()
+        self._guard = Guard(self._watch)
         self._tracked: dict[type, Tracked] = {}
         self._trackers: list[Tracker] = []
 
@@ -40,13 +44,14 @@ class MappedClasses:
             EventDefinitionError: that cannot work.
         """
         for known in self._tracked:
+            # Else an object of both would have two snapshots.
             if issubclass(entity, known) or issubclass(known, entity):
                 raise EventDefinitionError(
                     f"{entity.__name__} cannot be tracked, because {known.__name__} is already"
                 )
         found = tracked(entity, options, self._composer)
         self._tracked[entity] = found
-        self._guard.protect(table for table in found.mapper.tables if isinstance(table, Table))
+        self._guard.protect(found.tables)
         if self._composer.streaming:
             self._trackers.append(Tracker(found, self._tracked))
 
@@ -62,9 +67,26 @@ class MappedClasses:
         if session is None:
             raise TypeError(f"this takes a session, not {type(target).__name__}")
         if self._composer.streaming:
+            tracked = self._tracked[entity]
+            change = Change.REPLAYED if replayed else Change.REQUESTED
+            connection = connection_of(session, tracked.mapper)
             for identity in identities:
                 parts = identity if isinstance(identity, tuple) else (identity,)
-                buffer_of(session).add(Mark(self._tracked[entity], parts, replayed=replayed))
+                buffer_of(session).add(Mark(tracked, parts, connection, change))
+
+    def _watch(self, connection: Connection, context: ExecutionContext) -> bool:
+        """Note what a flush changes; False where the statement is not that of a flush."""
+        session = flushing_session(connection)
+        if session is None or not any(
+            is_own_statement(context, tracked.mapper) for tracked in self._tracked.values()
+        ):
+            return False
+        update = update_of(context)
+        if update is not None:
+            for tracker in self._trackers:
+                if update.table in tracker.tables:
+                    tracker.updates(session, connection, update)
+        return True
 
     def untracked(self) -> AbstractContextManager[None]:
         """Let statements on tracked tables pass, in this thread or task."""

@@ -15,6 +15,7 @@ from sqlalchemy.sql.expression import SavepointClause
 
 from relay.service.sqlalchemy.buffer import Buffer, existing_buffer
 from relay.service.sqlalchemy.connections import join, sessions_of
+from relay.service.sqlalchemy.flushes import flush_begins, flush_ended
 
 _SAVEPOINT = re.compile(r"\s*savepoint\s+\"?(\w+)", re.IGNORECASE)
 _ROLLBACK_TO = re.compile(
@@ -30,6 +31,9 @@ def follow() -> None:
     event.listen(Session, "before_commit", _session_commits)
     event.listen(Session, "after_commit", _session_committed)
     event.listen(Session, "after_transaction_end", _session_transaction_ended)
+    event.listen(Session, "before_flush", flush_begins)
+    event.listen(Session, "after_flush", flush_ended)
+    event.listen(Session, "after_soft_rollback", flush_ended)
     event.listen(Engine, "before_execute", _connection_executes)
     event.listen(Engine, "rollback_savepoint", _connection_rolls_back_to)
     event.listen(Engine, "rollback", _connection_rolls_back)

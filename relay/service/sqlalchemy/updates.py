@@ -1,0 +1,78 @@
+"""UPDATE statements of a flush: the columns they set, and the keys of the rows they change."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import BindParameter, Column, Table
+from sqlalchemy import Update as UpdateStatement
+from sqlalchemy.engine import ExecutionContext
+from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList
+
+from relay.service.sqlalchemy.rows import Identity
+
+
+class ChangedRow(NamedTuple):
+    """One row of an UPDATE: its primary key before, and the new values as far as they are known."""
+
+    former: Identity
+    values: Mapping[Column[Any], Any]
+
+
+class Update(NamedTuple):
+    """One UPDATE of *table*: the columns it sets, and its parameters for each row.
+
+    *key* holds the parameters that tell the row, by column.
+    """
+
+    table: Table
+    columns: frozenset[Column[Any]]
+    key: Mapping[Column[Any], str]
+    parameters: Sequence[Mapping[str, Any]]
+
+    def rows(self, key_places: Mapping[Column[Any], int]) -> Iterator[ChangedRow]:
+        """Yield the rows that change; *key_places* tells the columns of the primary key."""
+        names = {
+            place: self.key[column]
+            for column, place in key_places.items()
+            if column.table is self.table
+        }
+        for values in self.parameters:
+            yield ChangedRow(
+                tuple(values[names[place]] for place in sorted(names)),
+                {column: values[column.key] for column in self.columns if column.key in values},
+            )
+
+
+def update_of(context: ExecutionContext) -> Update | None:
+    """Return the UPDATE that a flush is about to send; None where it is another statement."""
+    compiled = context.compiled
+    if not isinstance(context, DefaultExecutionContext) or not isinstance(compiled, SQLCompiler):
+        return None
+    statement = compiled.statement
+    if not isinstance(statement, UpdateStatement) or not isinstance(statement.table, Table):
+        return None
+    parameters: Sequence[Mapping[str, Any]] = context.compiled_parameters
+    named = parameters[0].keys()
+    computed = set(compiled.postfetch or ())
+    return Update(
+        statement.table,
+        frozenset(
+            column
+            for column in statement.table.columns
+            if column.key in named or column in computed
+        ),
+        dict(_key(statement)),
+        parameters,
+    )
+
+
+def _key(statement: UpdateStatement) -> Iterator[tuple[Column[Any], str]]:
+    clause = statement.whereclause
+    parts = clause.clauses if isinstance(clause, BooleanClauseList) else [clause]
+    for part in parts:
+        if isinstance(part, BinaryExpression) and isinstance(part.right, BindParameter):
+            column, parameter = part.left, part.right
+            if isinstance(column, Column):
+                yield column, parameter.key
