@@ -153,7 +153,7 @@ class Api:
             self._database,
             Outbox.from_environment(redactor=redactor),
             redactor,
-            Bounds.of(self._settings.api),
+            Bounds.of(self._settings.api, self._settings.events.stream_preset),
             self._settings.events.rate_limits,
         )
 

@@ -19,10 +19,7 @@ _CONNECT_SECONDS: Final = 5
 # Beyond the timeout of a statement, which the database itself notices.
 _PATIENCE_SECONDS: Final = 5.0
 
-_LIMITS: Final = (
-    "SELECT set_config('statement_timeout', %(milliseconds)s, true),"
-    " set_config('idle_in_transaction_session_timeout', %(milliseconds)s, true)"
-)
+_ONE_MOMENT: Final = b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; "
 _OURS: Final = """
 SELECT id, event_id, name, category, severity, message, event_time, cluster_id, host_id,
        infra_env_id, request_id, props
@@ -39,7 +36,11 @@ class Database:
     def __init__(self, conninfo: str, settings: ApiSettings, schema: str | None = None) -> None:
         self._schema = schema
         self._patience_seconds = settings.statement_timeout_seconds + _PATIENCE_SECONDS
-        self._timeout = f"{settings.statement_timeout_seconds * 1000:.0f}"
+        milliseconds = round(settings.statement_timeout_seconds * 1000)
+        self._limits = (
+            f"SET LOCAL statement_timeout = {milliseconds};"
+            f" SET LOCAL idle_in_transaction_session_timeout = {milliseconds}"
+        ).encode()
         self._pool: ConnectionPool[BoundedConnection] = ConnectionPool(
             conninfo,
             connection_class=BoundedConnection,
@@ -71,15 +72,14 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """Yield a connection in a transaction whose statements all see the same events."""
         with self._transaction() as connection:
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            self._limit(connection)
+            connection.execute(_ONE_MOMENT + self._limits)
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Yield a connection in a transaction, which ends with the block."""
         with self._transaction() as connection:
-            self._limit(connection)
+            connection.execute(self._limits)
             yield connection
 
     def fault(self) -> str | None:
@@ -107,6 +107,3 @@ class Database:
     def _configure(self, connection: BoundedConnection) -> None:
         connection.schema = self._schema
         connection.patience_seconds = self._patience_seconds
-
-    def _limit(self, connection: Connection) -> None:
-        connection.execute(_LIMITS, {"milliseconds": self._timeout})

@@ -13,8 +13,8 @@ from relay.service.api.core.filter import EventFilter
 from relay.service.api.database import Connection, Database
 from relay.service.events.severity import Severity
 
-_ROWS_AT_A_TIME: Final = 4
-"""How many rows of unknown size may be in memory beside the page."""
+_ROWS_AT_A_TIME: Final = 8
+"""Rows of unknown size that may be in memory beside the page."""
 
 
 @dataclass(frozen=True, slots=True)

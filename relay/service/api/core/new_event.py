@@ -14,9 +14,13 @@ from relay.service.events.event import Event
 from relay.service.events.rendering import UntypedEvent
 from relay.service.events.severity import Severity
 from relay.settings import ApiSettings
+from relay.settings.preset import Preset
 
 SNAPSHOT_NAMES: Final = ("Cluster", "ClusterState", "Host", "HostState", "InfraEnv")
 """Names of snapshots that a consumer would take an event for."""
+
+BESIDE_PROPS: Final = frozenset({"message", "severity", "event_time", *OWNERS})
+"""Fields that stand on the stream beside the props, in the standard format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +53,25 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Rules for events that come over REST: not named like a snapshot, not far away in time."""
+    """Rules for events that come over REST: not named like a snapshot, not far away in time.
+
+    *taken*: names that the props may not have, or the stream would show them for the event's facts.
+    """
 
     reserved: frozenset[str]
     ahead: timedelta
     behind: timedelta
+    taken: frozenset[str]
 
     @classmethod
-    def of(cls, settings: ApiSettings) -> "Bounds":
+    def of(cls, settings: ApiSettings, preset: Preset) -> "Bounds":
         """Return the bounds that *settings* say."""
         names = (*SNAPSHOT_NAMES, *settings.reserved_names)
         return cls(
             frozenset(name.casefold() for name in names),
             timedelta(seconds=settings.event_time_ahead_seconds),
             timedelta(days=settings.event_time_behind_days),
+            BESIDE_PROPS if preset is Preset.STANDARD else frozenset(),
         )
 
     def check(self, new: NewEvent) -> None:
@@ -76,6 +85,9 @@ class Bounds:
             faults.append(
                 Fault("body.name", "Snapshots have this name, and consumers believe them")
             )
+        if taken := sorted(new.props.keys() & self.taken):
+            names = ", ".join(taken)
+            faults.append(Fault("body.props", f"{names}: on the stream these stand beside them"))
         if new.event_time is not None and (fault := self._time_fault(new.event_time)):
             faults.append(Fault("body.event_time", fault))
         if faults:

@@ -7,7 +7,7 @@ from typing_extensions import TypeAliasType
 
 from relay.formats.keys import OWNERS
 from relay.service.api.core.filter import NO_NUL
-from relay.service.api.core.new_event import NewEvent
+from relay.service.api.core.new_event import BESIDE_PROPS, NewEvent
 from relay.service.api.own.query import Moment, Name
 from relay.service.events.severity import Severity
 
@@ -21,8 +21,6 @@ Prop = TypeAliasType(
     "StrictBool | StrictInt | Number | Storable | list[Prop]"
     " | Annotated[dict[Storable, Prop], _CLOSED] | None",
 )
-BESIDE_PROPS: Final = frozenset({"message", "severity", "event_time", *OWNERS})
-"""What stands on the stream beside the props, in the standard format."""
 
 
 def in_utc(moment: datetime | None) -> datetime | None:

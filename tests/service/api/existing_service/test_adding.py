@@ -128,3 +128,27 @@ def test_the_prefix_of_our_own_face_is_a_setting(
     admin = make_api(RELAY_API_PREFIX="/history/v1")()
     assert admin.get("/history/v1").status_code == 200
     assert admin.get("/events").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["message", "severity", "event_time", "cluster_id", "infra_env_id", "host_id"]
+)
+@pytest.mark.parametrize("preset", ["standard", "existing-consumers"])
+def test_props_replace_no_fact_of_the_event_on_the_stream(
+    make_api: Callable[..., Callable[..., TestClient]],
+    stored: Stored,
+    event: dict[str, Any],
+    name: str,
+    preset: str,
+) -> None:
+    client = make_api(EVENT_STREAM_PRESET=preset)(cluster_id=event["cluster_id"])
+    pretended = json.dumps({name: str(uuid.uuid4())})
+    answer = client.post(EVENTS, json=event | {"props": pretended})
+    if preset == "standard":
+        assert (answer.status_code, stored.outbox()) == (400, [])
+        assert name in answer.json()["reason"]
+    else:
+        # There the props are a text of their own.
+        assert answer.status_code == 201
+        (row,) = stored.outbox()
+        assert row["payload"]["cluster_id"] == event["cluster_id"]
