@@ -1,6 +1,7 @@
 """The outbox of one test, and what the tests of a relay on it are given."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from psycopg import Connection
@@ -38,6 +39,13 @@ class Outbox:
             "'{\"versions\": {}}' FROM generate_series(1, %(rows)s) AS g",
             {"topic": topic, "rows": rows, "keys": keys},
         )
+
+    @contextmanager
+    def as_version_1(self) -> Iterator[Connection[TupleRow]]:
+        """Write in one transaction what is refused today: old rows came over as they were."""
+        with self.connection.transaction():
+            self.connection.execute("SET LOCAL session_replication_role = replica")
+            yield self.connection
 
     def count(self, where: str = "true") -> int:
         """Return the number of rows."""

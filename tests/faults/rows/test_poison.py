@@ -28,7 +28,7 @@ TOO_LARGE = json.dumps({"filler": "x" * 60_000})
 
 def write(outbox: Outbox, position: int, scope: str, payload: str, headers: str) -> None:
     """Write all rows in one transaction, so that they meet in one batch."""
-    with outbox.connection.cursor() as cursor, outbox.connection.transaction():
+    with outbox.as_version_1() as connection, connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO outbox (key, name, payload, headers) VALUES (%s, %s, %s, %s)",
             [
