@@ -60,10 +60,10 @@ def load(
     """Read the environment; what is not used is not judged.
 
     *database*: a database must be named. *stream*: Kafka must be named and the relay's settings
-    must fit together; while streaming is switched off neither is used, nor the database. *relay*:
-    this process is a relay, with a log and metrics. *api*: it serves the REST API, which needs its
-    database always. *events*: it writes events. *kafka_faults* judges what is passed through to
-    librdkafka.
+    must fit together; while streaming is switched off neither is used, and no database is needed.
+    *relay*: this process is a relay, with a log and metrics. *api*: it serves the REST API, which
+    needs its database always. *events*: it writes events. *kafka_faults* judges what is passed
+    through to librdkafka.
 
     Raises:
         ConfigurationError: names every fault.
@@ -77,9 +77,12 @@ def load(
     streaming = read(FlagSettings, used_if(stream or api)).enable_event_streaming
     publishes = stream and streaming
     needs_database = database and (api or publishes or not stream)
+    where = read(DatabaseSettings, used_if(database))
+    # Switched off, none has to be there; one that is there is used.
+    faults.extend(where.faults() if database and (needs_database or where.configured) else ())
     settings = Settings(
         streaming=streaming,
-        database=read(DatabaseSettings, used_if(needs_database), check=needs_database),
+        database=where,
         kafka=read(KafkaSettings, used_if(publishes), check=publishes),
         versions=read(VersionSettings, faults),
         relay=read(RelaySettings, used_if(publishes), check=publishes),

@@ -110,7 +110,7 @@ def test_a_command_says_which_extra_it_needs(
     [
         ("sqlalchemy~=2.0.36", "pydantic<2.14"),
         ("confluent-kafka==2.6.0",),
-        ("psycopg~=3.2.1", "pyyaml<7"),
+        ("psycopg~=3.3.6", "pyyaml<7"),
     ],
 )
 def test_it_resolves_beside_a_services_own_requirements(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from relay.errors import ConfigurationError
 from relay.settings import GROUPS, load
 from relay.settings.environment import value_of
 
@@ -90,6 +91,15 @@ def test_switched_off_nothing_of_the_stream_is_judged(
     settings = load(database=True, stream=True, relay=True)
     assert not settings.streaming
     assert settings.relay.lease_rows == 20_000
+
+
+def test_switched_off_a_database_that_is_named_must_be_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ENABLE_EVENT_STREAMING", "false")
+    monkeypatch.setenv("DATABASE_URL", "nonsense")
+    with pytest.raises(ConfigurationError, match="DATABASE_URL is not valid"):
+        load(database=True, stream=True, relay=True)
 
 
 @pytest.mark.parametrize("variable", ["EVENT_RATE_LIMITS", "RELAY_LEASE_ROWS", "RELAY_LOG_LEVEL"])

@@ -81,7 +81,7 @@ def test_check_finds_it_and_any_command_warns(
 ) -> None:
     given = {"DATABASE_URL": database.dsn, "RELAY_LEASE_ROW": "5"}
     check = run_relay("check", "--json", environment=given)
-    assert check.wait() == 0
+    assert check.wait() == 0, check.output
     found = json.loads(check.stdout[-1])["findings"]
     (warning,) = (each for each in found if each["outcome"] == "warning")
     assert "RELAY_LEASE_ROWS" in warning["detail"]
