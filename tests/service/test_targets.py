@@ -252,9 +252,8 @@ async def test_sqlalchemy_in_autocommit_is_refused(
             with pytest.raises(NoTransactionError, match="autocommit"):
                 await outbox.emit_async(connection, Message("Plain", {}))
         async with AsyncSession(engine) as opened:
-            outbox.emit(opened, Message("Plain", {}))
             with pytest.raises(NoTransactionError, match="autocommit"):
-                await opened.commit()
+                outbox.emit(opened, Message("Plain", {}))
     assert stored.outbox() == []
 
 

@@ -18,9 +18,9 @@ def require_transaction(
         NoTransactionError: each statement would be a transaction of its own.
     """
     idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-    # In a pipeline the status lags behind what was sent.
-    sent = connection.info.pipeline_status != psycopg.pq.PipelineStatus.OFF
-    if connection.autocommit and idle and not sent:
+    # In a pipeline the status lags behind what was sent; a transaction() block counts at once.
+    inside = connection._num_transactions > 0  # noqa: SLF001
+    if connection.autocommit and idle and not inside:
         raise NoTransactionError(
             "This connection is in autocommit mode and outside a transaction, so the rows could "
             "not belong to the transaction of your change: emit inside `with conn.transaction():`."

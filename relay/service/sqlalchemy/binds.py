@@ -48,6 +48,11 @@ def late_connection(
     return flushed or committing
 
 
+def outbox_bind(session: Session) -> Engine | Connection | None:
+    """Return what a flush of the outbox table would go to; None where nothing is known."""
+    return _bind(session, clause=_OUTBOX)
+
+
 def connection_of(session: Session, mapper: Mapper[Any]) -> Connection:
     """Return the connection through which *session* would flush objects of *mapper*."""
     bound = _bind(session, mapper=mapper, clause=update(mapper.class_))

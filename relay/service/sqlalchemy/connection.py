@@ -6,6 +6,11 @@ from relay.errors import NoTransactionError
 from relay.service.insert import Statements
 from relay.service.records import Batch, Emitted, batch_of
 
+AUTOCOMMIT: Final = (
+    "This connection is in autocommit mode, so the rows could not belong to the transaction of "
+    "your change: use an engine or a connection without isolation_level='AUTOCOMMIT'."
+)
+
 STATEMENTS: Final = Statements(lambda name, _: f":{name}", text)
 """The statements of a batch in SQLAlchemy's form."""
 
@@ -28,12 +33,7 @@ def write(connection: Connection, batch: Batch) -> None:
     Raises:
         NoTransactionError: the connection commits each statement by itself.
     """
-    dbapi_connection: Any = connection.connection.dbapi_connection
-    if dbapi_connection.autocommit:
-        raise NoTransactionError(
-            "This connection is in autocommit mode, so the rows could not belong to the "
-            "transaction of your change: use a connection without isolation_level='AUTOCOMMIT'."
-        )
+    require_transaction(connection)
     if lock := STATEMENTS.lock(batch):
         connection.execute(lock.query, lock.parameters)
     refused: list[str] = []
@@ -41,3 +41,14 @@ def write(connection: Connection, batch: Batch) -> None:
         refused = list(connection.execute(admission.query, admission.parameters).scalars())
     for insert in STATEMENTS.inserts(batch, refused):
         connection.execute(insert.query, insert.parameters)
+
+
+def require_transaction(connection: Connection) -> None:
+    """Make sure that what is sent through *connection* belongs to a transaction.
+
+    Raises:
+        NoTransactionError: the connection commits each statement by itself.
+    """
+    dbapi_connection: Any = connection.connection.dbapi_connection
+    if dbapi_connection.autocommit:
+        raise NoTransactionError(AUTOCOMMIT)

@@ -1,21 +1,22 @@
 """Refuses statements that would change a tracked table without a snapshot."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from sqlalchemy import Connection, Engine, Table, TextClause, UpdateBase, event
+from sqlalchemy import Connection, Engine, FromClause, Table, TableClause, UpdateBase, event, text
 from sqlalchemy.engine import ExecutionContext
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from relay.errors import UntrackedWriteError
+from relay.service.sqlalchemy.sqltext import Name, written_tables
 
 OPTION = "relay_untracked"
 """The execution option that lets a statement pass."""
 
+
+_SAME: Final = text("SELECT to_regclass(:one) = to_regclass(:other)")
 
 Watcher: TypeAlias = Callable[[Connection, ExecutionContext], bool]
 """Notes what a statement changes if a flush sends it for its objects; tells whether it does."""
@@ -29,29 +30,14 @@ class Guard:
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        self._tables: set[Table] = set()
-        self._named_in: Callable[[str], str | None] = _named_nowhere
+        self._tables: set[Name] = set()
         self._open: ContextVar[bool] = ContextVar("relay_untracked", default=False)
 
     def protect(self, tables: Iterable[Table]) -> None:
         """Refuse statements on *tables*, from now on, too."""
         if not self._tables:
             event.listen(Engine, "before_cursor_execute", self._check)
-        self._tables.update(tables)
-        names = "|".join(sorted(re.escape(table.name) for table in self._tables))
-        pattern = re.compile(
-            r"(?i)\b(?:insert\s+into|update(?:\s+only)?|delete\s+from(?:\s+only)?|merge\s+into"
-            r"|truncate(?:\s+table)?(?:\s+only)?|copy)\s+(?:\"?\w+\"?\.)?"
-            rf"(?:\"(?P<quoted>{names})\"|(?P<plain>{names})(?![\w.\"]))"
-        )
-
-        # Programs have few texts and run each of them often.
-        @lru_cache(maxsize=1024)
-        def named_in(statement: str) -> str | None:
-            found = pattern.search(statement)
-            return found["quoted"] or found["plain"] if found else None
-
-        self._named_in = named_in
+        self._tables.update(Name(table.schema, table.name) for table in tables)
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -77,30 +63,62 @@ class Guard:
         context: ExecutionContext | None,
         _executemany: bool,  # noqa: FBT001 - the event's signature
     ) -> None:
-        table = self._written_table(statement, context)
-        if table is None or (context is not None and self._watcher(connection, context)):
+        written = _written(statement, context)
+        if not written or not self._known(written, connection):
+            return
+        if context is not None and self._watcher(connection, context):
             return
         if self._open.get() or (context is not None and context.execution_options.get(OPTION)):
             return
         raise UntrackedWriteError(
-            f"This statement changes the tracked table {table} without its objects, so no "
-            "snapshot would be published: change the objects through the session. Or let it pass "
+            f"This statement changes the tracked table {self._known(written, connection)} without "
+            "its objects, so no snapshot would be published: change the objects through the "
+            "session; a relationship that writes it (secondary=) must be viewonly. Or let it pass "
             f"with execution_options={{'{OPTION}': True}} or `with outbox.untracked():`, and name "
             "the changed objects to outbox.snapshot()."
         )
 
-    def _written_table(self, statement: str, context: ExecutionContext | None) -> str | None:
-        compiled = context.compiled if context is not None else None
-        if compiled is None or isinstance(compiled.statement, TextClause):
-            return self._named_in(statement)
-        written = [compiled.statement]
-        if isinstance(compiled, SQLCompiler):
-            written += [cte.element for cte in compiled.ctes or ()]
-        for element in written:
-            if isinstance(element, UpdateBase) and element.table in self._tables:
-                return str(element.table.name)
+    def _known(self, written: Iterable[Name], connection: Connection) -> str | None:
+        """Return the first of *written* that is tracked, wherever its schema is named."""
+        default = connection.dialect.default_schema_name
+        for name in written:
+            if name in self._tables or Name(name.schema or default, name.table) in self._tables:
+                return name.table
+            unqualified = Name(None, name.table)
+            if unqualified in self._tables and (
+                name.schema == default or _is_same(name, unqualified, connection)
+            ):
+                return name.table
         return None
 
 
-def _named_nowhere(_statement: str) -> None:
-    """Stand in until a table is to be protected."""
+def _is_same(name: Name, unqualified: Name, connection: Connection) -> bool:
+    """Ask the database whether both names mean one table: only it knows the search_path."""
+    names = {"one": _quoted(name), "other": _quoted(unqualified)}
+    return bool(connection.execute(_SAME, names).scalar())
+
+
+def _quoted(name: Name) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in name if part is not None)
+
+
+def _written(statement: str, context: ExecutionContext | None) -> Collection[Name]:
+    """Return the tables that a statement writes."""
+    compiled = context.compiled if context is not None else None
+    if compiled is None or not isinstance(compiled.statement, UpdateBase):
+        return written_tables(statement)
+    found = [compiled.statement]
+    if isinstance(compiled, SQLCompiler):
+        for cte in compiled.ctes or ():
+            if not isinstance(cte.element, UpdateBase):
+                # A text may hide in it.
+                return written_tables(statement)
+            found.append(cte.element)
+    return [name for element in found if (name := _name(element.table)) is not None]
+
+
+def _name(table: object) -> Name | None:
+    while isinstance(table, FromClause) and not isinstance(table, TableClause):
+        # An alias, of an alias perhaps.
+        table = getattr(table, "element", None)
+    return Name(table.schema, str(table.name)) if isinstance(table, TableClause) else None

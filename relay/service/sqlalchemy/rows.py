@@ -4,23 +4,17 @@ An object in memory may hold columns that another transaction has changed since 
 only the database knows which texts, numbers or times are one key.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import (
-    ARRAY,
     Column,
     ColumnElement,
     Connection,
-    Dialect,
     FromClause,
     Select,
     Table,
-    Text,
     and_,
-    bindparam,
-    cast,
-    column,
     func,
     literal_column,
     select,
@@ -28,8 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapper
 
-from relay.service.insert import array_text
 from relay.service.sqlalchemy.columns import columns_of, family_of, identity_of, key_places
+from relay.service.sqlalchemy.wanted import parameters, wanted
 from relay.service.writer import State
 
 Identity: TypeAlias = tuple[Any, ...]
@@ -56,9 +50,12 @@ class Rows:
     def __init__(self, mapper: Mapper[Any], needed: Mapping[Mapper[Any], Collection[str]]) -> None:
         self.mapper = mapper
         columns = columns_of(mapper)
+        self.attributes = tuple(columns)
         self.identity_columns: Mapping[str, Column[Any]] = {
             name: columns[name] for name in identity_of(mapper)
         }
+        self.key_places = key_places(mapper)
+        """Columns that hold a part of the primary key, in any of the tables, and its place."""
         places: dict[Column[Any], int] = {}
         self._attributes = {
             member: {
@@ -71,47 +68,17 @@ class Rows:
         self._chosen: list[ColumnElement[Any]] = [
             chosen.label(f"c{place}") for chosen, place in places.items()
         ]
-        self.key_places = key_places(mapper)
-        """Columns that hold a part of the primary key, in any of the tables, and its place."""
-        self.attributes = tuple(columns)
         self._kind = mapper.polymorphic_on if len(self._attributes) > 1 else None
         if self._kind is not None:
             self._chosen.append(self._kind.label("kind"))
         self._source = _joined(mapper)
         self._all = select(*self._chosen).select_from(self._source)
-        self._keys = [
-            column(f"key_{number}", part.type)
-            for number, part in enumerate(self.identity_columns.values())
-        ]
-        wanted = _wanted(self._keys)
-        matches = and_(
-            *(
-                part == key
-                for part, key in zip(self.identity_columns.values(), wanted.c, strict=False)
-            )
-        )
-        self._some = self._reading(wanted, matches)
-        self._locking: Select[Any] = (
-            select(literal_column("1"))
-            .select_from(wanted.join(mapper.persist_selectable, matches))
-            .order_by(*self.identity_columns.values())
-        )
+        self._wanted = wanted(tuple(self.identity_columns.values()))
+        self._some = self._reading()
+        self._locking = self._locking_of(mapper.persist_selectable, self.identity_columns.values())
         root = _root(mapper)
-        self._root: Select[Any] = (
-            select(literal_column("1"))
-            .select_from(
-                wanted.join(
-                    root,
-                    and_(
-                        *(
-                            part == wanted.c[f"key_{self.key_places[part]}"]
-                            for part in root.primary_key.columns
-                        )
-                    ),
-                )
-            )
-            .order_by(*root.primary_key.columns)
-            .with_for_update(of=root, key_share=True)
+        self._root = self._locking_of(root, root.primary_key.columns).with_for_update(
+            of=root, key_share=True
         )
 
     @property
@@ -129,7 +96,8 @@ class Rows:
         found: list[Found] = []
         for start, query in self._cut(connection, identities):
             for _, same_as, is_there, *values in connection.execute(self._some, query):
-                identity, state = values[: len(self._keys)], values[len(self._keys) :]
+                parts = len(self.identity_columns)
+                identity, state = values[:parts], values[parts:]
                 found.append(
                     Found(
                         start + same_as - 1,
@@ -194,20 +162,36 @@ class Rows:
         places = self._attributes.get(member) or self._attributes[self.mapper]
         return {name: values[place] for name, place in places.items()}
 
-    def _reading(self, wanted: FromClause, matches: ColumnElement[bool]) -> Select[Any]:
-        position = wanted.c["position"]
-        keys = [wanted.c[key.name] for key in self._keys]
+    def _reading(self) -> Select[Any]:
+        position = self._wanted.c["position"]
+        columns = tuple(self.identity_columns.values())
+        keys = [self._key(column) for column in columns]
         return (
             select(
                 position,
                 func.min(position).over(partition_by=keys),
-                next(iter(self.identity_columns.values())).is_not(None).label("is_there"),
+                columns[0].is_not(None).label("is_there"),
                 *keys,
                 *self._chosen,
             )
-            .select_from(wanted.outerjoin(self._source, matches))
+            .select_from(self._wanted.outerjoin(self._source, self._matches(columns)))
             .order_by(position)
         )
+
+    def _locking_of(self, source: FromClause, columns: Iterable[Column[Any]]) -> Select[Any]:
+        """Return the query for rows of *source*, in the order of *columns*: so all lock them."""
+        columns = tuple(columns)
+        return (
+            select(literal_column("1"))
+            .select_from(self._wanted.join(source, self._matches(columns)))
+            .order_by(*columns)
+        )
+
+    def _matches(self, columns: Iterable[Column[Any]]) -> ColumnElement[bool]:
+        return and_(*(column == self._key(column) for column in columns))
+
+    def _key(self, column: Column[Any]) -> ColumnElement[Any]:
+        return self._wanted.c[f"key_{self.key_places[column]}"]
 
     def _cut(
         self, connection: Connection, identities: Sequence[Identity]
@@ -215,46 +199,8 @@ class Rows:
         """Yield the parameters of each query, and the number of keys before it."""
         columns = tuple(self.identity_columns.values())
         for start in range(0, len(identities), READ_ROWS):
-            parts = zip(*identities[start : start + READ_ROWS], strict=True)
-            yield (
-                start,
-                {
-                    f"key_{number}": _texts(columns[number], values, connection.dialect)
-                    for number, values in enumerate(parts)
-                },
-            )
-
-
-def _wanted(keys: Sequence[ColumnElement[Any]]) -> FromClause:
-    """Return the keys that are asked for, with their positions from 1.
-
-    They travel as texts, which PostgreSQL reads as the column's type: it does the comparing.
-    """
-    arrays = [
-        cast(cast(bindparam(f"key_{number}", type_=Text()), ARRAY(Text())), ARRAY(key.type))
-        for number, key in enumerate(keys)
-    ]
-    return (
-        func.unnest(*arrays)
-        .table_valued(*keys, with_ordinality="position", name="wanted")
-        .render_derived()
-    )
-
-
-def _texts(part: Column[Any], values: Sequence[Any], dialect: Dialect) -> str:
-    process = part.type.dialect_impl(dialect).bind_processor(dialect)
-    processed = values if process is None else map(process, values)
-    return array_text([_text(value) for value in processed])
-
-
-def _text(value: object) -> str | None:
-    match value:
-        case None:
-            return None
-        case bytes() | bytearray() | memoryview():
-            return rf"\x{bytes(value).hex()}"
-        case _:
-            return str(value)
+            part = identities[start : start + READ_ROWS]
+            yield start, parameters(columns, part, connection.dialect)
 
 
 def _joined(mapper: Mapper[Any]) -> FromClause:

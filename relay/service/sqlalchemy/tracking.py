@@ -13,8 +13,10 @@ from relay.service.composer import Composer
 from relay.service.replay import StatePage
 from relay.service.sqlalchemy.binds import connection_of
 from relay.service.sqlalchemy.buffer import buffer_of
+from relay.service.sqlalchemy.connection import require_transaction
 from relay.service.sqlalchemy.flushes import flushing_session, is_own_statement
 from relay.service.sqlalchemy.guard import Guard
+from relay.service.sqlalchemy.openness import refuse_hidden_savepoints
 from relay.service.sqlalchemy.replay import state_pages
 from relay.service.sqlalchemy.session import session_of
 from relay.service.sqlalchemy.snapshots import Change, Mark
@@ -81,6 +83,10 @@ class MappedClasses:
             is_own_statement(context, tracked.mapper) for tracked in self._tracked.values()
         ):
             return False
+        if self._composer.streaming:
+            # Before the change, which could not be undone.
+            require_transaction(connection)
+            refuse_hidden_savepoints(session)
         update = update_of(context)
         if update is not None:
             for tracker in self._trackers:

@@ -5,22 +5,30 @@ them. And a session's savepoint which nothing has touched yet does not exist on 
 both levels are listened to.
 """
 
-import re
 from collections.abc import Iterator
 from functools import cache
+from typing import Final
 
 from sqlalchemy import Connection, Engine, TextClause, event
+from sqlalchemy.engine import ExecutionContext
 from sqlalchemy.orm import Session, SessionTransaction
-from sqlalchemy.sql.expression import SavepointClause
-
-from relay.service.sqlalchemy.buffer import Buffer, existing_buffer
-from relay.service.sqlalchemy.connections import join, sessions_of
-from relay.service.sqlalchemy.flushes import flush_begins, flush_ended
-
-_SAVEPOINT = re.compile(r"\s*savepoint\s+\"?(\w+)", re.IGNORECASE)
-_ROLLBACK_TO = re.compile(
-    r"\s*rollback\s+(?:(?:work|transaction)\s+)?to\s+(?:savepoint\s+)?\"?(\w+)", re.IGNORECASE
+from sqlalchemy.sql.expression import (
+    ReleaseSavepointClause,
+    RollbackToSavepointClause,
+    SavepointClause,
 )
+
+from relay.service.sqlalchemy.buffer import (
+    Buffer,
+    ConnectionSavepoint,
+    buffer_of,
+    existing_buffer,
+)
+from relay.service.sqlalchemy.connections import join, sessions_of, taken
+from relay.service.sqlalchemy.flushes import flush_begins, flush_ended
+from relay.service.sqlalchemy.sqltext import Step, transaction_steps
+
+_SAVEPOINTS: Final = (SavepointClause, RollbackToSavepointClause, ReleaseSavepointClause)
 
 
 @cache
@@ -34,10 +42,10 @@ def follow() -> None:
     event.listen(Session, "before_flush", flush_begins)
     event.listen(Session, "after_flush", flush_ended)
     event.listen(Session, "after_soft_rollback", flush_ended)
-    event.listen(Engine, "before_execute", _connection_executes)
-    event.listen(Engine, "rollback_savepoint", _connection_rolls_back_to)
+    event.listen(Engine, "before_cursor_execute", _connection_executes)
     event.listen(Engine, "rollback", _connection_rolls_back)
     event.listen(Engine, "commit", _connection_commits)
+    event.listen(Engine, "prepare_twophase", _connection_prepares)
 
 
 def _session_got_connection(
@@ -45,6 +53,8 @@ def _session_got_connection(
 ) -> None:
     if not transaction.nested:
         join(session, connection)
+        if (buffer := existing_buffer(session)) is not None:
+            buffer.joined(connection)
 
 
 def _session_transaction_began(session: Session, transaction: SessionTransaction) -> None:
@@ -54,50 +64,63 @@ def _session_transaction_began(session: Session, transaction: SessionTransaction
 
 def _session_commits(session: Session) -> None:
     # Fires for the release of a savepoint too, and before the last flush.
-    outermost = session.get_nested_transaction() is None
-    if outermost:
+    if session.get_nested_transaction() is None:
         session.flush()
-    if (buffer := existing_buffer(session)) is not None:
-        if outermost:
-            buffer.write()
-        else:
-            # It may be the outermost after all, committing over a savepoint left open.
-            buffer.connect()
+        buffer_of(session).write()
+    elif (buffer := existing_buffer(session)) is not None:
+        # It may be the outermost after all, committing over a savepoint left open.
+        buffer.connect()
 
 
 def _session_committed(session: Session) -> None:
-    nested = session.get_nested_transaction()
-    if nested is not None and (buffer := existing_buffer(session)) is not None:
+    if (buffer := existing_buffer(session)) is None:
+        return
+    if (nested := session.get_nested_transaction()) is not None:
         buffer.keep(nested)
+    else:
+        # What came late, where somebody else's transaction goes on around the session's.
+        for connection in taken(session):
+            if connection.in_transaction():
+                buffer.write_late(connection)
 
 
 def _session_transaction_ended(session: Session, transaction: SessionTransaction) -> None:
     if (buffer := existing_buffer(session)) is not None:
         if transaction.parent is None:
-            buffer.clear()
+            buffer.end_all(transaction)
         else:
             buffer.end(transaction)
 
 
 def _connection_executes(
     connection: Connection,
-    statement: object,
-    _multiparams: object,
-    _params: object,
-    _execution_options: object,
+    _cursor: object,
+    statement: str,
+    _parameters: object,
+    context: ExecutionContext | None,
+    _executemany: bool,  # noqa: FBT001
 ) -> None:
-    # The event "savepoint" does not know the savepoint's name yet; the statement does.
-    if isinstance(statement, SavepointClause):
-        _begin(connection, str(statement.ident))
-    elif isinstance(statement, TextClause):
-        if found := _SAVEPOINT.match(statement.text):
-            _begin(connection, found[1])
-        elif found := _ROLLBACK_TO.match(statement.text):
-            _undo(connection, found[1])
+    compiled = context.compiled if context is not None else None
+    if compiled is not None and not isinstance(compiled.statement, (TextClause, *_SAVEPOINTS)):
+        return
+    for step in transaction_steps(statement):
+        for buffer in _buffers(connection):
+            _follow(buffer, connection, step)
 
 
-def _connection_rolls_back_to(connection: Connection, name: str, _context: object) -> None:
-    _undo(connection, name)
+def _follow(buffer: Buffer, connection: Connection, step: Step) -> None:
+    scope = ConnectionSavepoint(id(connection), step.savepoint)
+    match step.verb:
+        case "savepoint":
+            buffer.begin(scope)
+        case "release":
+            buffer.keep(scope)
+        case "rollback to":
+            buffer.undo(scope)
+        case "rollback":
+            buffer.clear()
+        case "commit":
+            buffer.write_late(connection)
 
 
 def _connection_rolls_back(connection: Connection) -> None:
@@ -111,14 +134,8 @@ def _connection_commits(connection: Connection) -> None:
         buffer.write_late(connection)
 
 
-def _begin(connection: Connection, savepoint: str) -> None:
-    for buffer in _buffers(connection):
-        buffer.begin((id(connection), savepoint))
-
-
-def _undo(connection: Connection, savepoint: str) -> None:
-    for buffer in _buffers(connection):
-        buffer.undo((id(connection), savepoint))
+def _connection_prepares(connection: Connection, _xid: object) -> None:
+    _connection_commits(connection)
 
 
 def _buffers(connection: Connection) -> Iterator[Buffer]:

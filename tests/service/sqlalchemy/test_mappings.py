@@ -15,6 +15,7 @@ from sqlalchemy.orm import (
 )
 
 from relay import Outbox
+from relay.errors import UntrackedWriteError
 from tests.support.postgres import Database
 from tests.support.service import Stored, url
 
@@ -35,6 +36,11 @@ class Tag(Base):
     __tablename__ = "tags"
 
     id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Tagged(Base):
+    __table__ = tagged
+    __mapper_args__ = {"confirm_deleted_rows": False}  # noqa: RUF012
 
 
 class Site(Base):
@@ -129,6 +135,22 @@ def test_a_class_of_two_tables(sites: Engine, outbox: Outbox, stored: Stored) ->
     assert stored.payloads("Edge")[0].keys() == {
         "id", "kind", "size", "stamp", "first_rack_id", "uplink"
     }  # fmt: skip
+
+
+def test_an_association_that_a_relationship_writes_is_refused(
+    sites: Engine, outbox: Outbox, stored: Stored
+) -> None:
+    outbox.track(Tagged)
+    with Session(sites) as session, session.begin():
+        session.add_all([Site(id=1), Tag(id=9)])
+    with Session(sites) as session:
+        site = session.get_one(Site, 1)
+        site.tags.append(session.get_one(Tag, 9))
+        with pytest.raises(UntrackedWriteError, match="viewonly"):
+            session.commit()
+    with Session(sites) as session, session.begin():
+        session.add(Tagged(site_id=1, tag_id=9))
+    assert stored.payloads("Tagged") == [{"site_id": 1, "tag_id": 9}]
 
 
 def test_what_the_server_makes_of_it(sites: Engine, outbox: Outbox, stored: Stored) -> None:

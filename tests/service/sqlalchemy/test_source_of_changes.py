@@ -1,143 +1,29 @@
 """The flush says what changed, the database which row that is, and a lock keeps it as it is."""
 
 import threading
-import uuid
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import (
-    CHAR,
-    DateTime,
     Delete,
     Engine,
-    ForeignKey,
-    MetaData,
-    Numeric,
     Update,
-    Uuid,
     create_engine,
     event,
     select,
     text,
 )
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Session
 
 from relay import Message, Outbox
 from relay.errors import EventDefinitionError
+from tests.service.sqlalchemy.machines import Badge, Child, Door, Group, Machine, Member, Server
 from tests.support.postgres import Database
 from tests.support.service import Stored, url
 
 ROUNDS = 50
-FOUR = timezone(timedelta(hours=4))
-ID: Final = uuid.uuid4()
-NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData()
-
-
-class Machine(Base):
-    """A class over two tables, with a heartbeat that nobody wants to read."""
-
-    __tablename__ = "machines"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str]
-    status: Mapped[str] = mapped_column(default="new")
-    beats: Mapped[int] = mapped_column(default=0)
-    child: Mapped["Child | None"] = relationship(back_populates="machine")
-    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "machine"}  # noqa: RUF012
-
-
-class Server(Machine):
-    __tablename__ = "servers"
-
-    machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"), primary_key=True)
-    rack: Mapped[str] = mapped_column(default="")
-    __mapper_args__ = {"polymorphic_identity": "server"}  # noqa: RUF012
-
-
-class Child(Base):
-    __tablename__ = "children"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    machine_id: Mapped[int | None] = mapped_column(ForeignKey("machines.id"))
-    machine: Mapped[Machine | None] = relationship(back_populates="child")
-
-
-class Texts(Base):
-    __tablename__ = "by_text"
-
-    id: Mapped[str] = mapped_column(Uuid(as_uuid=False), primary_key=True)
-    value: Mapped[int] = mapped_column(default=0)
-
-
-class Reading(Base):
-    __tablename__ = "by_time"
-
-    sensor: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
-    value: Mapped[int] = mapped_column(default=0)
-
-
-class Country(Base):
-    __tablename__ = "by_char"
-
-    code: Mapped[str] = mapped_column(CHAR(6), primary_key=True)
-    value: Mapped[int] = mapped_column(default=0)
-
-
-class Price(Base):
-    __tablename__ = "by_number"
-
-    id: Mapped[Decimal] = mapped_column(Numeric(10, 2), primary_key=True)
-    value: Mapped[int] = mapped_column(default=0)
-
-
-class Group(Base):
-    __tablename__ = "groups"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-
-
-class Member(Base):
-    __tablename__ = "members"
-
-    group: Mapped[str] = mapped_column(
-        ForeignKey("groups.name", onupdate="CASCADE", ondelete="CASCADE"), primary_key=True
-    )
-    number: Mapped[int] = mapped_column(primary_key=True)
-
-
-class Badge(Base):
-    """Not tracked; it lies between a member and a door."""
-
-    __tablename__ = "badges"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    group: Mapped[str] = mapped_column(
-        ForeignKey("groups.name", onupdate="CASCADE", ondelete="CASCADE")
-    )
-
-
-class Door(Base):
-    __tablename__ = "doors"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    badge_id: Mapped[int] = mapped_column(ForeignKey("badges.id", ondelete="CASCADE"))
-
-
-@pytest.fixture
-def machines(database: Database) -> Iterator[Engine]:
-    engine = create_engine(url(database))
-    Base.metadata.create_all(engine)
-    yield engine
-    engine.dispose()
 
 
 def together(*steps: Callable[[], None]) -> None:
@@ -179,60 +65,6 @@ def test_two_sessions_change_two_tables_of_one_object(
         together(change("status", f"s{number}"), change("rack", f"r{number}"))
         last = stored.outbox()[-1]["payload"]
         assert (last["status"], last["rack"]) == (f"s{number}", f"r{number}")
-
-
-KEYS: dict[str, tuple[type[Base], Callable[[], Any], Callable[[], Any]]] = {
-    "hex": (Texts, lambda: Texts(id=ID.hex), lambda: ID.hex),
-    "upper case": (Texts, lambda: Texts(id=str(ID)), lambda: str(ID).upper()),
-    "another offset": (
-        Reading,
-        lambda: Reading(sensor=1, at=NOON),
-        lambda: (1, NOON.astimezone(FOUR)),
-    ),
-    "padded": (Country, lambda: Country(code="DE"), lambda: "DE"),
-    "another scale": (Price, lambda: Price(id=Decimal(1)), lambda: Decimal(1)),
-}
-
-
-@pytest.mark.parametrize(("entity", "make", "key"), KEYS.values(), ids=KEYS)
-def test_a_key_is_what_the_database_takes_it_for(
-    entity: type[Base],
-    make: Callable[[], Base],
-    key: Callable[[], Any],
-    machines: Engine,
-    outbox: Outbox,
-    stored: Stored,
-) -> None:
-    outbox.track(entity)
-    with Session(machines) as session, session.begin():
-        session.add(make())
-        session.flush()
-        outbox.snapshot(session, entity, key())
-    with Session(machines) as session, session.begin():
-        found = make()
-        if isinstance(found, Texts):
-            found.id = key()
-        found.value = 1  # type: ignore[attr-defined]
-        session.merge(found)
-    with Session(machines) as session, session.begin():
-        outbox.snapshot(session, entity, key())
-    with Session(machines) as session, session.begin():
-        session.delete(session.get_one(entity, key()))
-    shown = [(row["payload"]["value"], "deleted" in row["payload"]) for row in stored.outbox()]
-    assert shown == [(0, False), (1, False), (1, False), (1, True)]
-    assert len({str(row["payload"].get("id")) for row in stored.outbox()}) == 1
-
-
-def test_keys_of_several_types_in_one_read(
-    machines: Engine, outbox: Outbox, stored: Stored
-) -> None:
-    outbox.track(Texts)
-    other = uuid.uuid4()
-    with Session(machines) as session, session.begin():
-        session.add_all([Texts(id=str(ID)), Texts(id=other.hex)])
-        session.flush()
-        outbox.snapshot(session, Texts, str(other).upper(), ID.hex)
-    assert [row["payload"]["id"] for row in stored.outbox()] == [str(ID), str(other)]
 
 
 class Routed(Session):

@@ -4,12 +4,28 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, Table, delete, insert, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    Text,
+    column,
+    delete,
+    event,
+    insert,
+    select,
+    table,
+    text,
+    update,
+)
+from sqlalchemy.orm import Session, aliased
 
 from relay import Outbox
 from relay.errors import UntrackedWriteError
 from tests.support.models import Cluster, Host, InfraEnv
+from tests.support.postgres import Database
 from tests.support.service import Stored
 
 hosts: Table = Host.__table__  # type: ignore[assignment]
@@ -31,6 +47,25 @@ SESSION_WRITES: dict[str, Callable[[Session], Any]] = {
         select(update(Host).values(status="x").returning(Host.id).cte())
     ),
     "connection": lambda s: s.connection().execute(hosts.update().values(status="x")),
+    "a table by its name": lambda s: s.execute(
+        update(table("hosts", column("status"))).values(status="x")
+    ),
+    "a table of other metadata": lambda s: s.execute(
+        Table("hosts", MetaData(), Column("status", Text), schema="public")
+        .update()
+        .values(status="x")
+    ),
+    "an alias": lambda s: s.execute(update(aliased(Host)).values(status="x")),
+    "text with a comment": lambda s: s.execute(
+        text("UPDATE /* a /* b */ */ hosts SET status = 'x'")
+    ),
+    "text with a schema": lambda s: s.execute(text("-- x\nUPDATE public . hosts SET name = ''")),
+    "text in a common table": lambda s: s.execute(
+        select(text("UPDATE hosts SET status = 'x' RETURNING id").columns(Host.id).cte())
+    ),
+    "a second statement": lambda s: s.execute(text("SELECT 1; DELETE FROM hosts")),
+    "a block": lambda s: s.execute(text("DO $$ BEGIN DELETE FROM hosts; END $$")),
+    "several truncated": lambda s: s.execute(text("TRUNCATE disks, hosts CASCADE")),
     "driver": lambda s: s.connection().exec_driver_sql("TRUNCATE hosts CASCADE"),
 }
 
@@ -89,6 +124,41 @@ def test_reading_and_other_tables_are_not_its_business(engine: Engine) -> None:
         session.execute(text("CREATE TEMPORARY TABLE hosts_copy AS SELECT * FROM hosts"))
         session.execute(text("UPDATE hosts_copy SET status = 'x'"))
         session.execute(text("DELETE FROM hosts_copy"))
+        session.execute(text("SELECT 'please update hosts now', $$ DELETE FROM hosts $$"))
+        session.execute(text("SELECT 1 -- UPDATE hosts"))
+        session.execute(text("SELECT id FROM hosts FOR UPDATE OF hosts"))
+        session.execute(text("EXPLAIN DELETE FROM hosts"))
+
+
+@pytest.mark.usefixtures("tracking")
+def test_a_table_of_that_name_in_another_schema(engine: Engine, database: Database) -> None:
+    with database.connect() as owner:
+        owner.execute("CREATE SCHEMA other CREATE TABLE hosts (status text)")
+        owner.execute("GRANT ALL ON SCHEMA other TO PUBLIC; GRANT ALL ON other.hosts TO PUBLIC")
+    elsewhere = Table("hosts", MetaData(), Column("status", Text), schema="other")
+    with Session(engine) as session, session.begin():
+        session.execute(elsewhere.insert().values(status="x"))
+        session.execute(text("UPDATE other.hosts SET status = 'y'"))
+        session.execute(text("SET LOCAL search_path = other, public"))
+        with pytest.raises(UntrackedWriteError):
+            session.execute(text("UPDATE hosts SET status = 'z'"))
+
+
+@pytest.mark.usefixtures("tracking")
+def test_statements_that_others_send_during_a_flush(engine: Engine) -> None:
+    def meddle(_mapper: object, connection: Connection, _target: object) -> None:
+        connection.execute(hosts.update().values(status="x"))
+
+    event.listen(Cluster, "after_insert", meddle)
+    try:
+        with Session(engine) as session:
+            session.add(Cluster(name="c"))
+            with pytest.raises(UntrackedWriteError, match="hosts"):
+                session.flush()
+            session.rollback()
+            assert session.scalars(select(Host.status)).all() == ["discovering"]
+    finally:
+        event.remove(Cluster, "after_insert", meddle)
 
 
 def test_a_statement_may_pass_on_request(engine: Engine, tracking: Outbox, stored: Stored) -> None:
