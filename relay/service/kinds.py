@@ -14,6 +14,7 @@ from relay.service.writer import AsyncWriter, Kind, Writer
 ROOMS: Final = {
     "sqlalchemy": "relay.service.sqlalchemy.kind",
     "psycopg": "relay.service.psycopg.kind",
+    "asyncpg": "relay.service.asyncpg.kind",
 }
 """Library to the module that holds its KIND."""
 

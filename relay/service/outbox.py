@@ -10,6 +10,7 @@ from relay.formats import envelope, format_of, with_format_defaults
 from relay.service.composer import Composer, Item
 from relay.service.kinds import async_writer_for, kinds_in_use, prepare, writer_for
 from relay.service.message import Overrides
+from relay.service.own_transaction import begun, begun_async
 from relay.service.rate_limits import RateLimits
 from relay.service.redaction.redactor import Redactor
 from relay.service.replay import StatePage
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from relay.service.sqlalchemy import targets as sqlalchemy
 
     Target: TypeAlias = sqlalchemy.Target | psycopg.Target
+    # Connections of asyncpg are not among them: without types of its own they would be Any.
     AsyncTarget: TypeAlias = sqlalchemy.AsyncTarget | psycopg.AsyncTarget
 
 logger = logging.getLogger(__name__)
@@ -136,7 +138,7 @@ class Outbox:
         headers: Mapping[str, str] | None = None,
         ordered: bool | None = None,
     ) -> UUID:
-        """Like `emit`, on an asynchronous session or connection, of SQLAlchemy or psycopg."""
+        """Like `emit`, on an asynchronous session or connection."""
         emitted = self._composer.emitted(item, Overrides(key, topic, headers, ordered))
         writer = async_writer_for(target)
         if writer is None:
@@ -146,6 +148,41 @@ class Outbox:
             )
         await writer.write(target, emitted)
         return emitted.event_id
+
+    def emit_now(
+        self,
+        source: object,
+        item: Item,
+        *,
+        key: str | None = None,
+        topic: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> UUID:
+        """Write *item* in a short transaction of its own, committed at once; return its event id.
+
+        For error events, which would vanish with the transaction that failed: roll that one back
+        first. *source* is a SQLAlchemy engine, a psycopg pool, or a function that returns a new
+        connection, which is closed afterwards.
+
+        Raises:
+            PayloadError: the item cannot be stored or published as it is.
+            TypeError: *source* is none of these; a session or connection has a transaction.
+        """
+        with begun(source) as target:
+            return self.emit(target, item, key=key, topic=topic, headers=headers)
+
+    async def emit_now_async(
+        self,
+        source: object,
+        item: Item,
+        *,
+        key: str | None = None,
+        topic: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> UUID:
+        """Like `emit_now`, on an asynchronous engine, pool, or function that connects."""
+        async with begun_async(source) as target:
+            return await self.emit_async(target, item, key=key, topic=topic, headers=headers)
 
     def track(
         self,

@@ -1,9 +1,9 @@
 """The interface of a room for one kind of writer. relay/service/kinds.py lists the rooms."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
 from relay.service.composer import Composer
@@ -12,6 +12,9 @@ from relay.service.replay import StatePage
 
 if TYPE_CHECKING:
     import psycopg
+
+LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', '5s', true)"
+"""A transaction of our own may wait for the caller's, which then waits for it: end that."""
 
 State: TypeAlias = Mapping[str, Any]
 KeyRule: TypeAlias = Callable[[State], str | None]
@@ -43,6 +46,26 @@ class AsyncWriter(Protocol):
         Raises:
             NoTransactionError: a statement on *target* would be a transaction of its own.
         """
+
+
+class Source(Protocol):
+    """Begins transactions for `emit_now`: on connections of a pool, or on one made for it."""
+
+    def accepts(self, source: object) -> bool:
+        """Tell whether *source* is an engine, a pool or a new connection of this kind."""
+
+    def begin(self, source: Any) -> AbstractContextManager[Any]:  # noqa: ANN401 - the same
+        """Yield a target whose transaction commits at the end; a new connection is closed."""
+
+
+class AsyncSource(Protocol):
+    """A source of asynchronous targets."""
+
+    def accepts(self, source: object) -> bool:
+        """Tell whether *source* is an engine, a pool or a new connection of this kind."""
+
+    def begin(self, source: Any) -> AbstractAsyncContextManager[Any]:  # noqa: ANN401 - the same
+        """Yield a target whose transaction commits at the end; a new connection is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,5 +125,7 @@ class Kind:
 
     writers: tuple[Writer, ...] = ()
     async_writers: tuple[AsyncWriter, ...] = ()
+    sources: tuple[Source, ...] = ()
+    async_sources: tuple[AsyncSource, ...] = ()
     tracking: Callable[[Composer], Tracking] | None = None
     prepare: Callable[[], None] = _nothing
