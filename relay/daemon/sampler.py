@@ -32,7 +32,7 @@ class Watched(Protocol):
 
     @property
     def view(self) -> View | None:
-        """What it leaves out for ever."""
+        """The rows that it leaves out for ever."""
 
     def look_again(self) -> None:
         """Forget the watermarks before the next lease: rows were found below them."""

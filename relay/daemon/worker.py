@@ -96,7 +96,7 @@ class Worker:
 
     @property
     def view(self) -> View | None:
-        """What this worker leaves out for ever, as it was last refreshed."""
+        """The rows that this worker leaves out for ever, as last refreshed."""
         return self.state.view
 
     def look_again(self) -> None:

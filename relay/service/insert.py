@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from relay.formats.event_record import EventRecord
 from relay.service import rate_limits
+from relay.service.capture import capture
 from relay.service.records import Batch, OutboxRecord
 
 CHUNK_BYTES = 4 << 20
@@ -83,6 +84,8 @@ class Statements(Generic[Query]):
                 _arrays("outbox_event", EventRecord._fields, events)
                 | _arrays("outbox", OutboxRecord._fields, outbox),
             )
+        # Asked for the next one, the driver has executed all of them.
+        capture(batch.outbox)
 
 
 def _place(schema: str | None) -> str:

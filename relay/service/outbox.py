@@ -7,6 +7,7 @@ from uuid import UUID
 from relay import settings
 from relay.errors import EventDefinitionError
 from relay.formats import envelope, format_of, with_format_defaults
+from relay.service.capture import Captured, captured
 from relay.service.composer import Composer, Item
 from relay.service.kinds import async_writer_for, kinds_in_use, prepare, writer_for
 from relay.service.message import Overrides
@@ -252,6 +253,17 @@ class Outbox:
             for tracking in self._trackings.values():
                 opened.enter_context(tracking.untracked())
             yield
+
+    @contextmanager
+    def captured(self) -> Iterator[list[Captured]]:
+        """Yield a list that grows by each message that would be published, for tests.
+
+        In the order of their publication, snapshots included; on a session they are written, and
+        seen, when it commits, also where it only joins the transaction of a test. Of a database
+        that is not PostgreSQL, events alone: nothing is written there.
+        """
+        with captured() as messages:
+            yield messages
 
     def close(self) -> None:
         """Stop tracking. What sessions have already noted is still written."""

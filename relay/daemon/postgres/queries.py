@@ -9,8 +9,7 @@ lived made PostgreSQL walk along the primary key, through the rows of all other 
 
 from typing import Final
 
-# READ COMMITTED said explicitly: under another default the read would not see what was committed
-# between the claim and itself.
+# Said explicitly: another default would not see what was committed between the claim and the read.
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 COMMIT: Final = "COMMIT"
 
@@ -39,7 +38,6 @@ _EPOCH: Final = """concat_ws(' ',
            pg_relation_filenode('outbox'),
            pg_relation_filenode('outbox_id_seq'))"""
 
-# How far ids were drawn.
 _DRAWN: Final = "CASE WHEN is_called THEN last_value ELSE last_value - 1 END"
 
 # Locks shards that have something to do, going round from the one served last, so that none is
@@ -130,14 +128,12 @@ SELECT o.id,
        ) AS o
 """.replace("{headers}", _HEADERS)
 
-# What READ left behind.
 LARGE: Final = """
 SELECT o.id, o.payload::text, o.metadata::text, {headers}
   FROM outbox AS o
  WHERE o.id = ANY(%(ids)s::bigint[])
 """.replace("{headers}", _HEADERS)
 
-# Published and acknowledged.
 DELETE: Final = "DELETE FROM outbox WHERE id = ANY(%(ids)s::bigint[])"
 
 # Out of the way, with the reason, until somebody requeues or discards it.

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapper
 
+from relay.errors import SchemaError
 from relay.service.sqlalchemy.columns import columns_of, family_of, identity_of, key_places
 from relay.service.sqlalchemy.wanted import parameters, wanted
 from relay.service.writer import State
@@ -33,7 +34,7 @@ READ_ROWS: Final = 1000
 
 
 class Found(NamedTuple):
-    """What the database has under one of the keys that it was asked for.
+    """Row that the database has under one of the keys that it was asked for.
 
     *same_as* is the position of the first key that means the same row; *identity* the key as the
     database writes it; *state* None where there is no such row.
@@ -197,6 +198,11 @@ class Rows:
         self, connection: Connection, identities: Sequence[Identity]
     ) -> Iterator[tuple[int, dict[str, str]]]:
         """Yield the parameters of each query, and the number of keys before it."""
+        if connection.dialect.name != "postgresql":
+            raise SchemaError(
+                f"snapshots of {self.mapper.class_.__name__} need PostgreSQL, and this connection "
+                f"is one of {connection.dialect.name}; docs/testing.md says what a test can do"
+            )
         columns = tuple(self.identity_columns.values())
         for start in range(0, len(identities), READ_ROWS):
             part = identities[start : start + READ_ROWS]
