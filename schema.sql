@@ -27,7 +27,10 @@ CREATE TABLE IF NOT EXISTS outbox_state (
     streaming    boolean NOT NULL DEFAULT true,
     -- Counts requeues. Relays skip what lies below a floor; a requeued row comes back below it, so
     -- a changed count makes every relay look from the beginning once.
-    requeues     bigint NOT NULL DEFAULT 0
+    requeues     bigint NOT NULL DEFAULT 0,
+    -- The relay that set `streaming` last, and when. Null: as it was created.
+    streaming_by text,
+    streaming_at timestamptz
 );
 
 -- The migrations that this database has behind it. One that was made new has them all.
@@ -213,6 +216,45 @@ CREATE TABLE IF NOT EXISTS outbox_shard (
 ) WITH (fillfactor = 50);
 
 INSERT INTO outbox_shard (shard) SELECT generate_series(0, 63) ON CONFLICT DO NOTHING;
+
+-- ---------------------------------------------------------------------------------------------
+-- Relays: what each says of itself
+-- ---------------------------------------------------------------------------------------------
+
+-- One row a process, rewritten with each sample, so that nobody has to reach into a pod. Those of
+-- the dead go after an hour.
+CREATE TABLE IF NOT EXISTS outbox_relay (
+    -- Of this life: process ids and pod names come again.
+    id             uuid PRIMARY KEY,
+    -- The host name, which is the pod's name in Kubernetes, and the address that PostgreSQL sees.
+    name           text NOT NULL,
+    host           text NOT NULL DEFAULT coalesce(host(inet_client_addr()), 'local'),
+    pid            integer NOT NULL,
+    version        text NOT NULL,
+    started_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- The last sign of life, and when it is dead unless there was another. By the database's clock.
+    seen_at        timestamptz NOT NULL,
+    alive_until    timestamptz NOT NULL,
+    -- When it ended in an orderly way, and whether a lease was still under way then.
+    ended_at       timestamptz,
+    drain_timed_out boolean NOT NULL DEFAULT false,
+    -- What ENABLE_EVENT_STREAMING tells it, and the topic of rows that name none.
+    streaming      boolean NOT NULL,
+    topic          text NOT NULL,
+    -- How it learns of new rows.
+    wake_up        text NOT NULL,
+    -- Rows so far, and published a second since the last sign of life.
+    published      bigint NOT NULL DEFAULT 0,
+    parked         bigint NOT NULL DEFAULT 0,
+    rate           real NOT NULL DEFAULT 0,
+    -- Rows found below its low watermarks so far: there should be none.
+    missed         bigint NOT NULL DEFAULT 0,
+    -- Shards that it holds at this moment.
+    leased_shards  smallint NOT NULL DEFAULT 0,
+    -- Arrays of objects: topic, partition, partitions, why, since, next_try_at; and address, text, at.
+    holds          jsonb NOT NULL DEFAULT '[]',
+    broker_errors  jsonb NOT NULL DEFAULT '[]'
+) WITH (fillfactor = 50);
 
 -- ---------------------------------------------------------------------------------------------
 -- Events: what the REST API serves
@@ -586,14 +628,15 @@ BEGIN
         ['outbox_relay', 'SELECT, DELETE ON outbox'],
         ['outbox_relay', 'UPDATE (attempts, parked_at, last_error) ON outbox'],
         ['outbox_relay', 'SELECT, UPDATE ON outbox_shard'],
-        ['outbox_relay', 'SELECT, UPDATE (streaming) ON outbox_state'],
+        ['outbox_relay', 'SELECT, UPDATE (streaming, streaming_by, streaming_at) ON outbox_state'],
+        ['outbox_relay', 'SELECT, INSERT, UPDATE, DELETE ON outbox_relay'],
         ['outbox_relay', 'SELECT ON SEQUENCE outbox_id_seq'],
-        ['outbox_relay', 'SELECT ON outbox_overview, outbox_migration'],
+        ['outbox_relay', 'SELECT ON outbox_overview, outbox_migration, outbox_audit'],
         ['outbox_reader', 'SELECT ON outbox_overview, outbox_shard, outbox_state, outbox_audit, '
-                          'outbox_migration'],
+                          'outbox_migration, outbox_relay'],
         -- Operators change nothing but through the functions, and so never without a reason.
         ['outbox_operator', 'SELECT ON outbox_overview, outbox_shard, outbox_state, outbox_audit, '
-                            'outbox_migration'],
+                            'outbox_migration, outbox_relay'],
         ['outbox_operator', 'EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_pause, '
                             'outbox_resume'],
         -- Payloads are about customers: for the few who may see those, on top of another role.

@@ -12,6 +12,7 @@ from relay.daemon.kafka.publisher import Publisher, Rebuild
 from relay.daemon.kafka.routing import Routing
 from relay.daemon.kafka.topics import Topics
 from relay.daemon.postgres.chunks import ReadLimits
+from relay.daemon.postgres.roster import Identity, Roster
 from relay.daemon.postgres.row_filter import Destination
 from relay.daemon.postgres.session import Session, SessionSettings
 from relay.daemon.postgres.store import LeaseLimits, Store
@@ -34,13 +35,22 @@ def make_worker(number: int, settings: Settings, metrics: Metrics) -> Worker:
     return Worker(name, make_store(settings, name), publisher, instrumentation, _waiting(settings))
 
 
-def make_sampler(settings: Settings, metrics: Metrics, workers: Sequence[Worker] = ()) -> Sampler:
+def make_roster(settings: Settings, sign_seconds: float) -> Roster:
+    """Return the roster of this process, which gives a sign of life every *sign_seconds*."""
+    alive_seconds = 3 * sign_seconds + settings.relay.lease_timeout_seconds
+    return Roster(Identity(settings.streaming, _topic(settings), alive_seconds))
+
+
+def make_sampler(
+    settings: Settings, metrics: Metrics, roster: Roster, workers: Sequence[Worker] = ()
+) -> Sampler:
     """Return the sampler of this process, which looks after its *workers*."""
     session = _session(settings, "sampler")
     survey = Survey(session, _destination(settings))
     return Sampler(
-        session, survey, SamplerInstrumentation(metrics), settings.relay.sample_seconds, workers
-    )
+        session, survey, roster, SamplerInstrumentation(metrics), settings.relay.sample_seconds,
+        workers,
+    )  # fmt: skip
 
 
 def make_publisher(settings: Settings, on_rebuild: Callable[[Rebuild], None]) -> Publisher:

@@ -1,6 +1,8 @@
-"""Figures of the outbox, as the sampler measures them."""
+"""Figures of the outbox, as the sampler measures them, and of the relay itself."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +14,38 @@ class Figures:
     dead_tuples: int
     xmin_age_seconds: float
     xmin_age_transactions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Report of a worker, or of all in a process: rows so far, shards held, and what fails.
+
+    Of *holds* and *broker_errors* each is an object, as it is stored in outbox_relay.
+    """
+
+    published: int = 0
+    parked: int = 0
+    leased_shards: int = 0
+    missed: int = 0
+    holds: Sequence[Mapping[str, Any]] = ()
+    broker_errors: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """ENABLE_EVENT_STREAMING: as this relay is told, and the living relays told otherwise."""
+
+    streaming: bool
+    others: tuple[str, ...] = ()
+
+
+def summed(reports: Sequence[Report], missed: int = 0) -> Report:
+    """Return one report of a whole process."""
+    return Report(
+        published=sum(report.published for report in reports),
+        parked=sum(report.parked for report in reports),
+        leased_shards=sum(report.leased_shards for report in reports),
+        missed=missed,
+        holds=[hold for report in reports for hold in report.holds],
+        broker_errors=[error for report in reports for error in report.broker_errors],
+    )

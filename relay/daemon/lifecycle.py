@@ -10,8 +10,9 @@ import time
 from types import FrameType
 from typing import Final
 
-from relay.daemon.assembly import make_sampler, make_worker
+from relay.daemon.assembly import make_roster, make_sampler, make_worker
 from relay.daemon.health import HealthServer
+from relay.daemon.postgres.roster import Roster
 from relay.daemon.startup import SchemaCheck
 from relay.daemon.telemetry.metrics import Metrics
 from relay.daemon.telemetry.process import ProcessInstrumentation
@@ -48,8 +49,11 @@ class Daemon:
         self._settings = settings
         self._instrumentation = ProcessInstrumentation(metrics)
         self._instrumentation.streaming(enabled=settings.streaming)
+        self._roster = make_roster(
+            settings, relay.sample_seconds if settings.streaming else _IDLE_SECONDS
+        )
         self._schema = SchemaCheck(
-            settings.database.conninfo(), relay.delivery_budget_seconds, settings.streaming,
+            settings.database.conninfo(), relay.delivery_budget_seconds, self._roster,
             settings.database.outbox_schema,
         )  # fmt: skip
         self._waiter = Waiter()
@@ -79,10 +83,13 @@ class Daemon:
     def _idle(self) -> None:
         log.debug("the event stream is not configured: ENABLE_EVENT_STREAMING is off")
         self._not_ready = None
-        recorded = not self._settings.database.configured
         while not self._waiter.stopping:
-            recorded = recorded or self._schema.fault() is None
+            if self._settings.database.configured:
+                self._schema.fault()
+            if self._schema.flag is not None:
+                self._instrumentation.flag(self._schema.flag)
             self._waiter.wait(_IDLE_SECONDS)
+        self._schema.leave()
 
     def _relay(self) -> None:
         # Rows come and go by the thousand and hold no cycles: look for those less often.
@@ -91,7 +98,7 @@ class Daemon:
         self._await_schema()
         if self._waiter.stopping:
             return
-        crew = self._crew = Crew(self._settings, self._metrics)
+        crew = self._crew = Crew(self._settings, self._metrics, self._roster)
         crew.start()
         self._not_ready = None
         log.info("relaying to %s", self._settings.kafka.event_stream_topic)
@@ -138,7 +145,7 @@ class Daemon:
 class Crew:
     """The threads that relay: workers, and the sampler beside them."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, roster: Roster) -> None:
         self._workers = tuple(
             make_worker(number, settings, metrics) for number in range(settings.relay.workers)
         )
@@ -146,7 +153,7 @@ class Crew:
             threading.Thread(target=worker.run, name=worker.name, daemon=True)
             for worker in self._workers
         )
-        self._sampler = make_sampler(settings, metrics, self._workers)
+        self._sampler = make_sampler(settings, metrics, roster, self._workers)
         self._silence_max_seconds = _silence_max_seconds(settings.relay)
 
     @property
@@ -162,13 +169,14 @@ class Crew:
 
     def stop(self, budget_seconds: float) -> bool:
         """Let the workers finish within the budget; return whether all did."""
-        self._sampler.stop()
         for worker in self._workers:
             worker.stop(budget_seconds)
         deadline = Deadline(budget_seconds + _GRACE_SECONDS)
         for thread in self._threads:
             thread.join(deadline.left())
-        return not any(thread.is_alive() for thread in self._threads)
+        drained = not any(thread.is_alive() for thread in self._threads)
+        self._sampler.stop(drain_timed_out=not drained)
+        return drained
 
     def topics_on_hold(self) -> list[str]:
         """Return the topic of each hold."""

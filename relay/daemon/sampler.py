@@ -7,13 +7,16 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 import psycopg
 
 from relay.daemon.backoff import OUTAGES
 from relay.daemon.exclusions import Exclusions
+from relay.daemon.figures import Report, summed
 from relay.daemon.postgres.blind_spot import View
+from relay.daemon.postgres.roster import Roster
 from relay.daemon.postgres.session import Session
 from relay.daemon.postgres.survey import Survey
 from relay.daemon.telemetry.process import SamplerInstrumentation
@@ -25,6 +28,7 @@ log = logging.getLogger(__name__)
 COUNT_LIMIT: Final = 100_000
 # Below the watermarks there may be many dead rows: a hundredth of the time is spent there at most.
 _PAUSE_PARTS: Final = 100
+_LEAVE_SECONDS: Final = 1.0
 
 
 class Watched(Protocol):
@@ -34,23 +38,33 @@ class Watched(Protocol):
     def view(self) -> View | None:
         """The rows that it leaves out for ever."""
 
+    def report(self) -> Report:
+        """Return what is known of its work."""
+
     def look_again(self) -> None:
         """Forget the watermarks before the next lease: rows were found below them."""
 
 
 class Sampler:
-    """A thread that measures lag, counts, dead rows and the transactions that keep them."""
+    """A thread that measures lag, counts, dead rows and the transactions that keep them.
+
+    Each time it also gives this relay's sign of life, with what its workers report.
+    """
 
     def __init__(
         self,
         session: Session,
         survey: Survey,
+        roster: Roster,
         instrumentation: SamplerInstrumentation,
         seconds: float,
         workers: Sequence[Watched] = (),
     ) -> None:
         self._workers = workers
         self._look_below_at = 0.0
+        self._missed = 0
+        self._roster = roster
+        self._drain_timed_out = False
         self._session = session
         self._survey = survey
         self._instrumentation = instrumentation
@@ -62,9 +76,11 @@ class Sampler:
         """Begin to sample."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Sample no more. Does not wait: the thread may hang in a query."""
+    def stop(self, *, drain_timed_out: bool = False) -> None:
+        """Sample no more, and say how this relay ended. Waits briefly: a query may hang."""
+        self._drain_timed_out = drain_timed_out
         self._waiter.stop()
+        self._thread.join(_LEAVE_SECONDS)
 
     def _run(self) -> None:
         while not self._waiter.stopping:
@@ -76,6 +92,9 @@ class Sampler:
                 why = explain(error) if isinstance(error, psycopg.Error) else str(error)
                 log.warning("the outbox could not be sampled: %s", why)
             self._waiter.wait(self._seconds)
+        # Whoever cannot say that it leaves is found to be dead a little later.
+        with suppress(*OUTAGES), self._session.transaction() as connection:
+            self._roster.leave(connection, self._report(), drain_timed_out=self._drain_timed_out)
         self._session.close()
 
     def sample(self) -> None:
@@ -97,6 +116,12 @@ class Sampler:
         oldest_ms = min((first.created_ms for first in firsts.values()), default=None)
         lag_ms = 0 if oldest_ms is None else max(0, survey.now_ms - oldest_ms)
         self._instrumentation.sampled(lag_ms / 1000, survey.measure(COUNT_LIMIT))
+        with self._session.transaction() as connection:
+            flag = self._roster.sign(connection, self._report())
+            self._instrumentation.signed(flag, self._roster.drain_timeouts(connection))
+
+    def _report(self) -> Report:
+        return summed([worker.report() for worker in self._workers], self._missed)
 
     def _look_below(self) -> None:
         """Look where nobody looks, and let those look again who would never see what is there."""
@@ -112,6 +137,7 @@ class Sampler:
                 worker.look_again()
                 missed.update(found)
         if missed:
+            self._missed += len(missed)
             self._instrumentation.missed(missed)
         ended = time.monotonic()
         self._look_below_at = ended + _PAUSE_PARTS * (ended - begun)

@@ -11,12 +11,13 @@ from tenacity import Retrying
 
 from relay.daemon.backoff import OUTAGES
 from relay.daemon.exclusions import TopicPartition
+from relay.daemon.figures import Report
 from relay.daemon.kafka.publisher import Publisher
 from relay.daemon.postgres.blind_spot import View
 from relay.daemon.postgres.crash_isolation import Deaths, Step, TakeAlone, isolate
 from relay.daemon.postgres.lease import Lease
 from relay.daemon.postgres.store import Store
-from relay.daemon.rows import Outcome
+from relay.daemon.rows import Delivered, Outcome, Rejected
 from relay.daemon.telemetry.instrumentation import LeaseEnd, WorkerInstrumentation
 from relay.daemon.timing import DatabaseClock, Interval, Pace, Waiter
 from relay.errors import BrokerUnavailableError, DatabaseUnavailableError
@@ -50,6 +51,17 @@ class WorkerState:
     heard_at: float
     holds: Sequence[TopicPartition] = ()
     view: View | None = None
+    published: int = 0
+    parked: int = 0
+    leased_shards: int = 0
+
+    def report(self) -> Report:
+        """Return what goes into outbox_relay."""
+        holds = [
+            {"topic": tp.topic, "partition": tp.partition, "partitions": tp.partitions}
+            for tp in self.holds
+        ]
+        return Report(self.published, self.parked, self.leased_shards, holds=holds)
 
 
 class Worker:
@@ -79,6 +91,7 @@ class Worker:
         self._holds_lifted = 0
         self._view: View | None = None
         self._look_again = threading.Event()
+        self._published = self._parked = self._leased_shards = 0
         # An isolated shard that the next lease takes alone.
         self._only: int | None = None
 
@@ -98,6 +111,10 @@ class Worker:
     def view(self) -> View | None:
         """The rows that this worker leaves out for ever, as last refreshed."""
         return self.state.view
+
+    def report(self) -> Report:
+        """Return what is known of this worker's work, for other threads."""
+        return self.state.report()
 
     def look_again(self) -> None:
         """Forget the watermarks before the next lease: rows were found below them."""
@@ -125,6 +142,7 @@ class Worker:
             self._let_go(error)
             raise
         finally:
+            self._leased_shards = 0
             self._instrumentation.in_flight(self._publisher.in_flight)
             self._show_state()
         return round_
@@ -155,6 +173,7 @@ class Worker:
             if lease is None:
                 return Round(rows=0, more=only is not None)
             self._instrumentation.claimed(time.monotonic() - begun)
+            self._leased_shards = len(lease.claimed)
             more = self._isolate(lease) or self._relay(lease)
         if lease.progress.cut_short:
             self._watermarks.shorten(BUSY_WATERMARK_SECONDS)
@@ -175,6 +194,7 @@ class Worker:
                 return True
             case Step(parked):
                 if parked is not None:
+                    self._parked += 1
                     self._instrumentation.crashing_row_parked(parked)
                 return False
             case isolation:
@@ -199,13 +219,24 @@ class Worker:
 
     def _settle(self, lease: Lease, outcomes: Sequence[Outcome]) -> None:
         lease.settle(outcomes)
+        for outcome in outcomes:
+            match outcome:
+                case Delivered(rows):
+                    self._published += len(rows)
+                case Rejected():
+                    self._parked += 1
+                case _:
+                    pass
         self._instrumentation.settled(outcomes, self._clock.now_ms())
 
     def _may_go_on(self, lease: Lease) -> bool:
         return not self._waiter.overdue and lease.alive()
 
     def _show_state(self) -> None:
-        self.state = WorkerState(time.monotonic(), self._publisher.holds.active, self._view)
+        self.state = WorkerState(
+            time.monotonic(), self._publisher.holds.active, self._view,
+            self._published, self._parked, self._leased_shards,
+        )  # fmt: skip
         self._instrumentation.beat()
 
     def _let_go(self, error: BaseException) -> None:

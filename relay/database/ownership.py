@@ -30,6 +30,11 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "attempts": _SMALLINT, "parked_at": _TIME, "last_error": _TEXT,
     },
     "outbox_shard": {"shard": _SMALLINT, "paused_at": _TIME},
+    "outbox_relay": {
+        "id": _UUID, "name": _TEXT, "host": _TEXT, "pid": _INTEGER, "version": _TEXT,
+        "started_at": _TIME, "seen_at": _TIME, "alive_until": _TIME, "streaming": _BOOLEAN,
+        "topic": _TEXT, "published": _BIGINT, "holds": _JSONB, "broker_errors": _JSONB,
+    },
     "outbox_event": {
         "id": _BIGINT, "event_id": _UUID, "name": _TEXT, "category": _TEXT, "severity": _TEXT,
         "message": _TEXT, "event_time": _TIME, "cluster_id": _UUID, "host_id": _UUID,
@@ -62,6 +67,7 @@ PARTS: Final[Mapping[str, str]] = {
     "outbox_pending": "outbox",
     "outbox_parked": "outbox",
     "outbox_shard_pkey": "outbox_shard",
+    "outbox_relay_pkey": "outbox_relay",
     "outbox_event_pkey": "outbox_event",
     "outbox_event_id_seq": "outbox_event",
     "outbox_event_event_id_key": "outbox_event",
@@ -71,6 +77,8 @@ PARTS: Final[Mapping[str, str]] = {
     "outbox_event_by_time": "outbox_event",
     "outbox_event_by_severity": "outbox_event",
     "outbox_event_by_category": "outbox_event",
+    "outbox_event_by_name": "outbox_event",
+    "outbox_event_by_request": "outbox_event",
     "outbox_event_by_message": "outbox_event",
     "outbox_event_limit_pkey": "outbox_event_limit",
     "outbox_audit_pkey": "outbox_audit",

@@ -102,16 +102,6 @@ def waiting(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
     return tuple(m.name for m in migrations.load() if m.number not in applied)
 
 
-def record_streaming(connection: psycopg.Connection[Any], *, streaming: bool) -> None:
-    """Tell triggers and ``outbox_emit()``, which see no environment, whether to write rows."""
-    with connection.transaction():
-        connection.execute(
-            "UPDATE outbox_state SET streaming = %(streaming)s WHERE streaming <> %(streaming)s",
-            {"streaming": streaming},
-            prepare=False,
-        )
-
-
 def _current(connection: psycopg.Connection[Any]) -> str | None:
     row = connection.execute("SELECT current_schema()", prepare=False).fetchone()
     return row[0] if row else None

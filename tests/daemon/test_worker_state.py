@@ -7,6 +7,7 @@ from itertools import cycle
 
 import pytest
 
+from relay.daemon.assembly import make_roster
 from relay.daemon.exclusions import TopicPartition
 from relay.daemon.kafka.holds import Holds
 from relay.daemon.lifecycle import Crew
@@ -21,7 +22,8 @@ LOOKS = 3_000
 @pytest.fixture
 def crew() -> Crew:
     """One worker, not started."""
-    return Crew(streaming(bootstrap="nowhere", topic="topic"), Metrics())
+    settings = streaming(bootstrap="nowhere", topic="topic")
+    return Crew(settings, Metrics(), make_roster(settings, 5.0))
 
 
 @pytest.fixture

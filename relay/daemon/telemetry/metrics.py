@@ -136,6 +136,10 @@ class OutboxMetrics:
             "Rows found where no relay looks, and then delivered.",
             registry=registry,
         )
+        self.recent_drain_timeouts = gauge(
+            "recent_drain_timeouts",
+            "Relays of this outbox that ended within the last hour with a lease under way.",
+        )
         self.sampled = gauge(
             "sampled_timestamp_seconds", "Unix time of the last successful sample of the outbox."
         )
@@ -150,6 +154,10 @@ class RelayProcessMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         gauge = partial(_gauge, registry=registry)
         self.enabled = gauge("enabled", "1 while event streaming is switched on, else 0.")
+        self.flag_differs = gauge(
+            "flag_differs",
+            "Relays of this outbox with another ENABLE_EVENT_STREAMING than this one.",
+        )
         self.broker_up = gauge("broker_up", "1 while the Kafka brokers answer, else 0.")
         self.holds = gauge("holds", "Topics and partitions that are left alone.", ["topic"])
         self.producer_rebuilds = _counter(

@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from relay.daemon.figures import Figures
+from relay.daemon.figures import Figures, Flag
 from relay.daemon.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -17,6 +17,7 @@ class ProcessInstrumentation:
         self._metrics = metrics.process
         self._topic_label = metrics.topic_label
         self._topics_on_hold: set[str] = set()
+        self._flag = FlagInstrumentation(metrics)
 
     def streaming(self, *, enabled: bool) -> None:
         """Show whether event streaming is switched on."""
@@ -32,9 +33,33 @@ class ProcessInstrumentation:
         for label, count in shown.items():
             self._metrics.holds.labels(label).set(count)
 
+    def flag(self, flag: Flag) -> None:
+        """Show, and warn of, relays of this outbox that ENABLE_EVENT_STREAMING tells otherwise."""
+        self._flag.seen(flag)
+
     def drain_timed_out(self) -> None:
         """Count a stop that did not finish within its budget."""
         self._metrics.drain_timeouts.inc()
+
+
+class FlagInstrumentation:
+    """The flag of other relays as a metric, and as a warning whenever that changes."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics.process
+        self._others: tuple[str, ...] = ()
+
+    def seen(self, flag: Flag) -> None:
+        """Show the relays that are told otherwise."""
+        self._metrics.flag_differs.set(len(flag.others))
+        if flag.others and flag.others != self._others:
+            here, there = ("on", "off") if flag.streaming else ("off", "on")
+            log.warning(
+                "ENABLE_EVENT_STREAMING is %s here, and %s at %s: the outbox goes on being written "
+                "and relayed where it is on. Set it alike for all relays of this outbox",
+                here, there, ", ".join(flag.others),
+            )  # fmt: skip
+        self._others = flag.others
 
 
 class SamplerInstrumentation:
@@ -42,6 +67,7 @@ class SamplerInstrumentation:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics.outbox
+        self._flag = FlagInstrumentation(metrics)
 
     def sampled(self, lag_seconds: float, figures: Figures) -> None:
         """Show one sample."""
@@ -62,6 +88,11 @@ class SamplerInstrumentation:
             "the beginning again",
             len(ids), min(ids),
         )  # fmt: skip
+
+    def signed(self, flag: Flag, drain_timeouts: int) -> None:
+        """Show what the other relays of this outbox say of themselves."""
+        self._flag.seen(flag)
+        self._metrics.recent_drain_timeouts.set(drain_timeouts)
 
     def failed(self) -> None:
         """Count a sample that failed."""

@@ -16,6 +16,10 @@ ALTER TABLE outbox
 
 ALTER TABLE outbox_shard ADD COLUMN isolated_until bigint;
 
+ALTER TABLE outbox_state
+    ADD COLUMN streaming_by text,
+    ADD COLUMN streaming_at timestamptz;
+
 -- One more parameter is another function; beside this one no call would be clear. In one transaction
 -- with its successor, or a service would call in vain.
 DROP FUNCTION outbox_emit(text, jsonb, text, text, jsonb, jsonb, uuid);

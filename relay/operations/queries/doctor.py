@@ -17,6 +17,11 @@ SELECT what
             AND has_table_privilege('outbox_shard', 'UPDATE')),
            ('UPDATE (streaming) on outbox_state',
             has_column_privilege('outbox_state', 'streaming', 'UPDATE')),
+           ('SELECT, INSERT, UPDATE, DELETE on outbox_relay',
+            has_table_privilege('outbox_relay', 'SELECT')
+            AND has_table_privilege('outbox_relay', 'INSERT')
+            AND has_table_privilege('outbox_relay', 'UPDATE')
+            AND has_table_privilege('outbox_relay', 'DELETE')),
            ('SELECT on outbox_overview', has_table_privilege('outbox_overview', 'SELECT')),
            ('SELECT on outbox_id_seq', has_sequence_privilege('outbox_id_seq', 'SELECT'))
        ) AS needed (what, granted)

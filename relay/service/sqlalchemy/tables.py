@@ -23,7 +23,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSON, JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB, REAL
 
 metadata = MetaData()
 """Add this to Alembic's `target_metadata`."""
@@ -45,6 +45,8 @@ outbox_state = Table(
     Column("oldest_relay", Integer, nullable=False),
     Column("streaming", Boolean, nullable=False, server_default=text("true")),
     Column("requeues", BigInteger, nullable=False, server_default=text("0")),
+    Column("streaming_by", Text),
+    Column("streaming_at", DateTime(timezone=True)),
 )
 
 outbox_migration = Table(
@@ -175,6 +177,36 @@ outbox_event = Table(
         nullable=False,
         server_default=text("'{}'"),
     ),
+)
+
+outbox_relay = Table(
+    "outbox_relay",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column(
+        "host",
+        Text,
+        nullable=False,
+        server_default=text("COALESCE(host(inet_client_addr()), 'local')"),
+    ),
+    Column("pid", Integer, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+    Column("alive_until", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("drain_timed_out", Boolean, nullable=False, server_default=text("false")),
+    Column("streaming", Boolean, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("wake_up", Text, nullable=False),
+    Column("published", BigInteger, nullable=False, server_default=text("0")),
+    Column("parked", BigInteger, nullable=False, server_default=text("0")),
+    Column("rate", REAL, nullable=False, server_default=text("0")),
+    Column("missed", BigInteger, nullable=False, server_default=text("0")),
+    Column("leased_shards", SmallInteger, nullable=False, server_default=text("0")),
+    Column("holds", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("broker_errors", JSONB, nullable=False, server_default=text("'[]'")),
 )
 
 outbox_event_limit = Table(
