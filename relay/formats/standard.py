@@ -35,19 +35,23 @@ class Standard:
         return dict(settings.versions())
 
     def event(self, event: EventRecord, fields: Mapping[str, object]) -> Message:
-        """Return the message of an event, named after it."""
+        """Return the message of an event, named after it.
+
+        A field that has the name of a fact, as catalogues may have, is under `props`.
+        """
         owners = {
             "cluster_id": event.cluster_id,
             "infra_env_id": event.infra_env_id,
             "host_id": event.host_id,
         }
-        payload = {
+        facts: dict[str, object] = {
             "message": event.message,
             "severity": event.severity,
             "event_time": event.event_time,
             **owners,
-            **fields,
         }
+        apart = {name: value for name, value in fields.items() if name in facts}
+        payload = {**facts, **fields, **facts} | ({"props": apart} if apart else {})
         return Message(
             event.name, payload, key=first_set(owners, OWNERS), event_id=UUID(event.event_id)
         )

@@ -1,13 +1,19 @@
 """Catalogue of the events that a service defines."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Final
 
 from relay.errors import EventDefinitionError
-from relay.service.events.catalogue import events_of, load_catalogue, own_fields
+from relay.service.events.catalogue import (
+    Catalogue,
+    events_of,
+    faults_of,
+    own_fields,
+    read_catalogue,
+)
 from relay.service.events.event import Event, definition_of
 
 YAML_SUFFIXES: Final = frozenset({".yaml", ".yml"})
@@ -32,32 +38,48 @@ class CatalogueEntry:
         return asdict(self)
 
 
-def catalogue(sources: Sequence[str]) -> list[CatalogueEntry]:
-    """Return the events of *sources*, modules and YAML files, sorted by name.
+@dataclass(frozen=True)
+class Listing:
+    """Events sorted by name, and the faults of those that were left out."""
+
+    entries: list[CatalogueEntry]
+    faults: list[str]
+
+
+def catalogue(sources: Sequence[str], *, keep_going: bool = False) -> Listing:
+    """Return the events of *sources*, modules and YAML files.
+
+    *keep_going*: without the entries of a file that cannot work.
 
     Raises:
-        EventDefinitionError: a source is missing or defines no event, or two events share a name.
+        EventDefinitionError: a source is missing or defines no event, an entry cannot work, or two
+            events share a name.
     """
     entries: dict[str, CatalogueEntry] = {}
-    for event in (event for source in sources for event in _defined_in(source)):
-        entry = _entry(event)
-        if entries.setdefault(entry.name, entry) != entry:
-            raise EventDefinitionError(f"two events have the name {entry.name}: rename one")
-    return [entries[name] for name in sorted(entries)]
+    faults: list[str] = []
+    for source in sources:
+        found = _defined_in(source)
+        if found.faults and not keep_going:
+            raise EventDefinitionError(faults_of(source, found))
+        faults.extend(f"{source}: {fault}" for fault in found.faults)
+        for entry in map(_entry, found.events.values()):
+            if entries.setdefault(entry.name, entry) != entry:
+                raise EventDefinitionError(f"two events have the name {entry.name}: rename one")
+    return Listing([entries[name] for name in sorted(entries)], faults)
 
 
-def _defined_in(source: str) -> Iterator[type[Event]]:
+def _defined_in(source: str) -> Catalogue:
     found = (
-        list(load_catalogue(source).values())
+        read_catalogue(source)
         if Path(source).suffix in YAML_SUFFIXES
         else _defined_in_module(source)
     )
-    if not found:
+    if not (found.events or found.faults):
         raise EventDefinitionError(f"{source} defines no event: add a subclass of Event")
-    yield from found
+    return found
 
 
-def _defined_in_module(name: str) -> list[type[Event]]:
+def _defined_in_module(name: str) -> Catalogue:
     try:
         import_module(name)
     except ModuleNotFoundError as error:
@@ -65,7 +87,7 @@ def _defined_in_module(name: str) -> list[type[Event]]:
             f"the module {name} cannot be imported, because {error.name} is missing: give the name "
             "as Python imports it, such as myservice.events"
         ) from None
-    return events_of(name)
+    return Catalogue({event.__qualname__: event for event in events_of(name)})
 
 
 def _entry(event: type[Event]) -> CatalogueEntry:

@@ -23,11 +23,19 @@ pytestmark = pytest.mark.kafka
 
 SECRET = "hunter2"
 CATALOGUE = """
+x-events:
 - name: host_status_updated
   message: "Host {host_name}: updated status to {status}"
   event_type: host
   severity: info
   properties: {cluster_id: UUID_PTR, host_id: UUID, host_name: string, status: string}
+
+- name: host_progress_updated
+  message: "Host {event}: {message}{unknown}"
+  event_type: host
+  severity: info
+  properties:
+    {cluster_id: UUID_PTR, host_id: UUID, severity: string, event: string, message: string}
 """
 
 
@@ -94,11 +102,16 @@ def rows(database: Database) -> Iterator[Rows]:
 
 
 @pytest.fixture
-def updated(tmp_path: Path) -> type[Event]:
-    """The event that the YAML catalogue of a service lists."""
+def catalogue(tmp_path: Path) -> dict[str, type[Event]]:
+    """Events that the YAML catalogue of a service lists."""
     path = tmp_path / "events.yaml"
     path.write_text(CATALOGUE)
-    return load_catalogue(path)["host_status_updated"]
+    return load_catalogue(path)
+
+
+@pytest.fixture
+def updated(catalogue: dict[str, type[Event]]) -> type[Event]:
+    return catalogue["host_status_updated"]
 
 
 def consumed(messages: list[ConsumedMessage]) -> StrictConsumer:
@@ -208,6 +221,20 @@ def test_what_is_bound_to_a_cluster_is_sent_again(
     states = consumed([m for m in messages if m.key == key]).states
     assert states["HostState"][str(host)]["cluster_id"] == str(cluster)
     assert states["InfraEnv"][str(infra_env)]["cluster_id"] == str(cluster)
+
+
+def test_properties_called_like_facts_of_the_event(
+    engine: Engine, outbox: Outbox, catalogue: dict[str, type[Event]], relay: Start, read: Consume
+) -> None:
+    own = {"severity": "error", "event": "e", "message": "m"}
+    progress = catalogue["host_progress_updated"]
+    cluster = uuid.uuid4()
+    with Session(engine) as session, session.begin():
+        outbox.emit(session, progress(cluster_id=cluster, host_id=cluster, **own))
+    relay()
+    (document,) = consumed(read(count=1)).documents.values()
+    assert (document["message"], document["severity"]) == ("Host e: m{unknown}", "error")
+    assert (document["name"], document["props"]) == ("host_progress_updated", own)
 
 
 def test_nothing_else_reaches_the_topic(rows: Rows, relay: Start, read: Consume) -> None:

@@ -95,6 +95,19 @@ def test_a_yaml_file(module: str) -> None:
     assert CliRunner().invoke(app, ["events", "events.yaml", "--strict"]).exit_code == 1
 
 
+def test_a_file_with_faults(module: str) -> None:
+    Path("events.yaml").write_text(f"x-events:\n- {{name: bad}}\n{YAML.strip()}\n")
+    result = CliRunner().invoke(app, ["events", "events.yaml"])
+    assert isinstance(result.exception, EventDefinitionError)
+    assert "line 2: bad: message: Field required" in str(result.exception)
+    result = CliRunner().invoke(app, ["events", module, "events.yaml", "--keep-going"])
+    assert result.exit_code == 0
+    assert "cluster_failed" in result.stdout
+    assert "relay: warning: events.yaml: line 2: bad: message: Field required" in result.stderr
+    strict = ["events", "events.yaml", "--keep-going", "--strict"]
+    assert CliRunner().invoke(app, strict).exit_code == 1
+
+
 @pytest.mark.parametrize(
     ("source", "fault"),
     [

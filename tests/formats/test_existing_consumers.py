@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from relay import Event, Message, Outbox, Severity
+from relay import Message, Outbox
 from relay.errors import EventDefinitionError, PayloadError
 from relay.formats.existing_consumers import ExistingConsumers
 from relay.settings.preset import Preset
@@ -28,10 +28,6 @@ class Disk(Base):
     __tablename__ = "disks"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-
-
-class Linked(Event, severity=Severity.INFO, message="Linked"):
-    cluster: str
 
 
 @pytest.fixture
@@ -66,11 +62,6 @@ def test_the_key_is_the_clusters(name: str, owner: str) -> None:
     assert form.checked(Message(name, payload, key="c")).key == "c"
     with pytest.raises(PayloadError, match="existing consumers need the cluster's id as the key"):
         form.checked(Message(name, payload, key="mine"))
-
-
-def test_an_event_whose_field_has_another_meaning_there(outbox: Outbox) -> None:
-    with pytest.raises(PayloadError, match=r"Linked: existing consumers have a use .* cluster;"):
-        outbox.emit(None, Linked(cluster_id=uuid.uuid4(), cluster="c"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

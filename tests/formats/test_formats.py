@@ -41,6 +41,15 @@ def test_the_message_of_an_event_may_be_on_the_stream(form: Format) -> None:
     assert message.payload["event_time"] == EVENT.event_time
 
 
+def test_a_field_that_is_called_like_a_fact_is_apart_from_it() -> None:
+    payload = format_of(Preset.STANDARD).event(EVENT, {"message": "m", "a": 1}).payload
+    assert (payload["message"], payload["a"], payload["props"]) == (
+        EVENT.message,
+        1,
+        {"message": "m"},
+    )
+
+
 @every_format
 @pytest.mark.parametrize("entity", ["Cluster", "Host", "InfraEnv"])
 def test_the_snapshot_of_a_row_may_be_on_the_stream(form: Format, entity: str) -> None:

@@ -18,6 +18,9 @@ def events(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 if an event breaks a rule of its severity.")
     ] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="List the other events where some cannot work.")
+    ] = False,
 ) -> None:
     """List the events that a service defines: name, severity, scope, message, fields.
 
@@ -31,15 +34,15 @@ def events(
     if as_json and markdown:
         raise typer.BadParameter("choose one of --json and --markdown")
     look_in_current_folder()
-    found = catalogue(sources)
+    found = catalogue(sources, keep_going=keep_going)
     if as_json:
-        print_json({"events": [entry.as_dict() for entry in found]})
+        print_json({"events": [entry.as_dict() for entry in found.entries]})
     elif markdown:
-        typer.echo(to_markdown(found))
+        typer.echo(to_markdown(found.entries))
     else:
-        print_catalogue(found)
-    broken = [(entry.name, rule) for entry in found for rule in entry.broken_rules]
-    for name, rule in broken:
-        typer.echo(f"relay: {'failed' if strict else 'warning'}: {name}: {rule}", err=True)
-    if strict and broken:
+        print_catalogue(found.entries)
+    broken = [f"{entry.name}: {rule}" for entry in found.entries for rule in entry.broken_rules]
+    for fault in (*found.faults, *broken):
+        typer.echo(f"relay: {'failed' if strict else 'warning'}: {fault}", err=True)
+    if strict and (found.faults or broken):
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ from string import Formatter
 from typing import TypedDict
 
 from relay.errors import EventDefinitionError
+from relay.service.events.placeholders import as_template
 from relay.service.events.severity import Severity, broken_rules
 
 CATEGORIES = ("user", "metrics")
@@ -29,8 +30,9 @@ class Scope(StrEnum):
 class EventOptions(TypedDict, total=False):
     """Options behind the name of an event class.
 
-    *lenient* keeps broken rules of severity as `EventDefinition.broken_rules`, where they are an
-    error otherwise: for events that were written before these rules.
+    *lenient* keeps broken rules of severity, and braces that are no placeholders, as
+    `EventDefinition.broken_rules`, where they are an error otherwise: for events that were written
+    before these rules.
     """
 
     severity: Severity
@@ -57,7 +59,7 @@ class EventDefinition:
 
 
 def define(event: str, fields: Collection[str], options: EventOptions) -> EventDefinition:
-    """Return the definition of the class *event*, which has these *fields* and a message.
+    """Return the definition of *event*, whose class has these *fields* and a message.
 
     Raises:
         EventDefinitionError: it cannot work; the message says what to change.
@@ -69,10 +71,13 @@ def define(event: str, fields: Collection[str], options: EventOptions) -> EventD
         )
     message, remedy = options["message"], options.get("remedy")
     details = tuple(options.get("details", ()))
-    rules = tuple(broken_rules(severity, message, remedy, details))
-    if rules and not options.get("lenient"):
-        raise EventDefinitionError(f"{event}: {'; '.join(rules)}")
+    rules = list(broken_rules(severity, message, remedy, details))
     template = f"{message.removesuffix('.')}. {remedy}" if remedy else message
+    if options.get("lenient"):
+        template, advice = as_template(template, fields)
+        rules += advice
+    elif rules:
+        raise EventDefinitionError(f"{event}: {'; '.join(rules)}")
     for fault in (
         *_template_faults(template, fields),
         *_detail_faults(details, fields),
@@ -80,13 +85,13 @@ def define(event: str, fields: Collection[str], options: EventOptions) -> EventD
     ):
         raise EventDefinitionError(f"{event}: {fault}")
     return EventDefinition(
-        name=options.get("name") or event,
+        name=event,
         severity=severity,
         template=template,
         category=options.get("category", "user"),
         scope=Scope(options.get("scope", Scope.CLUSTER)),
         details=details,
-        broken_rules=rules,
+        broken_rules=tuple(rules),
     )
 
 

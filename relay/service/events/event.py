@@ -12,7 +12,7 @@ from relay.formats.keys import OWNERS
 from relay.service.events.definition import EventDefinition, EventOptions, Scope, define
 
 BASE_FIELDS = frozenset({*OWNERS, "event_time", "request_id"})
-_RESERVED_FIELDS = frozenset({"message", "severity", "definition", "default_scope"})
+RESERVED_FIELDS = frozenset({"message", "severity", "definition", "default_scope"})
 
 
 _SET_BACK = timedelta(seconds=1)
@@ -89,16 +89,21 @@ class Event(BaseModel):
         options = cast("EventOptions", kwargs)
         if unknown := sorted(options.keys() - EventOptions.__annotations__.keys()):
             raise EventDefinitionError(f"{cls.__name__}: {', '.join(unknown)} is no option")
-        if reserved := sorted(_RESERVED_FIELDS & cls.model_fields.keys()):
+        if reserved := sorted(RESERVED_FIELDS & cls.model_fields.keys()):
             raise EventDefinitionError(
                 f"{cls.__name__}: the field names {reserved} are taken; choose others"
             )
         cls.default_scope = Scope(options.setdefault("scope", cls.default_scope))
         cls.definition = (
-            define(cls.__name__, cls.model_fields.keys(), options)
+            define(options.get("name") or cls.__name__, field_names(cls), options)
             if options.get("message") is not None
             else None
         )
+
+
+def field_names(event: type[BaseModel]) -> list[str]:
+    """Return the names under which the fields of *event* are given, stored and published."""
+    return [field.alias or name for name, field in event.model_fields.items()]
 
 
 def definition_of(event: type[Event]) -> EventDefinition:

@@ -1,5 +1,6 @@
 """Record of an event: its secrets out, its message and time fixed once."""
 
+import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
@@ -12,6 +13,7 @@ from relay.formats.keys import OWNERS
 from relay.jsontext import checked_text, to_json
 from relay.service.events.definition import EventDefinition
 from relay.service.events.event import BASE_FIELDS, Event, definition_of
+from relay.service.events.severity import Severity
 from relay.service.redaction.redactor import Redactor
 from relay.service.redaction.values import REDACTED
 
@@ -41,8 +43,12 @@ def untyped(event: Event, event_id: UUID) -> UntypedEvent:
     Raises:
         EventDefinitionError: the class is abstract.
     """
-    fields = event.model_dump(exclude=set(BASE_FIELDS))
-    return UntypedEvent(event_id, event, definition_of(type(event)), fields)
+    fields = event.model_dump(exclude=set(BASE_FIELDS), by_alias=True)
+    definition = definition_of(type(event))
+    # Of an event of a catalogue that knows it at run time only.
+    if isinstance(severity := fields.get("severity"), Severity):
+        definition = dataclasses.replace(definition, severity=severity)
+    return UntypedEvent(event_id, event, definition, fields)
 
 
 def render(item: UntypedEvent, redactor: Redactor) -> RenderedEvent:
