@@ -376,20 +376,34 @@ $$;
 
 -- Whether an event with a rate limit may be stored: its time is at least *pause* away from that of
 -- the last one stored. The row's lock makes transactions that ask the same wait for each other, so
--- that two cannot both be told yes. SECURITY DEFINER, since writers may not read or change the table.
+-- that two cannot both be told yes. A clock ahead of ours counts as ours, or one event of it would
+-- open the way for all others until then. SECURITY DEFINER, since writers may not read the tables.
 CREATE OR REPLACE FUNCTION outbox_event_admitted(
     event_name text, about uuid, happened_at timestamptz, pause interval
 ) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    latest   CONSTANT timestamptz := clock_timestamp();
+    happened CONSTANT timestamptz := least(happened_at, latest);
+    around   CONSTANT interval := outbox_event_admitted.pause - interval '1 microsecond';
+    last_one timestamptz;
 BEGIN
     INSERT INTO outbox_event_limit AS l (name, resource, last_at, pause)
-        VALUES (event_name, about, happened_at, outbox_event_admitted.pause)
+        VALUES (event_name, about, happened, outbox_event_admitted.pause)
         ON CONFLICT (name, resource) DO UPDATE
-        SET last_at = greatest(l.last_at, EXCLUDED.last_at),
+        SET last_at = CASE WHEN l.last_at > latest THEN happened
+                           ELSE greatest(l.last_at, happened) END,
             pause = greatest(l.pause, EXCLUDED.pause)
-        WHERE EXCLUDED.last_at NOT BETWEEN l.last_at - EXCLUDED.pause + interval '1 microsecond'
-                                       AND l.last_at + EXCLUDED.pause - interval '1 microsecond';
-    IF FOUND THEN
+        WHERE l.last_at > latest OR happened NOT BETWEEN l.last_at - around AND l.last_at + around
+        RETURNING l.last_at INTO last_one;
+    IF last_one = happened THEN
         RETURN true;
+    ELSIF last_one > happened THEN
+        -- From before the last one: its neighbours then are found among the events themselves.
+        RETURN NOT EXISTS (
+            SELECT FROM outbox_event AS e
+             WHERE e.name = event_name
+               AND about IN (e.host_id, e.cluster_id, e.infra_env_id)
+               AND e.event_time BETWEEN happened - around AND happened + around);
     END IF;
     UPDATE outbox_event_limit AS l SET pause = outbox_event_admitted.pause
      WHERE l.name = event_name AND l.resource = about AND l.pause < outbox_event_admitted.pause;

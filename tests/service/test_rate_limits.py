@@ -5,9 +5,11 @@ import threading
 import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg.rows import RowFactory, dict_row, namedtuple_row, scalar_row
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
@@ -127,6 +129,50 @@ def test_an_event_from_before_does_not_open_the_way(
     for moment in (NOON, NOON - 3 * HOUR, NOON + HOUR / 2):
         emit(engine, outbox, ConnectivityLost(cluster_id=cluster, event_time=moment))
     assert [row["event_time"] for row in stored.events()] == [NOON, NOON - 3 * HOUR]
+
+
+@pytest.mark.parametrize("ahead", [2 * HOUR, timedelta(days=3650)])
+def test_a_clock_ahead_of_time_does_not_switch_the_limit_off(
+    ahead: timedelta, engine: Engine, outbox: Outbox, stored: Stored
+) -> None:
+    cluster, now = uuid.uuid4(), datetime.now(UTC)
+    emit(engine, outbox, ConnectivityLost(cluster_id=cluster, event_time=now + ahead))
+    for _ in range(4):
+        emit(engine, outbox, ConnectivityLost(cluster_id=cluster))
+        emit(engine, outbox, ConnectivityLost(cluster_id=cluster, event_time=now + ahead))
+    assert len(stored.events()) == 1
+
+
+def test_nor_does_one_that_a_former_release_let_in(
+    engine: Engine, outbox: Outbox, stored: Stored, database: Database
+) -> None:
+    cluster = uuid.uuid4()
+    emit(engine, outbox, ConnectivityLost(cluster_id=cluster))
+    with database.connect() as owner:
+        owner.execute("UPDATE outbox_event_limit SET last_at = now() + interval '10 years'")
+    for _ in range(4):
+        emit(engine, outbox, ConnectivityLost(cluster_id=cluster))
+    assert len(stored.events()) == 2
+
+
+def test_a_clock_behind_does_not_switch_the_limit_off(
+    engine: Engine, outbox: Outbox, stored: Stored
+) -> None:
+    cluster, now = uuid.uuid4(), datetime.now(UTC)
+    for moment in (now, now - 2 * HOUR, now - 2 * HOUR, now, now - 2 * HOUR):
+        emit(engine, outbox, ConnectivityLost(cluster_id=cluster, event_time=moment))
+    assert [row["event_time"] for row in stored.events()] == [now, now - 2 * HOUR]
+
+
+@pytest.mark.parametrize("factory", [dict_row, scalar_row, namedtuple_row])
+def test_whatever_a_connection_makes_of_its_rows(
+    factory: RowFactory[Any], database: Database, outbox: Outbox, stored: Stored
+) -> None:
+    cluster = uuid.uuid4()
+    with psycopg.connect(database.dsn, row_factory=factory) as connection:
+        for _ in range(3):
+            outbox.emit(connection, ConnectivityLost(cluster_id=cluster))
+    assert len(stored.events()) == 1
 
 
 def test_what_was_rolled_back_does_not_count(
