@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from uuid import UUID
@@ -194,6 +194,7 @@ class Outbox:
         fields: Collection[str] | None = None,
         exclude: Collection[str] = (),
         topic: str | None = None,
+        json: Mapping[str, Callable[[Any], object]] | None = None,
     ) -> None:
         """Publish one snapshot of each object of *entity* that a transaction changes.
 
@@ -203,6 +204,7 @@ class Outbox:
         *fields* are the attributes to publish, beside the primary key; None means all but
         *exclude* and columns marked ``info={"secret": True}``. *key* is an attribute, or a
         function over the row; by default the cluster's, else the infra-env's, else the own id.
+        *json* converts values of attributes whose type JSON does not know: ``{"address": str}``.
 
         From now on a statement that writes the table without its objects is refused with
         UntrackedWriteError, also while streaming is off.
@@ -210,7 +212,7 @@ class Outbox:
         Raises:
             EventDefinitionError: what is asked for cannot work.
         """
-        options = TrackOptions(name, key, fields, exclude, topic)
+        options = TrackOptions(name, key, fields, exclude, topic, json or {})
         self._tracking_for(entity).track(entity, options)
 
     def snapshot(self, target: "sqlalchemy.AnySession", entity: type, *identities: object) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
@@ -77,6 +77,7 @@ class TrackOptions:
     fields: Collection[str] | None = None
     exclude: Collection[str] = ()
     topic: str | None = None
+    json: Mapping[str, Callable[[Any], object]] = field(default_factory=dict)
 
 
 class Tracking(Protocol):

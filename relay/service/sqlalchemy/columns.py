@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Column, inspect
 from sqlalchemy.orm import Mapper
-from sqlalchemy.types import DateTime, Interval, LargeBinary
 
 from relay.errors import EventDefinitionError
+from relay.service.sqlalchemy.types import type_fault
 from relay.service.writer import TrackOptions
 
 
@@ -65,7 +65,7 @@ def published_fields(
     title, fields, exclude = mapper.class_.__name__, options.fields, frozenset(options.exclude)
     columns = columns_of(mapper)
     known = {name for member in family for name in columns_of(member)}
-    if unknown := sorted({*(fields or ()), *exclude} - known):
+    if unknown := sorted({*(fields or ()), *exclude, *options.json} - known):
         raise EventDefinitionError(f"{title} has no columns {', '.join(unknown)}")
     wished = [name for name in fields or () if name in columns]
     if secret := [name for name in wished if columns[name].info.get("secret")]:
@@ -77,16 +77,9 @@ def published_fields(
         if name not in exclude and not columns[name].info.get("secret")
     ]
     for name in published:
-        if fault := _type_fault(columns[name]):
-            raise EventDefinitionError(f"{title}.{name} {fault}; or name it in exclude")
+        if name not in options.json and (fault := type_fault(columns[name].type)):
+            raise EventDefinitionError(
+                f"{title}.{name} {fault}; or convert it: track({title}, json={{{name!r}: str}}), "
+                "with a function of the value; or name it in exclude"
+            )
     return tuple(published)
-
-
-def _type_fault(column: Column[Any]) -> str | None:
-    match column.type:
-        case DateTime(timezone=False):
-            return "has no time zone, so its meaning is not known: use DateTime(timezone=True)"
-        case LargeBinary() | Interval():
-            return "has a type that JSON does not know: publish it in another column"
-        case _:
-            return None

@@ -1,12 +1,13 @@
 """Tracked classes: what is published of them, how it is keyed, and how it is read."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Column, ForeignKeyConstraint, Table
 from sqlalchemy.orm import Mapper
 
-from relay.errors import EventDefinitionError
+from relay.errors import EventDefinitionError, PayloadError
 from relay.formats.keys import OWNERS, first_set
 from relay.formats.message import Message
 from relay.service.composer import Composer
@@ -33,6 +34,17 @@ class Snapshot:
     fields: tuple[str, ...]
     key: KeyRule
     topic: str | None
+    converters: Mapping[str, Callable[[Any], object]]
+
+    def payload(self, state: State) -> dict[str, object]:
+        """Return what is published of *state*, converted."""
+        return {
+            name: value
+            if (value := state[name]) is None or name not in self.converters
+            else self.converters[name](value)
+            for name in self.fields
+            if name in state
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,23 +73,26 @@ class Tracked:
 
     def snapshot(self, state: State) -> OutboxRecord:
         """Return the record of a row that exists."""
-        return self._record(
-            state, {name: state[name] for name in self.form.fields if name in state}
-        )
+        return self._record(state, self.form.payload(state))
 
     def deleted_snapshot(self, identity: Identity, state: State | None) -> OutboxRecord:
         """Return the record of a row that was deleted; *state* is the last one known of it."""
         known = state or dict.fromkeys(self.rows.attributes) | dict(
             zip(self.rows.identity_columns, identity, strict=True)
         )
-        fields = {name: known[name] for name in self.form.fields if name in known}
-        return self._record(known, fields | {"deleted": True})
+        return self._record(known, self.form.payload(known) | {"deleted": True})
 
     def _record(self, state: State, payload: State) -> OutboxRecord:
         form = self.form
-        return self.composer.snapshot(
-            Message(form.name, payload, key=form.key(state), topic=form.topic)
-        )
+        message = Message(form.name, payload, key=form.key(state), topic=form.topic)
+        try:
+            return self.composer.snapshot(message)
+        except PayloadError as error:
+            title = self.mapper.class_.__name__
+            raise PayloadError(
+                f"{title}: {error}. The transaction cannot commit so; publish another form of the "
+                f"column: track({title}, json={{…: a function of its value}})."
+            ) from None
 
 
 def tracked(entity: type, options: TrackOptions, composer: Composer) -> Tracked:
@@ -101,6 +116,7 @@ def tracked(entity: type, options: TrackOptions, composer: Composer) -> Tracked:
             tuple(dict.fromkeys(field for member in family for field in fields[member])),
             options.key if callable(options.key) else _first_of(keys[mapper]),
             options.topic,
+            options.json,
         ),
         Rows(mapper, needed),
         frozenset(
