@@ -15,6 +15,7 @@ ROOMS: Final = {
     "sqlalchemy": "relay.service.sqlalchemy.kind",
     "psycopg": "relay.service.psycopg.kind",
     "asyncpg": "relay.service.asyncpg.kind",
+    "django.db": "relay.service.django.kind",
 }
 """Library to the module that holds its KIND."""
 

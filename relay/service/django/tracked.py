@@ -1,0 +1,112 @@
+"""Tracked models: what is published of them, and how it is read."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import models
+
+from relay.errors import EventDefinitionError
+from relay.formats.keys import OWNERS, first_set
+from relay.formats.message import Message
+from relay.service.composer import Composer
+from relay.service.records import OutboxRecord
+from relay.service.writer import KeyRule, State, TrackOptions
+
+_UNKNOWN_TO_JSON: Final = (models.BinaryField, models.DurationField, models.TimeField)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracked:
+    """A model whose changes are published. *columns* are all that a row is read with."""
+
+    model: Any
+    name: str
+    fields: tuple[str, ...]
+    columns: tuple[str, ...]
+    key: KeyRule
+    topic: str | None
+    composer: Composer
+
+    def read(self, alias: str, keys: Collection[object]) -> dict[object, State]:
+        """Return the rows with the primary *keys* as they are now, locked, by key."""
+        rows = self.model._base_manager.using(alias).filter(pk__in=keys)
+        found = rows.select_for_update().order_by("pk").values("pk", *self.columns)
+        return {row["pk"]: row for row in found}
+
+    def concerns(self, update_fields: Collection[str] | None) -> bool:
+        """Tell whether a save of these fields, or of all, can change what is published."""
+        if update_fields is None:
+            return True
+        written = {self.model._meta.get_field(name).attname for name in update_fields}
+        return not written.isdisjoint(self.fields)
+
+    def differs(self, state: State, before: State | None) -> bool:
+        """Tell whether a published column is not as it was."""
+        return before is None or any(state[name] != before[name] for name in self.fields)
+
+    def pages(self, alias: str, rows: int) -> Iterator[Sequence[object]]:
+        """Yield all primary keys in their order, *rows* at a time."""
+        everything = self.model._base_manager.using(alias).order_by("pk")
+        page = everything
+        while keys := list(page.values_list("pk", flat=True)[:rows]):
+            yield keys
+            page = everything.filter(pk__gt=keys[-1])
+
+    def snapshot(self, state: State, *, deleted: bool = False) -> OutboxRecord:
+        """Return the record of a row, or of the last state of one that was *deleted*."""
+        payload: dict[str, object] = {name: state[name] for name in self.fields}
+        if deleted:
+            payload["deleted"] = True
+        return self.composer.snapshot(
+            Message(self.name, payload, key=self.key(state), topic=self.topic)
+        )
+
+    def deleted_snapshot(self, key: object) -> OutboxRecord:
+        """Return the record of a row that is not there, of which only its *key* is known."""
+        identity = self.model._meta.pk.attname
+        return self.snapshot({**dict.fromkeys(self.columns), identity: key}, deleted=True)
+
+
+def tracked(model: Any, options: TrackOptions, composer: Composer) -> Tracked:  # noqa: ANN401
+    """Return how *model* is published.
+
+    Raises:
+        EventDefinitionError: a field is unknown, or of a type that JSON does not know; or the
+            format of the stream does not take such snapshots.
+    """
+    columns = {field.attname: field for field in model._meta.concrete_fields}
+    fields = _published(model, columns, options)
+    name = composer.format.snapshot_name(model.__name__, options.name)
+    composer.format.check_snapshot(name, fields, keyed=options.key is not None)
+    key = _key_rule(model, columns, options.key)
+    return Tracked(model, name, fields, tuple(columns), key, options.topic, composer)
+
+
+def _published(model: Any, columns: Mapping[str, Any], options: TrackOptions) -> tuple[str, ...]:  # noqa: ANN401
+    title, identity = model.__name__, model._meta.pk.attname
+    if model._meta.proxy or model._meta.abstract:
+        raise EventDefinitionError(f"{title} has no table of its own; track the model that has it")
+    named = {*(options.fields or ()), *options.exclude}
+    if unknown := sorted(named - columns.keys()):
+        raise EventDefinitionError(
+            f"{title} has no columns {', '.join(unknown)}; they are {', '.join(columns)}"
+        )
+    chosen = columns if options.fields is None else (identity, *options.fields)
+    published = [name for name in dict.fromkeys(chosen) if name not in frozenset(options.exclude)]
+    for name in published:
+        if isinstance(columns[name], _UNKNOWN_TO_JSON):
+            raise EventDefinitionError(
+                f"{title}.{name} has a type that JSON does not know: publish it in another "
+                "column, or name it in exclude"
+            )
+    return tuple(published)
+
+
+def _key_rule(model: Any, columns: Mapping[str, Any], key: KeyRule | str | None) -> KeyRule:  # noqa: ANN401
+    if callable(key):
+        return key
+    if key is not None and key not in columns:
+        raise EventDefinitionError(f"{model.__name__} has no column {key}")
+    candidates = (key,) if key else (*OWNERS, model._meta.pk.attname)
+    return lambda state: first_set(state, candidates)
