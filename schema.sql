@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS outbox_state (
     -- Triggers and outbox_emit() cannot see ENABLE_EVENT_STREAMING; they read this. Without it,
     -- switching the stream off would let the outbox grow for ever.
     streaming    boolean NOT NULL DEFAULT true,
-    -- Counts requeues. Relays skip what lies below a floor; a requeued row comes back below it, so
+    -- Counts requeues. Relays skip what lies below a low watermark; a requeued row comes back below it, so
     -- a changed count makes every relay look from the beginning once.
     requeues     bigint NOT NULL DEFAULT 0,
     -- The relay that set `streaming` last, and when. Null: as it was created.
@@ -58,7 +58,7 @@ SELECT *
 CREATE TABLE IF NOT EXISTS outbox (
     -- The order of publication within a key, and the `seq` header. CACHE 1, or two sessions would
     -- draw ids out of order although their locks put the transactions in order. ALWAYS, because an
-    -- id chosen by a writer could lie below the relays' floor and never be seen.
+    -- id chosen by a writer could lie below the relays' low watermarks and never be seen.
     id         bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY,
     -- The `id` header: what consumers deduplicate by. No unique index: nothing looks rows up by
     -- it, and every writer would pay for it.
@@ -179,7 +179,7 @@ CREATE OR REPLACE TRIGGER outbox_refused BEFORE INSERT ON outbox
         OR strpos(NEW.metadata::text, '\u') > 0
     ) EXECUTE FUNCTION outbox_refuse();
 
--- A requeued row keeps its id and so comes back below the relays' floor. Once a statement, or many
+-- A requeued row keeps its id and so comes back below the relays' low watermarks. Once a statement, or many
 -- rows would update that one row as many times.
 CREATE OR REPLACE FUNCTION outbox_count_requeue() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
