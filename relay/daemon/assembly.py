@@ -66,7 +66,7 @@ def make_publisher(settings: Settings, on_rebuild: Callable[[Rebuild], None]) ->
         routing,
         composer,
         DeliveryLimits(stall_seconds=relay.stall_seconds, block_keys=relay.block_keys),
-        lambda batch_bytes: GaplessProducer(properties | {"batch.size": batch_bytes}),
+        lambda size, errors: GaplessProducer(properties | {"batch.size": size}, errors),
         on_rebuild,
     )
 

@@ -105,6 +105,7 @@ class Daemon:
         while not self._waiter.stopping:
             self._waiter.wait(_TICK_SECONDS)
             self._instrumentation.holds(crew.topics_on_hold())
+            self._instrumentation.failing_brokers(crew.failing_brokers())
             if not crew.complete:
                 log.error("a worker ended; the process goes down with it, to be started anew")
                 _exit(1)
@@ -180,7 +181,11 @@ class Crew:
 
     def topics_on_hold(self) -> list[str]:
         """Return the topic of each hold."""
-        return [tp.topic for worker in self._workers for tp in worker.state.holds]
+        return [hold.topic_partition.topic for w in self._workers for hold in w.state.holds]
+
+    def failing_brokers(self) -> set[str]:
+        """Return the address of each broker whose last error is current."""
+        return {e.address for w in self._workers for e in w.state.broker_errors if e.address}
 
     def silence(self) -> str | None:
         """Return the complaint about a worker that has been silent for too long, or None.

@@ -10,7 +10,6 @@ from typing import Final, assert_never
 from tenacity import Retrying
 
 from relay.daemon.backoff import OUTAGES
-from relay.daemon.exclusions import TopicPartition
 from relay.daemon.figures import Report
 from relay.daemon.kafka.publisher import Publisher
 from relay.daemon.postgres.blind_spot import View
@@ -18,6 +17,7 @@ from relay.daemon.postgres.crash_isolation import Deaths, Step, TakeAlone, isola
 from relay.daemon.postgres.lease import Lease
 from relay.daemon.postgres.store import Store
 from relay.daemon.rows import Delivered, Outcome, Rejected
+from relay.daemon.state import BrokerError, Hold
 from relay.daemon.telemetry.instrumentation import LeaseEnd, WorkerInstrumentation
 from relay.daemon.timing import DatabaseClock, Interval, Pace, Waiter
 from relay.errors import BrokerUnavailableError, DatabaseUnavailableError
@@ -46,10 +46,11 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """State of a worker for other threads: its last sign of life (monotonic), holds and view."""
+    """State of a worker for other threads: its last sign of life is monotonic."""
 
     heard_at: float
-    holds: Sequence[TopicPartition] = ()
+    holds: Sequence[Hold] = ()
+    broker_errors: Sequence[BrokerError] = ()
     view: View | None = None
     published: int = 0
     parked: int = 0
@@ -57,11 +58,13 @@ class WorkerState:
 
     def report(self) -> Report:
         """Return what goes into outbox_relay."""
-        holds = [
-            {"topic": tp.topic, "partition": tp.partition, "partitions": tp.partitions}
-            for tp in self.holds
-        ]
-        return Report(self.published, self.parked, self.leased_shards, holds=holds)
+        return Report(
+            self.published,
+            self.parked,
+            self.leased_shards,
+            holds=[hold.as_json() for hold in self.holds],
+            broker_errors=[error.as_json() for error in self.broker_errors],
+        )
 
 
 class Worker:
@@ -153,7 +156,7 @@ class Worker:
         if not self._store.connected:
             self._store.connect()
         self._publisher.ready()
-        self._instrumentation.broker(up=True)
+        self._instrumentation.broker(up=self._publisher.reachable)
         holds = self._publisher.holds
         if holds.lifted_total != self._holds_lifted:
             self._holds_lifted = holds.lifted_total
@@ -233,8 +236,9 @@ class Worker:
         return not self._waiter.overdue and lease.alive()
 
     def _show_state(self) -> None:
+        publisher = self._publisher
         self.state = WorkerState(
-            time.monotonic(), self._publisher.holds.active, self._view,
+            time.monotonic(), publisher.holds.shown, publisher.broker_errors, self._view,
             self._published, self._parked, self._leased_shards,
         )  # fmt: skip
         self._instrumentation.beat()

@@ -13,6 +13,7 @@ from relay.daemon.kafka.holds import Holds
 from relay.daemon.lifecycle import Crew
 from relay.daemon.telemetry.metrics import Metrics
 from relay.daemon.worker import Worker
+from tests.support.eventually import eventually
 from tests.support.settings import streaming
 
 TOPICS = 200
@@ -57,6 +58,7 @@ def test_holds_are_read_while_the_worker_changes_them(crew: Crew) -> None:
     )
     at_work.start()
     try:
+        eventually(crew.topics_on_hold)
         seen = {topic for _ in range(LOOKS) for topic in crew.topics_on_hold()}
     finally:
         end.set()
@@ -73,5 +75,5 @@ def test_the_state_holds_nothing_that_could_change(crew: Crew) -> None:
     assert hash(before)
     worker._publisher.holds.lift(TopicPartition("topic", 1, 3))  # noqa: SLF001
     worker._show_state()  # noqa: SLF001
-    assert before.holds == (TopicPartition("topic", 1, 3),)
+    assert [hold.topic_partition for hold in before.holds] == [TopicPartition("topic", 1, 3)]
     assert worker.state.holds == ()

@@ -21,6 +21,10 @@ from relay.daemon.timing import Deadline
 # How often to look at the lease. That also takes in what the database has sent of the next chunk,
 # which it could not go on with otherwise.
 _WATCH_ROWS: Final = 200
+_NO_ROOM: Final = (
+    "a message does not fit into the Kafka client's queue, though nothing else is in it: raise "
+    "RELAY_QUEUE_BYTES, and the properties queue.buffering.max.* where they are set"
+)
 NONE_STALLED: Final[Sequence[TopicPartition]] = ()
 
 
@@ -134,7 +138,14 @@ class Delivery:
             return True
         if self._suspects and row.id in self._suspects:
             return self._send_alone(partition, row, value, headers, timestamp_ms)
+        return self._hand_over(partition, row, value, headers, timestamp_ms)
+
+    def _hand_over(
+        self, partition: Partition, row: Row, value: bytes, headers: Headers, timestamp_ms: int
+    ) -> bool:
         while not self._producer.send(partition, row, value, headers, timestamp_ms):
+            if not self._producer.in_flight:
+                return self._hold(partition, row)
             self._producer.flush()
             self._watch()
             if self._producer.broken:
@@ -150,6 +161,13 @@ class Delivery:
         self._failures.alone = row.id
         self._producer.send(partition, row, value, headers, timestamp_ms)
         self._await_in_flight()
+        return True
+
+    def _hold(self, partition: Partition, row: Row) -> bool:
+        self._routing.hold(partition.topic_partition, _NO_ROOM)
+        # Those that were found before know of no hold.
+        self._routes = self._routing.routes(self._producer)
+        self._settled.append(Undelivered([row], Reason.HELD))
         return True
 
     def _reject(self, row: Row, error: UnpublishableRowError) -> None:

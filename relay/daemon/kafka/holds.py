@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from relay.daemon.exclusions import Exclusions, TopicPartition
+from relay.daemon.state import Hold
 
 FIRST_HOLD_SECONDS: Final = 1.0
 
@@ -15,6 +16,7 @@ FIRST_HOLD_SECONDS: Final = 1.0
 class _Hold:
     until: float
     pause: float
+    shown: Hold
     lifted: bool = False
 
 
@@ -28,12 +30,15 @@ class Holds:
         # Changes whenever rows become readable again: watermarks then start from the beginning.
         self.lifted_total = 0
 
-    def add(self, topic_partition: TopicPartition) -> float:
+    def add(self, topic_partition: TopicPartition, why: str = "") -> float:
         """Put *topic_partition* on hold; return the seconds until it is tried again."""
         known = self._holds.get(topic_partition)
         pause = min(known.pause * 2, self._longest) if known else FIRST_HOLD_SECONDS
         pause *= random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
-        self._holds[topic_partition] = _Hold(self._clock() + pause, pause)
+        now = time.time()
+        since = known.shown.since if known else now
+        shown = Hold(topic_partition, why, since, now + pause)
+        self._holds[topic_partition] = _Hold(self._clock() + pause, pause, shown)
         return pause
 
     def due(self) -> list[TopicPartition]:
@@ -65,6 +70,11 @@ class Holds:
         """All topics and partitions on hold."""
         return tuple(tp for tp, hold in self._holds.items() if not hold.lifted)
 
+    @property
+    def shown(self) -> tuple[Hold, ...]:
+        """All that is on hold, with the reasons, for other threads."""
+        return tuple(hold.shown for hold in self._holds.values() if not hold.lifted)
+
     def exclusions(self) -> Exclusions:
         """Return the topics and partitions whose rows the queries skip."""
         active = self.active
@@ -72,6 +82,9 @@ class Holds:
             topics=tuple(sorted(tp.topic for tp in active if tp.partition is None)),
             partitions=tuple(tp for tp in active if tp.partition is not None),
         )
+
+    def __contains__(self, topic_partition: TopicPartition) -> bool:
+        return topic_partition in self._holds
 
     def __bool__(self) -> bool:
         return bool(self._holds)

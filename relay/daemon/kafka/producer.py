@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import TopicMetadata  # type: ignore[attr-defined]
 
 from relay.daemon.exclusions import TopicPartition
+from relay.daemon.kafka.broker_errors import BrokerErrors
 from relay.daemon.kafka.properties import Properties
 from relay.daemon.rows import Row
 from relay.logs import KAFKA_CLIENT
@@ -19,6 +20,9 @@ _librdkafka = logging.getLogger(KAFKA_CLIENT)
 
 _FLUSH_SECONDS: Final = 0.05
 _PURGE_SECONDS: Final = 2.0
+_ANSWER_SECONDS: Final = 5.0
+# Where the client logs in. It tries again a tenth of a second after a refusal, and so on.
+_LOGIN_SECONDS: Final = (*(0.05,) * 20, *(0.4,) * 10)
 
 Headers = list[tuple[str, str | bytes | None]]
 
@@ -62,13 +66,16 @@ class GaplessProducer:
     """Sends messages in order and collects their results.
 
     After a failure nothing more is delivered, as ``enable.gapless.guarantee`` has it: a later row
-    cannot overtake the failed one. A ``broken`` producer is abandoned and replaced.
+    cannot overtake the failed one. A ``broken`` producer is abandoned and replaced. What is said of
+    brokers goes to *errors*, which outlives it.
     """
 
-    def __init__(self, properties: Properties) -> None:
-        self.last_error = "no broker answered"
+    def __init__(self, properties: Properties, errors: BrokerErrors) -> None:
+        self._errors = errors
+        self._logs_in = str(properties.get("security.protocol")).upper().startswith("SASL")
         self.broken = False
         self.abandoned = False
+        self.login_refused = False
         # Why the broker takes nothing at all from this producer; empty as long as it does.
         self.refusal = ""
         self._delivered: list[Row] = []
@@ -156,6 +163,29 @@ class GaplessProducer:
         while self.in_flight and time.monotonic() < gives_up_at:
             self.flush()
 
+    def close(self) -> None:
+        """Drop the client, which would otherwise live, and log in, as long as a traceback does."""
+        self.abandon()
+        del self._producer
+
+    def prove(self, topic: str) -> None:
+        """Wait until the broker answers a question about *topic*, or refuses the login.
+
+        Raises:
+            KafkaException: it refused the login, or did not answer.
+        """
+        patience = _LOGIN_SECONDS if self._logs_in else (_ANSWER_SECONDS,)
+        for left, seconds in zip(reversed(range(len(patience))), patience, strict=True):
+            try:
+                self.describe(topic, seconds)
+            except KafkaException:
+                self.poll()
+                if self.login_refused or not left:
+                    raise
+            else:
+                break
+        self.poll()
+
     def describe(self, topic: str, seconds: float) -> TopicMetadata:
         """Ask the broker for *topic*.
 
@@ -178,12 +208,13 @@ class GaplessProducer:
 
     def _on_exception(self, exception: KafkaException) -> None:
         error: KafkaError = exception.args[0]
-        self.last_error = error.str()
         if error.fatal():
             self.broken = True
             if error.code() != KafkaError._GAPLESS_GUARANTEE:
                 self.refusal = error.str()
 
     def _on_error(self, error: KafkaError) -> None:
-        self.last_error = error.str()
+        self._errors.note(error)
+        if error.code() == KafkaError._AUTHENTICATION:
+            self.login_refused = True
         log.debug("kafka client: %s", error.str())

@@ -1,19 +1,20 @@
 """Publisher: Kafka as a worker uses it, from the first lease to the last."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
+from relay.daemon.kafka.broker_errors import BrokerErrors
 from relay.daemon.kafka.delivery import NONE_STALLED, Delivery, DeliveryLimits, Lifetime
 from relay.daemon.kafka.failures import Failures
 from relay.daemon.kafka.holds import Holds
 from relay.daemon.kafka.message import Composer
 from relay.daemon.kafka.producer import GaplessProducer
 from relay.daemon.kafka.routing import Routing
-from relay.daemon.kafka.topics import ANSWER_SECONDS
+from relay.daemon.state import BrokerError
 from relay.daemon.timing import Deadline
 from relay.errors import BrokerUnavailableError
 
@@ -31,8 +32,8 @@ class Rebuild(StrEnum):
 class Publisher:
     """Keeps a producer ready, and delivers the rows of one lease at a time.
 
-    *open_producer* makes a producer whose batches have at most so many bytes; *on_rebuild* is told
-    of every producer that replaces another.
+    *open_producer* makes a producer whose batches have at most so many bytes, and which notes
+    broker errors; *on_rebuild* is told of every producer that replaces another.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Publisher:
         routing: Routing,
         composer: Composer,
         limits: DeliveryLimits,
-        open_producer: Callable[[int], GaplessProducer],
+        open_producer: Callable[[int, BrokerErrors], GaplessProducer],
         on_rebuild: Callable[[Rebuild], None],
     ) -> None:
         self._routing = routing
@@ -54,6 +55,19 @@ class Publisher:
         self._batch_bytes = 0
         self._suspects: set[int] = set()
         self._stalled = NONE_STALLED
+        # On hold since they stalled, or lifted and not proven to work.
+        self._silent = list(NONE_STALLED)
+        self._errors = BrokerErrors()
+
+    @property
+    def broker_errors(self) -> Sequence[BrokerError]:
+        """The last error of each broker that is not known to work again."""
+        return self._errors.current
+
+    @property
+    def reachable(self) -> bool:
+        """False while a partition stands still because its broker cannot be reached."""
+        return not (self._silent and self._errors.current)
 
     @property
     def holds(self) -> Holds:
@@ -82,10 +96,13 @@ class Publisher:
         producer.poll()
         try:
             self._look(producer)
-        except KafkaException:
+        except KafkaException as error:
             self._proven = False
             producer.poll()
-            raise BrokerUnavailableError(producer.last_error) from None
+            if producer.login_refused:
+                # Or it would go on logging in, until somebody locks the account.
+                self.close()
+            raise BrokerUnavailableError(str(self._errors) or error.args[0].str()) from None
         self._proven = True
         if self._batch_bytes != self._wanted_batch_bytes():
             self._renew(Rebuild.BATCH_SIZE)
@@ -110,6 +127,9 @@ class Publisher:
             raise
         finally:
             self._stalled = delivery.stalled
+            self._silent = [tp for tp in self._silent if tp in self.holds]
+        if not (delivery.broken or self._silent):
+            self._errors.clear()
 
     def raise_for_refusal(self) -> None:
         """Look whether the broker refused the producer as such in the delivery that is over.
@@ -123,16 +143,21 @@ class Publisher:
     def close(self) -> None:
         """Drop the producer and its unacknowledged messages."""
         if self._producer is not None:
-            self._producer.abandon()
+            self._producer.close()
             self._producer = None
 
     def _look(self, producer: GaplessProducer) -> None:
         default_topic = self._routing.default_topic
         if not self._proven:
-            producer.describe(default_topic, ANSWER_SECONDS)
+            producer.prove(default_topic)
+            self._errors.answered()
+        elif producer.login_refused:
+            raise KafkaException(KafkaError(KafkaError._AUTHENTICATION))
         self._routing.topics.find(default_topic, producer)
         for topic_partition in self._stalled:
-            self._routing.hold(topic_partition, _STALLED)
+            why = f"{_STALLED}; {self._errors}" if self._errors.current else _STALLED
+            self._routing.hold(topic_partition, why)
+            self._silent.append(topic_partition)
         self._stalled = NONE_STALLED
         self._routing.review_holds(producer)
 
@@ -142,7 +167,7 @@ class Publisher:
         self.close()
         self._proven = False
         self._batch_bytes = self._wanted_batch_bytes()
-        self._producer = self._open_producer(self._batch_bytes)
+        self._producer = self._open_producer(self._batch_bytes, self._errors)
         return self._producer
 
     def _wanted_batch_bytes(self) -> int:

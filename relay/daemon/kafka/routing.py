@@ -83,7 +83,7 @@ class Routing:
         return TopicPartition(topic.name, number, topic.partitions)
 
     def _hold_longer(self, topic_partition: TopicPartition, why: str) -> None:
-        pause = self.holds.add(topic_partition)
+        pause = self.holds.add(topic_partition, why)
         log.warning(
             "%s is on hold for %.1f s: %s; its rows wait, the others go on",
             topic_partition, pause, why,

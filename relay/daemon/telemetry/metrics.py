@@ -158,7 +158,12 @@ class RelayProcessMetrics:
             "flag_differs",
             "Relays of this outbox with another ENABLE_EVENT_STREAMING than this one.",
         )
-        self.broker_up = gauge("broker_up", "1 while the Kafka brokers answer, else 0.")
+        self.broker_up = gauge("broker_up", "1 while every Kafka broker needed answers, else 0.")
+        self.broker_failing = gauge(
+            "broker_failing",
+            "1 for each broker address that cannot be reached, or refuses the relay.",
+            ["broker"],
+        )
         self.holds = gauge("holds", "Topics and partitions that are left alone.", ["topic"])
         self.producer_rebuilds = _counter(
             "producer_rebuilds",

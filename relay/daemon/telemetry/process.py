@@ -18,6 +18,7 @@ class ProcessInstrumentation:
         self._topic_label = metrics.topic_label
         self._topics_on_hold: set[str] = set()
         self._flag = FlagInstrumentation(metrics)
+        self._failing_brokers: set[str] = set()
 
     def streaming(self, *, enabled: bool) -> None:
         """Show whether event streaming is switched on."""
@@ -36,6 +37,14 @@ class ProcessInstrumentation:
     def flag(self, flag: Flag) -> None:
         """Show, and warn of, relays of this outbox that ENABLE_EVENT_STREAMING tells otherwise."""
         self._flag.seen(flag)
+
+    def failing_brokers(self, addresses: set[str]) -> None:
+        """Show the brokers that cannot be reached, or refuse the relay."""
+        for ended in self._failing_brokers - addresses:
+            self._metrics.broker_failing.remove(ended)
+        self._failing_brokers = addresses
+        for address in addresses:
+            self._metrics.broker_failing.labels(address).set(1)
 
     def drain_timed_out(self) -> None:
         """Count a stop that did not finish within its budget."""

@@ -51,3 +51,18 @@ def test_client_queue_full(
     assert metric(process, "failed_total") == metric(process, "producer_rebuilds_total") == 0
     found = stream()
     assert (found.rows, found.duplicates, found.inversions) == (ROWS + 1, 0, 0)
+
+
+def test_a_message_that_no_empty_queue_has_room_for_is_named(
+    outbox: Outbox, relay: Start, make_topic: Callable[..., str]
+) -> None:
+    other = make_topic()
+    process = relay(KAFKA_PROPERTY_QUEUE_BUFFERING_MAX_KBYTES="20")
+    outbox.emit("large", json.dumps({"filler": "x" * 30_000}), topic=other)
+    for number in range(20):
+        outbox.emit(f"small {number}", key=f"key-{number}")
+    warning = process.wait_for_log(f"{other} [")
+    assert "does not fit into the Kafka client's queue" in warning["message"]
+    assert "RELAY_QUEUE_BYTES" in warning["message"]
+    outbox.await_empty("name <> 'large'")
+    assert outbox.count("parked_at IS NULL AND attempts = 0") == 1

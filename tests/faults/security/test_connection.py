@@ -9,6 +9,7 @@ from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.security.certificates import broker_certificate, ca_pem
 from tests.faults.security.guard import PASSWORD, Guard
 from tests.faults.stream import Stream
+from tests.support.eventually import eventually
 from tests.support.metrics import get, metric
 from tests.support.outbox import Outbox, Start
 from tests.support.process import ProcessUnderTest
@@ -16,6 +17,8 @@ from tests.support.process import ProcessUnderTest
 pytestmark = pytest.mark.kafka
 
 ROWS = 50
+# In the broker's own log.
+FAILED_LOGIN = "Failed authentication with"
 
 
 @pytest.fixture
@@ -63,6 +66,22 @@ def test_wrong_sasl_password_then_the_right_one(
     assert_refused(process, "authentication failed", "Authentication failed")
     guard.set_password(PASSWORD)
     assert_delivered()
+
+
+def test_a_wrong_password_is_tried_once_an_attempt_and_named_at_once(
+    outbox: Outbox, relay: Start, guard: Guard
+) -> None:
+    guard.set_password("another-password")
+    log = guard.proxied.broker.log_path
+    before = log.read_text().count(FAILED_LOGIN)
+    outbox.fill(ROWS, keys=5)
+    process = relay()
+    first = process.wait_for_log("cannot be used")["message"]
+    assert "uthentication failed" in first
+    eventually(lambda: sum("cannot be used" in e["message"] for e in process.logs) >= 4)
+    process.terminate()
+    attempts = sum("cannot be used" in entry["message"] for entry in process.logs)
+    assert attempts <= log.read_text().count(FAILED_LOGIN) - before <= attempts + 1
 
 
 def test_credential_revoked(
