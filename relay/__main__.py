@@ -1,6 +1,9 @@
 """Entry of the command line, which also says which extra is missing."""
 
+import os
+import signal
 import sys
+from types import FrameType
 from typing import Final
 
 _EXTRAS: Final = {
@@ -21,6 +24,8 @@ _EXTRAS: Final = {
 
 def main() -> None:
     """Run the command line; where an extra is missing, say which, and exit 2."""
+    if sys.argv[1:2] == ["run"]:
+        _end_in_order()
     try:
         # Not at the top: what it needs comes with an extra.
         from relay.cli.app import main as run  # noqa: PLC0415
@@ -32,6 +37,17 @@ def main() -> None:
             raise
         print(f"relay: {_advice(name, sys.argv[1:2])}", file=sys.stderr)  # noqa: T201 - no typer
         sys.exit(2)
+
+
+def _end_in_order() -> None:
+    """Let a relay that is told to end while it is imported do so; later it drains by itself."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+def _end(_: int, __: FrameType | None) -> None:
+    os._exit(0)
 
 
 def _advice(module: str, command: list[str]) -> str:

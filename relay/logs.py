@@ -12,6 +12,8 @@ LogFormat = Literal["auto", "json", "text"]
 HANDLER_NAME = "relay"
 PACKAGE = "relay"
 KAFKA_CLIENT = "librdkafka"
+# It adds what went wrong while it cleaned up after an error that it raises.
+POSTGRES_CLIENT = "psycopg"
 
 _JSON_NAMES = {
     "asctime": "timestamp",
@@ -31,7 +33,7 @@ def configure(
     *log_format*: "json" writes one object a line with timestamp (RFC 3339, UTC), level, logger,
     message, exception where there is one, and the record's extras; "text" writes readable lines;
     "auto" is "text" on a terminal, else "json". *level* holds for our own loggers; other
-    libraries are heard from warnings on, the Kafka client at level debug alone. Replaces what an
+    libraries are heard from warnings on, the clients at level debug alone. Replaces what an
     earlier call set up, and nothing else.
     """
     stream = stream or sys.stderr
@@ -49,7 +51,8 @@ def configure(
     # It repeats each failed connection many times over, and calls fatal what the relay gets over:
     # users are warned once an attempt, by those who know what follows.
     quiet = own > logging.DEBUG
-    logging.getLogger(KAFKA_CLIENT).setLevel(logging.CRITICAL + 1 if quiet else logging.DEBUG)
+    for client in (KAFKA_CLIENT, POSTGRES_CLIENT):
+        logging.getLogger(client).setLevel(logging.CRITICAL + 1 if quiet else logging.DEBUG)
     logging.captureWarnings(capture=True)
 
 

@@ -97,9 +97,10 @@ def test_a_second_call_replaces_the_first() -> None:
     assert len(lines(second)) == 1
 
 
+@pytest.mark.parametrize("client", [logs.KAFKA_CLIENT, logs.POSTGRES_CLIENT])
 @pytest.mark.parametrize(("level", "heard"), [("info", False), ("debug", True)])
-def test_the_kafka_client_is_heard_at_level_debug_alone(level: str, heard: bool) -> None:  # noqa: FBT001
+def test_clients_are_heard_at_level_debug_alone(level: str, heard: bool, client: str) -> None:  # noqa: FBT001
     stream = io.StringIO()
     logs.configure(level, "json", stream)
-    logging.getLogger(logs.KAFKA_CLIENT).critical("FATAL")
+    logging.getLogger(client).critical("FATAL")
     assert bool(lines(stream)) is heard

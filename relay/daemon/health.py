@@ -6,14 +6,16 @@ import socket
 import socketserver
 import time
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from http.server import HTTPServer
-from threading import Lock, Thread
+from threading import Lock
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import MetricsHandler
 
+from relay.daemon.threads import WatchedThread
 from relay.errors import ConfigurationError
 
 Check = Callable[[], str | None]
@@ -53,6 +55,7 @@ class HealthServer:
             {"registry": registry, "checks": {"/livez": liveness, "/readyz": readiness}},
         )
         self._server: _Server | None = None
+        self.thread: WatchedThread | None = None
 
     @property
     def port(self) -> int:
@@ -68,9 +71,10 @@ class HealthServer:
         if self._server is not None:
             return
         self._server = _listen(self._host, self._port, self._handler)
-        Thread(
-            target=self._server.serve_forever, args=(POLL_SECONDS,), name="health", daemon=True
-        ).start()
+        self.thread = WatchedThread(
+            "the health server", partial(self._server.serve_forever, POLL_SECONDS)
+        )
+        self.thread.start()
 
     def stop(self) -> None:
         """Close the port, and every connection with it. Takes no longer than a poll."""

@@ -5,21 +5,21 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
-from relay.daemon.assembly import make_roster, make_sampler, make_worker
+from relay.daemon.assembly import make_roster
+from relay.daemon.crew import Crew
 from relay.daemon.health import HealthServer
-from relay.daemon.postgres.roster import Roster
 from relay.daemon.startup import SchemaCheck
 from relay.daemon.telemetry.metrics import Metrics
 from relay.daemon.telemetry.process import ProcessInstrumentation
-from relay.daemon.timing import Deadline, Waiter
-from relay.database.connection import CONNECT_SECONDS
+from relay.daemon.threads import WatchedThread, cause, stack
+from relay.daemon.timing import Waiter
+from relay.errors import RelayError
 from relay.formats import with_format_defaults
-from relay.settings import RelaySettings, Settings
+from relay.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +27,9 @@ _TICK_SECONDS: Final = 1.0
 _GC_ALLOCATIONS: Final = 50_000
 _IDLE_SECONDS: Final = 30.0
 _SCHEMA_SECONDS: Final = 2.0
-# How long after its budget a worker may still be busy closing its connections.
-_GRACE_SECONDS: Final = 2.0
+# Of the main thread, which ticks; the longest wait of it is that for a connection.
+_SILENCE_MAX_SECONDS: Final = 120.0
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def run(settings: Settings) -> int:
@@ -60,23 +61,32 @@ class Daemon:
         self._metrics = metrics
         self._crew: Crew | None = None
         self._not_ready: str | None = "starting"
+        self._ticked_at = time.monotonic()
+        self._told: set[int] = set()
         self._health = HealthServer(
             settings.metrics.host, settings.metrics.port, metrics.registry,
-            liveness=lambda: self._crew.silence() if self._crew else None,
+            liveness=self._silence,
             readiness=lambda: self._not_ready,
         )  # fmt: skip
 
     def run(self) -> int:
         """Serve until a signal; return 0."""
-        self._health.start()
-        log.info("metrics and health on port %d", self._health.port)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._signalled)
-        if self._settings.streaming:
-            self._relay()
-        else:
-            self._idle()
-        return self._stop()
+        for number in _SIGNALS:
+            # Where it is ignored, as nohup does, it stays so.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._signalled)
+        try:
+            self._health.start()
+            log.info("metrics and health on port %d", self._health.port)
+            if self._settings.streaming:
+                self._relay()
+            else:
+                self._idle()
+            return self._stop()
+        except RelayError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the log says so
+            _die("the main thread", error)
 
     # -- running ------------------------------------------------------------------------------
 
@@ -88,7 +98,7 @@ class Daemon:
                 self._schema.fault()
             if self._schema.flag is not None:
                 self._instrumentation.flag(self._schema.flag)
-            self._waiter.wait(_IDLE_SECONDS)
+            self._wait(_IDLE_SECONDS)
         self._schema.leave()
 
     def _relay(self) -> None:
@@ -103,12 +113,9 @@ class Daemon:
         self._not_ready = None
         log.info("relaying to %s", self._settings.kafka.event_stream_topic)
         while not self._waiter.stopping:
-            self._waiter.wait(_TICK_SECONDS)
+            self._wait(_TICK_SECONDS)
             self._instrumentation.holds(crew.topics_on_hold())
             self._instrumentation.failing_brokers(crew.failing_brokers())
-            if not crew.complete:
-                log.error("a worker ended; the process goes down with it, to be started anew")
-                _exit(1)
 
     def _await_schema(self) -> None:
         """Wait, not ready, until the database answers and has the tables.
@@ -121,13 +128,35 @@ class Daemon:
                 return
             self._not_ready = fault
             log.warning("waiting for the outbox tables: %s", fault)
-            self._waiter.wait(_SCHEMA_SECONDS)
+            self._wait(_SCHEMA_SECONDS)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, and end the process if one of its threads has ended."""
+        self._ticked_at = time.monotonic()
+        self._waiter.wait(seconds)
+        if dead := self._dead():
+            _die(dead.name, dead.error)
+
+    def _dead(self) -> WatchedThread | None:
+        health = self._health.thread
+        if health and not health.is_alive():
+            return health
+        return self._crew.dead() if self._crew else None
+
+    def _silence(self) -> str | None:
+        """Return the complaint about a thread that has been silent for too long, or None."""
+        silent = time.monotonic() - self._ticked_at
+        if silent > _SILENCE_MAX_SECONDS and not self._waiter.stopping:
+            return f"the main thread has been silent for {silent:.0f} s"
+        return self._crew.silence() if self._crew else None
 
     # -- stopping -----------------------------------------------------------------------------
 
     def _signalled(self, number: int, _: FrameType | None) -> None:
-        if self._waiter.stopping:
+        # Who repeats it is in a hurry; a supervisor that sends SIGHUP beside SIGTERM is not.
+        if number in self._told:
             _exit(128 + number)
+        self._told.add(number)
         self._waiter.stop()
 
     def _stop(self) -> int:
@@ -138,77 +167,26 @@ class Daemon:
             self._instrumentation.drain_timed_out()
             log.warning("stopped with a lease under way after %.0f s; it is taken over", budget)
             _exit(0)
+        if dead := self._dead():
+            _die(dead.name, dead.error)
         self._health.stop()
         log.info("stopped")
         return 0
 
 
-class Crew:
-    """The threads that relay: workers, and the sampler beside them."""
-
-    def __init__(self, settings: Settings, metrics: Metrics, roster: Roster) -> None:
-        self._workers = tuple(
-            make_worker(number, settings, metrics) for number in range(settings.relay.workers)
-        )
-        self._threads = tuple(
-            threading.Thread(target=worker.run, name=worker.name, daemon=True)
-            for worker in self._workers
-        )
-        self._sampler = make_sampler(settings, metrics, roster, self._workers)
-        self._silence_max_seconds = _silence_max_seconds(settings.relay)
-
-    @property
-    def complete(self) -> bool:
-        """True while every worker is at work."""
-        return all(thread.is_alive() for thread in self._threads)
-
-    def start(self) -> None:
-        """Start all threads."""
-        for thread in self._threads:
-            thread.start()
-        self._sampler.start()
-
-    def stop(self, budget_seconds: float) -> bool:
-        """Let the workers finish within the budget; return whether all did."""
-        for worker in self._workers:
-            worker.stop(budget_seconds)
-        deadline = Deadline(budget_seconds + _GRACE_SECONDS)
-        for thread in self._threads:
-            thread.join(deadline.left())
-        drained = not any(thread.is_alive() for thread in self._threads)
-        self._sampler.stop(drain_timed_out=not drained)
-        return drained
-
-    def topics_on_hold(self) -> list[str]:
-        """Return the topic of each hold."""
-        return [hold.topic_partition.topic for w in self._workers for hold in w.state.holds]
-
-    def failing_brokers(self) -> set[str]:
-        """Return the address of each broker whose last error is current."""
-        return {e.address for w in self._workers for e in w.state.broker_errors if e.address}
-
-    def silence(self) -> str | None:
-        """Return the complaint about a worker that has been silent for too long, or None.
-
-        Liveness is the loops alone: no restart mends Kafka or PostgreSQL.
-        """
-        now = time.monotonic()
-        for worker in self._workers:
-            silent = now - worker.state.heard_at
-            if silent > self._silence_max_seconds:
-                return f"{worker.name} has been silent for {silent:.0f} s"
-        return None
+def _die(who: str, error: BaseException | None) -> NoReturn:
+    """End the process because a thread of it cannot go on; the log's last line says so."""
+    if error is not None:
+        log.error("%s failed unexpectedly", who, extra={"stack": stack(error)})
+    log.error(
+        "%s died of %s; nothing is lost: rows that were under way wait, or are sent again. "
+        "The relay ends with exit code 1, for its supervisor to start it anew",
+        who, cause(error),
+    )  # fmt: skip
+    _exit(1)
 
 
-def _silence_max_seconds(relay: RelaySettings) -> float:
-    return (
-        relay.lease_timeout_seconds
-        + relay.backoff_max_seconds
-        + 2 * (relay.stall_seconds + CONNECT_SECONDS)
-    )
-
-
-def _exit(code: int) -> None:
+def _exit(code: int) -> NoReturn:
     """Leave at once, past threads that hang in a call."""
     sys.stderr.flush()
     os._exit(code)

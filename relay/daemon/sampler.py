@@ -4,7 +4,6 @@ So the lag stays true while publishing hangs, and a slow sample slows no row dow
 """
 
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -28,7 +27,6 @@ log = logging.getLogger(__name__)
 COUNT_LIMIT: Final = 100_000
 # Below the watermarks there may be many dead rows: a hundredth of the time is spent there at most.
 _PAUSE_PARTS: Final = 100
-_LEAVE_SECONDS: Final = 1.0
 
 
 class Watched(Protocol):
@@ -46,7 +44,7 @@ class Watched(Protocol):
 
 
 class Sampler:
-    """A thread that measures lag, counts, dead rows and the transactions that keep them.
+    """Measures lag, counts, dead rows and the transactions that keep them.
 
     Each time it also gives this relay's sign of life, with what its workers report.
     """
@@ -70,19 +68,14 @@ class Sampler:
         self._instrumentation = instrumentation
         self._seconds = seconds
         self._waiter = Waiter()
-        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
-
-    def start(self) -> None:
-        """Begin to sample."""
-        self._thread.start()
 
     def stop(self, *, drain_timed_out: bool = False) -> None:
-        """Sample no more, and say how this relay ended. Waits briefly: a query may hang."""
+        """Sample no more, and say how this relay ended. Does not wait: a query may hang."""
         self._drain_timed_out = drain_timed_out
         self._waiter.stop()
-        self._thread.join(_LEAVE_SECONDS)
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Sample until stop() is called."""
         while not self._waiter.stopping:
             try:
                 self.sample()

@@ -8,9 +8,9 @@ from itertools import cycle
 import pytest
 
 from relay.daemon.assembly import make_roster
+from relay.daemon.crew import Crew
 from relay.daemon.exclusions import TopicPartition
 from relay.daemon.kafka.holds import Holds
-from relay.daemon.lifecycle import Crew
 from relay.daemon.telemetry.metrics import Metrics
 from relay.daemon.worker import Worker
 from tests.support.eventually import eventually

@@ -2,8 +2,8 @@
 
 Started as `python sabotage.py SIGKILL ack 3`: when the third lease was acknowledged. TERMINATE has
 PostgreSQL end the worker's connection, TERMINATE_EACH does so each of so many times; AHEAD and BACK
-set this host's clock. The relay's own code knows nothing of this: the methods are wrapped here,
-before it starts.
+set this host's clock; RAISE is an error that nobody foresaw, HANG a call that never returns. The
+relay's own code knows nothing of this: the methods are wrapped here, before it starts.
 """
 
 import os
@@ -18,6 +18,8 @@ from typing import Any, Final
 import psycopg
 
 from relay.cli.app import main
+from relay.daemon import health
+from relay.daemon.crew import Crew
 from relay.daemon.kafka.delivery import Delivery
 from relay.daemon.kafka.producer import GaplessProducer
 from relay.daemon.postgres import queries
@@ -25,12 +27,18 @@ from relay.daemon.postgres.chunks import ChunkReader
 from relay.daemon.postgres.claims import Claims
 from relay.daemon.postgres.lease import Lease
 from relay.daemon.rows import Row
+from relay.daemon.sampler import Sampler
+from relay.daemon.worker import Worker
 from relay.database.connection import BoundedConnection
 
 Reached = Callable[..., bool]
 
 TERMINATE: Final = "TERMINATE"
 TERMINATE_EACH: Final = "TERMINATE_EACH"
+RAISE: Final = "RAISE"
+HANG: Final = "HANG"
+# Of an error's message, which might quote a row.
+SECRET: Final = "what-a-row-says"
 CLOCK_JUMP_SECONDS: Final = {"AHEAD": 7200.0, "BACK": -7200.0}
 # The name of a row.
 KILLER: Final = "KillsTheRelay"
@@ -81,6 +89,10 @@ POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
     "killer": (GaplessProducer, "send", killer_sent),
     "ack": (Delivery, "finish", always),
     "delete": (Lease, "settle", deleted),
+    "round": (Worker, "_prepare", always),
+    "sample": (Sampler, "sample", always),
+    "tick": (Crew, "topics_on_hold", always),
+    "request": (health._Server, "service_actions", always),  # noqa: SLF001
     "commit": (BoundedConnection, "execute", commit_sent),
 }
 
@@ -102,6 +114,10 @@ def harm(what: str) -> None:
     if what in {TERMINATE, TERMINATE_EACH}:
         with psycopg.connect(os.environ["DATABASE_URL"]) as other:
             terminate_workers(other)
+    elif what == RAISE:
+        raise KeyError(SECRET)
+    elif what == HANG:
+        threading.Event().wait()
     elif what in CLOCK_JUMP_SECONDS:
         set_clock(CLOCK_JUMP_SECONDS[what])
     else:

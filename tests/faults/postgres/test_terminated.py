@@ -24,6 +24,8 @@ def test_pg_terminate_backend_on_a_worker_in_mid_batch(
         outbox.await_empty("true")
     assert warning["level"] == "WARNING"
     assert "rows wait" in warning["message"]
+    # psycopg would add that the pipeline of the lost connection did not end well.
+    assert {entry["logger"].partition(".")[0] for entry in relay.logs} == {"relay"}
     assert metric(relay, "leases_total", outcome="lost") == 1
     assert metric(relay, "parked_total") == 0
     found = stream()

@@ -1,5 +1,7 @@
-"""SIGTERM: the lease is finished or given up within the budget, and the exit code is 0."""
+"""Signals: the lease is finished or given up within the budget, and the exit code is 0."""
 
+import signal
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +14,7 @@ from tests.support.kafka.topics import create_topic, read_topic
 from tests.support.metrics import get, metric
 from tests.support.outbox import Outbox, Start
 from tests.support.postgres import Database
+from tests.support.process import ProcessUnderTest
 from tests.support.tcp_proxy import Mode, TcpProxy
 
 pytestmark = pytest.mark.kafka
@@ -20,13 +23,23 @@ ROWS = 12_000
 DRAIN_SECONDS = 2
 
 
-def test_sigterm_in_mid_batch_with_the_broker_up(
-    outbox: Outbox, relay: Start, stream: Callable[[], Stream]
+@pytest.mark.parametrize(
+    "signals",
+    [
+        pytest.param([signal.SIGTERM], id="sigterm"),
+        pytest.param([signal.SIGHUP], id="sighup"),
+        pytest.param([signal.SIGTERM, signal.SIGHUP], id="both"),
+    ],
+)
+def test_told_to_end_in_mid_batch_with_the_broker_up(
+    outbox: Outbox, relay: Start, stream: Callable[[], Stream], signals: list[signal.Signals]
 ) -> None:
     outbox.fill(ROWS, keys=100)
     process = relay(RELAY_LEASE_ROWS="1000")
     eventually(lambda: 0 < outbox.count() < ROWS, what="it is under way")
-    assert process.terminate(timeout=12) == 0
+    for each in signals:
+        process.send_signal(each)
+    assert process.wait(timeout=12) == 0
     left = outbox.count()
     found = stream()
     assert 0 < left < ROWS
@@ -64,6 +77,38 @@ def test_sigterm_in_mid_batch_with_the_broker_down(
     found = Stream(read_topic(broker.bootstrap, "frozen"))
     assert (found.rows, found.inversions) == (ROWS, 0)
     assert found.duplicates <= 1_000
+
+
+@pytest.mark.parametrize("module", ["relay.cli.app", "relay.settings", "relay.daemon.lifecycle"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_told_to_end_while_it_is_imported(
+    environment: dict[str, str], module: str, number: signal.Signals
+) -> None:
+    code = f"""
+import os, sys
+from relay import __main__
+
+class Teller:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), {int(number)})
+
+sys.meta_path.insert(0, Teller)
+sys.argv = ["relay", "run"]
+__main__.main()
+"""
+    with ProcessUnderTest([sys.executable, "-c", code], environment) as process:
+        assert process.wait() == 0
+        assert process.output == ""
+
+
+def test_told_to_end_while_it_waits_for_the_database(database: Database, relay: Start) -> None:
+    with TcpProxy(database.address) as proxy:
+        proxy.mode = Mode.CUT
+        process = relay(DATABASE_URL=database.via(proxy.address).dsn)
+        process.wait_for_log("waiting for the outbox tables")
+        assert process.terminate() == 0
 
 
 def test_start_with_the_database_down(
