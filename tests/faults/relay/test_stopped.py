@@ -35,7 +35,7 @@ def test_told_to_end_in_mid_batch_with_the_broker_up(
     outbox: Outbox, relay: Start, stream: Callable[[], Stream], signals: list[signal.Signals]
 ) -> None:
     outbox.fill(ROWS, keys=100)
-    process = relay(RELAY_LEASE_ROWS="1000")
+    process = relay(RELAY_LEASE_ROWS="100", RELAY_CHUNK_ROWS="100")
     eventually(lambda: 0 < outbox.count() < ROWS, what="it is under way")
     for each in signals:
         process.send_signal(each)
