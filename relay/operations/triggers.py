@@ -77,12 +77,19 @@ class TrackedTable:
             function=quoted(self._function("trigger")),
             name=_literal(self.name),
             topic=_literal(self.topic) if self.topic else "NULL",
-            columns=", ".join(f"(state).{quoted(column)}" for column in self.published),
+            state=quoted(self._function("state")),
+            present=quoted(self._function("present")),
+            columns=", ".join(
+                f"(state).{quoted(column)} AS {quoted(column)}" for column in self.published
+            ),
             key=", ".join(f"(state).{quoted(column)}::text" for column in self.key),
-            same=self._matches("NEW"),
-            gone=self._matches("OLD"),
+            same=" AND ".join(
+                f"present.{quoted(column)} = (state).{quoted(column)}" for column in self.identity
+            ),
+            # By its name on the stream, which stays.
             moved=" OR ".join(
-                f"OLD.{quoted(column)} IS DISTINCT FROM NEW.{quoted(column)}"
+                f"former.payload -> {_literal(column)} IS DISTINCT FROM"
+                f" latest.payload -> {_literal(column)}"
                 for column in self.identity
             ),
             description=_literal(
@@ -104,15 +111,12 @@ class TrackedTable:
             trigger=TRIGGER,
             row=quoted(self.row_function),
             function=quoted(self._function("trigger")),
+            state=quoted(self._function("state")),
+            present=quoted(self._function("present")),
         )
 
     def _function(self, kind: str) -> str:
         return f"outbox_{kind}_{self.table.replace('.', '_')}"
-
-    def _matches(self, record: str) -> str:
-        return " AND ".join(
-            f"present.{quoted(column)} = {record}.{quoted(column)}" for column in self.identity
-        )
 
 
 def quoted(identifier: str) -> str:

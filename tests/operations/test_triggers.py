@@ -166,6 +166,68 @@ def test_while_streaming_is_off_nothing_is_written(
     assert stored.outbox() == []
 
 
+def test_a_column_that_is_not_published_changes_nothing(
+    writer: psycopg.Connection[Any], cluster: uuid.UUID, stored: Stored
+) -> None:
+    writer.execute(INSERT, (uuid.uuid4(), cluster, "a"))
+    writer.commit()
+    for stage in ("x", "y"):
+        writer.execute("UPDATE hosts SET stage = %s, inventory = '{}'", (stage,))
+        writer.commit()
+    # Also after one that is: then the row as it is now is shown.
+    writer.execute("UPDATE hosts SET status = 'b'")
+    writer.execute("UPDATE hosts SET stage = 'z'")
+    writer.commit()
+    assert [payload["status"] for payload in stored.payloads("Host")] == ["a", "b"]
+
+
+def test_what_was_shown_early_and_changed_back_is_shown_again(
+    writer: psycopg.Connection[Any], cluster: uuid.UUID, stored: Stored
+) -> None:
+    writer.execute(INSERT, (uuid.uuid4(), cluster, "a"))
+    for status in ("b", "c", "b"):
+        writer.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        writer.execute("SET CONSTRAINTS ALL DEFERRED")
+        writer.execute("UPDATE hosts SET status = %s", (status,))
+        writer.execute("UPDATE hosts SET stage = 'x'")
+    writer.commit()
+    assert [payload["status"] for payload in stored.payloads("Host")] == ["a", "b", "c", "b"]
+
+
+def test_a_renamed_column_keeps_its_name_on_the_stream(
+    writer: psycopg.Connection[Any],
+    service_database: Database,
+    cluster: uuid.UUID,
+    stored: Stored,
+) -> None:
+    writer.execute(INSERT, (uuid.uuid4(), cluster, "a"))
+    writer.commit()
+    for column, renamed in (("status", "state"), ("id", "host_id"), ("cluster_id", "owner")):
+        apply(service_database, f"ALTER TABLE hosts RENAME COLUMN {column} TO {renamed}")
+    writer.execute("UPDATE hosts SET state = 'b'")
+    writer.commit()
+    writer.execute("UPDATE hosts SET host_id = gen_random_uuid()")
+    writer.commit()
+    writer.execute("DELETE FROM hosts")
+    writer.commit()
+    shown = [(payload["status"], "deleted" in payload) for payload in stored.payloads("Host")]
+    assert shown == [("a", False), ("b", False), ("b", False), ("b", True), ("b", True)]
+    assert {row["key"] for row in stored.outbox()} == {str(cluster)}
+
+
+def test_a_published_column_is_not_dropped(
+    writer: psycopg.Connection[Any], service_database: Database, stored: Stored
+) -> None:
+    with pytest.raises(psycopg.errors.DependentObjectsStillExist, match="outbox_state_clusters"):
+        apply(service_database, "ALTER TABLE clusters DROP COLUMN status")
+    writer.execute("UPDATE clusters SET status = 'ready'")
+    writer.commit()
+    assert stored.names() == ["ClusterState"]
+    without = TrackedTable("clusters", "ClusterState", key=("id",), columns=("name",))
+    apply(service_database, without.create())
+    apply(service_database, "ALTER TABLE clusters DROP COLUMN status")
+
+
 def test_it_may_be_applied_again_with_other_columns_and_taken_away(
     writer: psycopg.Connection[Any], service_database: Database, stored: Stored
 ) -> None:

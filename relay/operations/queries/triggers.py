@@ -1,8 +1,8 @@
 """SQL of the triggers that take snapshots, to be applied by the owner of a table.
 
-A trigger fires at the commit, once for each change of a row, and only the change that left the row
-as it is now speaks: so a transaction yields one snapshot a row, and its id is drawn under the
-row's lock, in commit order.
+A trigger fires at the commit, once for each change of a row, and only the change that left the
+published columns as they are now speaks: so a transaction yields one snapshot a row, none where no
+published column changed, and its id is drawn under the row's lock, in commit order.
 """
 
 from typing import Final
@@ -26,34 +26,73 @@ SET LOCAL lock_timeout = '2s';
 -- As version 1 of the outbox had it. Beside the next one no call would be clear.
 DROP FUNCTION IF EXISTS {row}({table}, boolean, jsonb);
 
--- Publishes one row. Also for a replay; a column that does not exist is refused here, not later.
+-- The columns that are published, and the key. PostgreSQL keeps track of what this body names: a
+-- column that does not exist is refused here, one that is renamed is followed and keeps its name on
+-- the stream, and one in use is not dropped: apply this again without it first.
+CREATE OR REPLACE FUNCTION {state}(state {table}, OUT payload jsonb, OUT key text)
+    LANGUAGE sql STABLE SET timezone = 'UTC'
+BEGIN ATOMIC
+    SELECT (SELECT to_jsonb(published) FROM (SELECT {columns}) AS published), coalesce({key});
+END;
+
+-- The row that has the primary key of *state* now, and its place.
+CREATE OR REPLACE FUNCTION {present}(state {table}, OUT place tid, OUT state_now {table})
+    RETURNS SETOF record LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    SELECT present.ctid, present FROM {table} AS present WHERE {same};
+END;
+
+-- Publishes one row. Also for a replay.
 CREATE OR REPLACE FUNCTION {row}(
     state {table}, deleted boolean DEFAULT false, replayed boolean DEFAULT false
-) RETURNS uuid LANGUAGE sql SET search_path FROM CURRENT SET timezone = 'UTC' AS $outbox$
+) RETURNS uuid LANGUAGE sql SET search_path FROM CURRENT AS $outbox$
     SELECT {emit}(
         {name},
-        (SELECT to_jsonb(published) FROM (SELECT {columns}) AS published)
-            || CASE WHEN deleted THEN '{{"deleted": true}}'::jsonb ELSE '{{}}' END,
-        key => coalesce({key}),
+        s.payload || CASE WHEN deleted THEN '{{"deleted": true}}'::jsonb ELSE '{{}}' END,
+        key => s.key,
         topic => {topic},
         replayed => replayed
-    );
+    ) FROM {state}(state) AS s;
 $outbox$;
 
 -- As its owner, so that whoever may write the table needs no right on the outbox.
 CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $outbox$
+DECLARE
+    former  record;
+    latest  record;
+    present record;
+    shown   text;
+    -- The primary key of OLD is another row's, or nobody's.
+    is_left boolean := TG_OP = 'DELETE';
 BEGIN
-    -- Only the last version of a row speaks: the others are not there any more.
-    IF TG_OP <> 'DELETE' AND EXISTS (
-        SELECT FROM {table} AS present WHERE {same} AND present.ctid = NEW.ctid
-    ) THEN
-        PERFORM {row}(NEW);
+    IF TG_OP <> 'DELETE' THEN
+        SELECT * INTO latest FROM {state}(NEW);
+        IF TG_OP = 'UPDATE' THEN
+            SELECT * INTO former FROM {state}(OLD);
+            IF former IS NOT DISTINCT FROM latest THEN
+                RETURN NULL;
+            END IF;
+            is_left := {moved};
+        END IF;
+        -- Only what is still there speaks, though columns that nobody reads may have changed since.
+        SELECT * INTO present FROM {present}(NEW);
+        IF FOUND AND (present.place = NEW.ctid
+                      OR (SELECT s FROM {state}(present.state_now) AS s) = latest) THEN
+            -- Once, where a transaction came back to it.
+            shown := md5(concat({name}, latest.key, latest.payload));
+            IF shown IS DISTINCT FROM current_setting('outbox.last_shown', true) THEN
+                PERFORM {row}(present.state_now);
+                PERFORM set_config('outbox.last_shown', shown, true);
+            END IF;
+        END IF;
     END IF;
-    IF (TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND ({moved})) AND NOT EXISTS (
-        SELECT FROM {table} AS present WHERE {gone}
-    ) THEN
-        PERFORM {row}(OLD, deleted => true);
+    IF is_left THEN
+        PERFORM FROM {present}(OLD);
+        IF NOT FOUND THEN
+            PERFORM {row}(OLD, deleted => true);
+            PERFORM set_config('outbox.last_shown', '', true);
+        END IF;
     END IF;
     RETURN NULL;
 END
@@ -73,5 +112,7 @@ DROP TRIGGER IF EXISTS {trigger} ON {table};
 DROP FUNCTION IF EXISTS {function}();
 DROP FUNCTION IF EXISTS {row}({table}, boolean, boolean);
 DROP FUNCTION IF EXISTS {row}({table}, boolean, jsonb);
+DROP FUNCTION IF EXISTS {present}({table});
+DROP FUNCTION IF EXISTS {state}({table});
 COMMIT;
 """
