@@ -217,6 +217,15 @@ CREATE TABLE IF NOT EXISTS outbox_shard (
 
 INSERT INTO outbox_shard (shard) SELECT generate_series(0, 63) ON CONFLICT DO NOTHING;
 
+-- Locked by relays together with the shard of the same number, and by nobody else: a transaction that
+-- locked both and rolled back was a relay that died. Without it, whoever looks at a shard FOR UPDATE
+-- would seem to have died.
+CREATE TABLE IF NOT EXISTS outbox_lease (
+    shard smallint PRIMARY KEY CHECK (shard BETWEEN 0 AND 63)
+);
+
+INSERT INTO outbox_lease (shard) SELECT generate_series(0, 63) ON CONFLICT DO NOTHING;
+
 -- ---------------------------------------------------------------------------------------------
 -- Relays: what each says of itself
 -- ---------------------------------------------------------------------------------------------
@@ -641,7 +650,7 @@ BEGIN
         -- Relays never change what a row says. FOR UPDATE on a shard needs UPDATE.
         ['outbox_relay', 'SELECT, DELETE ON outbox'],
         ['outbox_relay', 'UPDATE (attempts, parked_at, last_error) ON outbox'],
-        ['outbox_relay', 'SELECT, UPDATE ON outbox_shard'],
+        ['outbox_relay', 'SELECT, UPDATE ON outbox_shard, outbox_lease'],
         ['outbox_relay', 'SELECT, UPDATE (streaming, streaming_by, streaming_at) ON outbox_state'],
         ['outbox_relay', 'SELECT, INSERT, UPDATE, DELETE ON outbox_relay'],
         ['outbox_relay', 'SELECT ON SEQUENCE outbox_id_seq'],

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+import psycopg
 from tenacity import Retrying
 
 from relay.daemon.backoff import OUTAGES
@@ -16,6 +17,7 @@ from relay.daemon.postgres.blind_spot import View
 from relay.daemon.postgres.crash_isolation import Deaths, Step, TakeAlone, isolate
 from relay.daemon.postgres.lease import Lease
 from relay.daemon.postgres.store import Store
+from relay.daemon.postgres.unreadable import VALUE_FAULTS
 from relay.daemon.rows import Delivered, Outcome, Rejected
 from relay.daemon.state import BrokerError, Hold
 from relay.daemon.telemetry.instrumentation import LeaseEnd, WorkerInstrumentation
@@ -23,8 +25,6 @@ from relay.daemon.timing import DatabaseClock, Interval, Pace, Waiter
 from relay.errors import BrokerUnavailableError, DatabaseUnavailableError
 
 WATERMARK_SECONDS: Final = 1.0
-# Where a lease was cut short by what is not decided yet, the next one would be as well.
-BUSY_WATERMARK_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,9 @@ class Worker:
             self._prepare()
             round_ = self._lease()
             self._publisher.raise_for_refusal()
+        except VALUE_FAULTS as error:
+            self._let_go(error)
+            round_ = self._park_unreadable(error)
         except OUTAGES as error:
             self._let_go(error)
             raise
@@ -168,6 +171,7 @@ class Worker:
             self._view = self._store.refresh_watermarks(holds.exclusions())
             self._clock.set(self._store.now_ms)
             self._watermarks.restart()
+            self._instrumentation.locked(self._store.locked)
 
     def _lease(self) -> Round:
         begun = time.monotonic()
@@ -178,10 +182,9 @@ class Worker:
             self._instrumentation.claimed(time.monotonic() - begun)
             self._leased_shards = len(lease.claimed)
             more = self._isolate(lease) or self._relay(lease)
-        if lease.progress.cut_short:
-            self._watermarks.shorten(BUSY_WATERMARK_SECONDS)
         broken = self._publisher.broken
         self._instrumentation.lease_ended(LeaseEnd.BROKEN if broken else LeaseEnd.DONE)
+        self._instrumentation.locked(self._store.locked)
         return Round(lease.progress.rows, more)
 
     def _isolate(self, lease: Lease) -> bool:
@@ -219,6 +222,14 @@ class Worker:
             self._settle(lease, delivery.finish())
         self._instrumentation.published(time.monotonic() - begun)
         return lease.progress.full
+
+    def _park_unreadable(self, error: Exception) -> Round:
+        """Park the rows that broke the lease. If there are none, it is an outage as any other."""
+        parked = self._store.park_unreadable()
+        if not parked:
+            raise psycopg.DatabaseError(type(error).__name__) from error
+        self._instrumentation.unreadable(parked)
+        return Round(rows=len(parked), more=True)
 
     def _settle(self, lease: Lease, outcomes: Sequence[Outcome]) -> None:
         lease.settle(outcomes)

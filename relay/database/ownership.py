@@ -35,6 +35,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "started_at": _TIME, "seen_at": _TIME, "alive_until": _TIME, "streaming": _BOOLEAN,
         "topic": _TEXT, "published": _BIGINT, "holds": _JSONB, "broker_errors": _JSONB,
     },
+    "outbox_lease": {"shard": _SMALLINT},
     "outbox_event": {
         "id": _BIGINT, "event_id": _UUID, "name": _TEXT, "category": _TEXT, "severity": _TEXT,
         "message": _TEXT, "event_time": _TIME, "cluster_id": _UUID, "host_id": _UUID,
@@ -68,6 +69,7 @@ PARTS: Final[Mapping[str, str]] = {
     "outbox_parked": "outbox",
     "outbox_shard_pkey": "outbox_shard",
     "outbox_relay_pkey": "outbox_relay",
+    "outbox_lease_pkey": "outbox_lease",
     "outbox_event_pkey": "outbox_event",
     "outbox_event_id_seq": "outbox_event",
     "outbox_event_event_id_key": "outbox_event",

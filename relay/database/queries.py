@@ -37,6 +37,7 @@ SELECT DISTINCT l.pid,
    AND l.relation IN (
            to_regclass('outbox'),
            to_regclass('outbox_shard'),
+           to_regclass('outbox_lease'),
            to_regclass('outbox_state'),
            to_regclass('outbox_event')
        )

@@ -18,11 +18,18 @@ Mutant = Callable[[], Sequence[AbstractContextManager[Any]]]
 
 
 def rows_are_locked_instead_of_shards() -> Sequence[AbstractContextManager[Any]]:
-    claim = queries.CLAIM.replace("FOR UPDATE OF s SKIP LOCKED", "")
+    claim = queries.CLAIM.replace("FOR UPDATE OF s, l SKIP LOCKED", "")
     read = queries.READ.replace(
         "LIMIT %(rows_per_shard)s", "LIMIT %(rows_per_shard)s FOR UPDATE OF o SKIP LOCKED"
     )
-    return [patch.object(queries, "CLAIM", claim), patch.object(queries, "READ", read)]
+    large = queries.OPEN.replace(
+        "ORDER BY o.shard, o.id", "ORDER BY o.shard, o.id FOR UPDATE OF o SKIP LOCKED"
+    )
+    return [
+        patch.object(queries, "CLAIM", claim),
+        patch.object(queries, "READ", read),
+        patch.object(queries, "OPEN", large),
+    ]
 
 
 def lock_and_read_share_one_snapshot() -> Sequence[AbstractContextManager[Any]]:

@@ -1,4 +1,10 @@
-"""Chunks: the rows of a lease, read in bounded parts."""
+"""Chunks: the rows of a lease, read in bounded parts.
+
+A small lease is one statement over all its shards, and has one snapshot. A large one has a cursor
+for each shard, and so a snapshot for each, younger than the shard's lock. Within a shard nothing is
+read behind a row that was not to be seen yet, so the rows of a key are read in the order in which
+they were committed, however long other writers stay open.
+"""
 
 from bisect import bisect_left
 from collections import Counter
@@ -45,28 +51,26 @@ class ReadLimits:
 
 @dataclass(slots=True)
 class Progress:
-    """Progress of a lease: what it has read, and whether more is certainly there."""
+    """Progress of a lease: what it has read, and whether more may be there."""
 
     rows: int = 0
     bytes: int = 0
     full: bool = False
-    # A shard is exhausted up to the watermark; newer rows may exist.
-    cut_short: bool = False
     # The last row read of each shard.
     read_upto: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A chunk that the database is reading."""
+    """Rows that the database is reading: by one cursor for all shards, or by one for each."""
 
-    cursor: psycopg.Cursor[Row]
+    cursors: Sequence[psycopg.Cursor[Row]]
     shards: Sequence[int]
     rows_per_shard: int
 
 
 class ChunkReader:
-    """Reads the rows of claimed shards, oldest first. All is decided up to *decided_upto*."""
+    """Reads the rows of claimed shards, oldest first; if *large* by cursors, until it is full."""
 
     def __init__(
         self,
@@ -74,62 +78,89 @@ class ChunkReader:
         claimed: Sequence[Claimed],
         row_filter: RowFilter,
         limits: ReadLimits,
-        decided_upto: int,
+        *,
+        large: bool,
     ) -> None:
         self._connection = connection
-        self._statement = row_filter.applied_to(queries.READ, blocked=limits.block_keys)
-        self._parameters = row_filter.parameters
+        self._row_filter = row_filter
         self.limits = limits
+        self._large = large
         self._ends = Deadline(limits.seconds)
+        # Where the database has read to, of shards that may have more.
         self._after = {c.shard: c.after for c in claimed}
         self._upto = NO_LIMIT
-        self._decided_upto = decided_upto
+        # Read, and too much for the last chunk.
+        self._ready: Sequence[Row] = ()
         self.progress = Progress()
 
     def narrow(self, shard: int, upto: int) -> None:
-        """Read nothing but the rows of *shard* up to the id *upto*."""
+        """Read nothing but all rows of *shard* up to the id *upto*."""
         self._after = {shard: self._after[shard]}
         self._upto = upto
+        self._large = True
 
     def chunks(self) -> Iterator[Sequence[Row]]:
         """Yield chunks, each in id order; the database reads one while the last is published.
 
         Ends when no claimed shard has a row left, or when the lease is full.
         """
+        if self._large:
+            self._open()
         request = self._ask()
-        while request is not None:
-            # Not by PostgreSQL: see queries.READ.
-            rows = self._whole(self._fitting(sorted(request.cursor.fetchall(), key=_ID)))
-            self._note(request, rows)
-            request = self._ask()
-            if rows:
-                yield rows
+        while request is not None or self._ready:
+            if request is not None:
+                self._ready = self._answered(request)
+            rows, self._ready = self._split(self._ready)
+            whole = self._whole(rows)
+            self._note(rows)
+            if self._ready and self._is_full():
+                self._ready = ()
+            request = None if self._ready else self._ask()
+            if whole:
+                yield whole
 
     # -- asking -------------------------------------------------------------------------------
 
+    def _open(self) -> None:
+        statement = self._row_filter.applied_to(queries.OPEN, blocked=self.limits.block_keys)
+        for shard, after in self._after.items():
+            self._connection.execute(statement.replace("{cursor}", _cursor_of(shard)), {
+                **self._row_filter.parameters,
+                "shard": shard,
+                "after": after,
+                "upto": self._upto,
+                "inline_bytes": _INLINE_BYTES,
+            })  # fmt: skip
+
     def _ask(self) -> _Request | None:
-        if not self._after:
-            return None
-        if self._is_full():
-            self.progress.full = True
+        if not self._after or self._is_full():
             return None
         shards = self._behind()
         rows_per_shard = max(1, self._wanted() // len(shards))
+        if self._large:
+            cursors = [self._fetch(shard, rows_per_shard) for shard in shards]
+        else:
+            cursors = [self._read(shards, rows_per_shard)]
+        return _Request(cursors, shards, rows_per_shard)
+
+    def _fetch(self, shard: int, rows: int) -> psycopg.Cursor[Row]:
+        statement = queries.FETCH.format(rows=rows, cursor=_cursor_of(shard))
         cursor = self._connection.cursor(row_factory=_row_factory)
-        cursor.execute(self._statement, {
-            **self._parameters,
+        return cursor.execute(statement.encode(), binary=True)
+
+    def _read(self, shards: Sequence[int], rows_per_shard: int) -> psycopg.Cursor[Row]:
+        statement = self._row_filter.applied_to(queries.READ, blocked=self.limits.block_keys)
+        cursor = self._connection.cursor(row_factory=_row_factory)
+        return cursor.execute(statement, {
+            **self._row_filter.parameters,
             "shards": shards,
             "after": [self._after[shard] for shard in shards],
             "upto": self._upto,
             "rows_per_shard": rows_per_shard,
             "inline_bytes": _INLINE_BYTES,
         }, binary=True)  # fmt: skip
-        # From now on starts behind rows that were read, where others may still be committed: only
-        # as far as all is decided can none of their keys follow before them.
-        self._upto = min(self._upto, self._decided_upto)
-        return _Request(cursor, shards, rows_per_shard)
 
-    def _behind(self) -> Sequence[int]:
+    def _behind(self) -> list[int]:
         """Return the shards to read from: all at first, and then the half that is behind.
 
         With an equal part of each, shards of few keys would run ahead through the ids: new rows
@@ -152,14 +183,32 @@ class ChunkReader:
         limits, read = self.limits, self.progress
         # Less than one row a shard is left: with another chunk it would be more than a lease.
         rows_full = read.rows > 0 and read.rows + len(self._after) > limits.rows
-        return rows_full or read.bytes >= limits.bytes or self._ends.passed()
+        full = rows_full or read.bytes >= limits.bytes or self._ends.passed()
+        read.full = read.full or full
+        return full
 
     # -- taking in ----------------------------------------------------------------------------
 
-    def _fitting(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Return the first of *rows*, up to the one that fills a chunk."""
+    def _answered(self, request: _Request) -> Sequence[Row]:
+        """Return the rows of *request* in id order, and strike shards that have no more."""
+        # Not sorted by PostgreSQL: see queries.READ.
+        rows = sorted((row for cursor in request.cursors for row in cursor.fetchall()), key=_ID)
+        self._after.update(map(_POSITION, rows))
+        found = Counter(map(_SHARD, rows))
+        exhausted = [s for s in request.shards if found[s] < request.rows_per_shard]
+        if not self._large:
+            # There is no second snapshot: what is left is for the next lease.
+            self.progress.full = len(exhausted) < len(request.shards)
+            exhausted = list(request.shards)
+        for shard in exhausted:
+            del self._after[shard]
+        return rows
+
+    def _split(self, rows: Sequence[Row]) -> tuple[Sequence[Row], Sequence[Row]]:
+        """Return the first of *rows*, up to the one that fills a chunk, and the others."""
         upto = list(accumulate(map(_SIZE, rows)))
-        return rows[: bisect_left(upto, self.limits.chunk_bytes) + 1]
+        count = bisect_left(upto, self.limits.chunk_bytes) + 1
+        return rows[:count], rows[count:]
 
     def _whole(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Return *rows* with the values that were too large to come along."""
@@ -174,22 +223,16 @@ class ChunkReader:
             if row.size <= _INLINE_BYTES or row.id in values
         ]
 
-    def _note(self, request: _Request, rows: Sequence[Row]) -> None:
+    def _note(self, rows: Sequence[Row]) -> None:
         # In id order: the last row of each shard stays.
-        latest = dict(map(_POSITION, rows))
-        size = sum(map(_SIZE, rows))
         read = self.progress
-        self._after.update(latest)
-        read.read_upto.update(latest)
+        read.read_upto.update(map(_POSITION, rows))
         read.rows += len(rows)
-        read.bytes += size
-        if size < self.limits.chunk_bytes:
-            read.full = read.full or read.rows > len(rows)
-            by_shard = Counter(map(_SHARD, rows))
-            for shard in request.shards:
-                if by_shard[shard] < request.rows_per_shard:
-                    del self._after[shard]
-                    read.cut_short = read.full
+        read.bytes += sum(map(_SIZE, rows))
+
+
+def _cursor_of(shard: int) -> str:
+    return f"outbox_rows_{shard}"
 
 
 def _row_factory(_: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], Row]:

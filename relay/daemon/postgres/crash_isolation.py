@@ -1,10 +1,10 @@
 """Crash isolation: finds a row that makes every relay crash.
 
 A crash leaves no attempt behind, and every relay would crash on such a row in turn. But a lease
-that ended without a commit leaves its mark on the shards it held. Such a shard is isolated: as many
-of its oldest rows as one lease can hold are taken in small steps, each a lease of its own. When a
-relay dies of a step, the rows of that step are blamed, and from then on taken alone. A row that is
-blamed alone several times is parked.
+that ended without a commit leaves its mark on the shards it held. These are isolated: as many of
+their oldest rows as one lease can hold are taken in steps, each a lease of its own. When a
+relay dies of a step, the rows of that step are blamed, and from then on taken in smaller ones. A
+row that is blamed alone is parked.
 
 A relay that only lost its connection leaves the same mark. It takes it back as soon as it is
 connected again: see LostLeases.
@@ -20,9 +20,10 @@ from relay.daemon.postgres import queries
 from relay.daemon.postgres.claims import Claimed
 from relay.daemon.postgres.lease import Lease
 
-STEP_ROWS: Final = 100
-# Once in company, and then twice alone.
-DEATHS: Final = 3
+# Of rows that were never blamed, once, and more often. Large ones first, since most deaths have no
+# row for a cause; few sizes, since each costs a death, and the pause before the process is back.
+STEPS_ROWS: Final = (1_000, 32, 1)
+DEATHS: Final = len(STEPS_ROWS)
 KILLED: Final = (
     "relay processes died each time they published this row: look for their exit codes and logs, "
     "then requeue or discard it"
@@ -69,27 +70,39 @@ def isolate(lease: Lease) -> Isolation:
 
 def next_step(head: Sequence[tuple[int, int]]) -> list[int]:
     """Return the ids of the next step, given id and attempts of a shard's oldest rows."""
-    if head and head[0][1] > 0:
-        return [head[0][0]]
-    return [id_ for id_, _ in takewhile(lambda row: row[1] == 0, head)]
+    if not head:
+        return []
+    deaths = head[0][1]
+    alike = [id_ for id_, _ in takewhile(lambda row: row[1] == deaths, head)]
+    return alike[: STEPS_ROWS[min(deaths, DEATHS - 1)]]
 
 
 def _note_deaths(lease: Lease, died: Sequence[Claimed]) -> None:
     """Blame the last step of shards on which a relay died, or isolate them."""
     new = [claimed.shard for claimed in died if claimed.isolated_until is None]
     if new:
-        lease.execute(queries.START_ISOLATION, {"shards": new, "rows": lease.rows_max})
+        lease.execute(queries.START_ISOLATION, {
+            "shards": new,
+            "holders": [claimed.holder for claimed in died],
+            "rows": lease.rows_max,
+        })  # fmt: skip
     shards_of = Counter(claimed.holder for claimed in died)
     for claimed in died:
         # A step is taken with its shard alone: a lease of several was lost before it published.
         if claimed.isolated_until is not None and shards_of[claimed.holder] == 1:
-            blamed = next_step(lease.head(claimed, STEP_ROWS))
+            blamed = next_step(_head(lease, claimed))
             lease.execute(queries.BLAME, {"ids": blamed, "holder": str(claimed.holder)})
+
+
+def _head(lease: Lease, claimed: Claimed) -> list[tuple[int, int]]:
+    found = lease.head(claimed, STEPS_ROWS[0])
+    return [(id_, attempts) for id_, attempts, _ in found]
 
 
 def _narrow(lease: Lease, claimed: Claimed) -> Step:
     """Let *lease* read nothing but the next step of its shard, or end the isolation."""
-    head = lease.head(claimed, STEP_ROWS)
+    found = lease.head(claimed, STEPS_ROWS[0])
+    head = [(id_, attempts) for id_, attempts, _ in found]
     ids = next_step(head)
     if not ids:
         lease.execute(queries.END_ISOLATION, {"shard": claimed.shard})
@@ -97,7 +110,7 @@ def _narrow(lease: Lease, claimed: Claimed) -> Step:
         return Step(parked=None)
     first, deaths = head[0]
     if deaths >= DEATHS:
-        lease.park([first], [KILLED])
+        lease.park(first, found[0][2], KILLED)
         lease.narrow(claimed.shard, upto=0)
         return Step(parked=first)
     lease.narrow(claimed.shard, upto=ids[-1])

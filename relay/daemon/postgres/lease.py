@@ -2,7 +2,7 @@
 
 import select
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
 import psycopg
 
@@ -10,6 +10,7 @@ from relay.daemon.postgres import queries
 from relay.daemon.postgres.chunks import ChunkReader, Progress
 from relay.daemon.postgres.claims import Claimed
 from relay.daemon.postgres.row_filter import RowFilter
+from relay.daemon.postgres.unsettled import Batch, LockedRow, array, park
 from relay.daemon.rows import Delivered, Outcome, Rejected, Row, Undelivered, column
 from relay.daemon.timing import Deadline
 from relay.database.connection import BoundedConnection
@@ -35,8 +36,12 @@ class Lease:
         self._reader = reader
         self.claimed = claimed
         self.deadline = deadline
-        # Rows that are out of the way: deleted or parked.
-        self.settled_rows = 0
+        # Rows to be out of the way at the end, and the counts of those that were deleted.
+        self.batch = Batch()
+        self._deletions: list[tuple[int, psycopg.Cursor[Any]]] = []
+        # Of these, the ones that somebody else has locked.
+        self.left = Batch()
+        self.locked: Sequence[LockedRow] = ()
 
     @property
     def progress(self) -> Progress:
@@ -48,31 +53,44 @@ class Lease:
         """Rows that a lease has at most."""
         return self._reader.limits.rows
 
+    @property
+    def settled_rows(self) -> int:
+        """Rows that are out of the way: deleted or parked."""
+        return len(self.batch) - len(self.locked)
+
     def chunks(self) -> Iterator[Sequence[Row]]:
         """Yield chunks of rows, each in id order, until the lease is full or has no row left."""
         return self._reader.chunks()
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Delete the delivered rows, park the rejected ones, leave the others."""
-        delivered: list[int] = []
+        delivered: list[Row] = []
         rejected: list[Rejected] = []
         for outcome in outcomes:
             match outcome:
                 case Delivered():
-                    delivered.extend(map(_ID, outcome.rows))
+                    delivered.extend(outcome.rows)
                 case Rejected():
                     rejected.append(outcome)
                 case Undelivered():
                     pass
                 case _:
                     assert_never(outcome)
-        self.settled_rows += len(delivered) + len(rejected)
         if delivered:
-            # As text: psycopg builds an array from Python's list one element at a time.
-            ids = "{" + ",".join(map(str, delivered)) + "}"
-            self.execute(queries.DELETE, {"ids": ids})
-        if rejected:
-            self.park([r.row.id for r in rejected], [r.error for r in rejected])
+            self.batch.deliver(delivered)
+            ids = array(map(_ID, delivered))
+            deletion = self._connection.execute(queries.DELETE, {"ids": ids})
+            self._deletions.append((len(delivered), deletion))
+        self.batch.reject(rejected)
+
+    def finish(self) -> None:
+        """Settle what is left: rejected rows, and rows that others have, or had, locked."""
+        deleted = all(cursor.fetchone() == (count,) for count, cursor in self._deletions)
+        self.left.rejected = dict(self.batch.rejected)
+        if not deleted:
+            self.left.delivered = dict(self.batch.delivered)
+        if self.left:
+            self.locked = self.left.settle(self._connection)
 
     def alive(self) -> bool:
         """Return whether the connection, and with it the lease, is still there.
@@ -90,8 +108,8 @@ class Lease:
 
     # -- crash isolation ----------------------------------------------------------------------
 
-    def head(self, claimed: Claimed, rows: int) -> list[tuple[int, int]]:
-        """Return id and attempts of the oldest rows of a shard in crash isolation."""
+    def head(self, claimed: Claimed, rows: int) -> list[tuple[int, int, str]]:
+        """Return id, attempts and event id of the oldest rows of a shard in crash isolation."""
         found = self._connection.execute(self._row_filter.applied_to(queries.HEAD), {
             **self._row_filter.parameters,
             "shard": claimed.shard,
@@ -105,9 +123,9 @@ class Lease:
         """Read nothing but the rows of *shard* up to the id *upto*."""
         self._reader.narrow(shard, upto)
 
-    def park(self, ids: Sequence[int], errors: Sequence[str]) -> None:
-        """Park rows, each with its error."""
-        self.execute(queries.PARK, {"ids": ids, "errors": errors})
+    def park(self, id_: int, event_id: str, error: str) -> None:
+        """Park a row."""
+        park(self._connection, {id_: (event_id, error)})
 
     def execute(self, statement: str, parameters: Mapping[str, object]) -> None:
         """Run a statement under this lease."""

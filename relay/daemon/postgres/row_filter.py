@@ -1,9 +1,11 @@
 """Row filter: leaves rows of topics and partitions on hold out of a query."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.postgres import queries
+from relay.daemon.postgres.unsettled import array
 from relay.settings.preset import Partitioner
 
 
@@ -16,10 +18,16 @@ class Destination:
 
 
 class RowFilter:
-    """Fills in the exclusion fragments of a statement, and their parameters."""
+    """Leaves out what is on hold, and *unsettled* rows, which this relay is done with.
 
-    def __init__(self, destination: Destination, exclusions: Exclusions) -> None:
+    Fills in the exclusion fragments of a statement, and their parameters.
+    """
+
+    def __init__(
+        self, destination: Destination, exclusions: Exclusions, unsettled: Sequence[int] = ()
+    ) -> None:
         self._exclusions = exclusions
+        self._unsettled = unsettled
         partitions = exclusions.partitions
         self.parameters = {
             "topic": destination.topic,
@@ -28,6 +36,7 @@ class RowFilter:
             "held_partition_topics": [tp.topic for tp in partitions],
             "held_partitions": [tp.partition for tp in partitions],
             "held_partition_counts": [tp.partitions for tp in partitions],
+            "unsettled": array(unsettled),
         }
 
     def applied_to(self, statement: str, *, blocked: bool = False) -> str:
@@ -36,5 +45,6 @@ class RowFilter:
             statement,
             topics=bool(self._exclusions.topics),
             partitions=bool(self._exclusions.partitions),
+            unsettled=bool(self._unsettled),
             blocked=blocked,
         )

@@ -1,6 +1,6 @@
 """Store: the outbox as a worker uses it, one lease at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,6 +15,8 @@ from relay.daemon.postgres.low_watermark import LowWatermarks
 from relay.daemon.postgres.row_filter import Destination, RowFilter
 from relay.daemon.postgres.session import Session
 from relay.daemon.postgres.survey import Survey
+from relay.daemon.postgres.unreadable import VALUE_FAULTS, park_unreadable
+from relay.daemon.postgres.unsettled import Batch, LockedRow
 from relay.daemon.timing import Deadline
 
 
@@ -39,6 +41,12 @@ class Store:
         self._limits = limits
         self._claims = Claims(limits.shards)
         self._lost = LostLeases()
+        self._unsettled = Batch()
+        self.locked: Sequence[LockedRow] = ()
+        # The last lease was full: the next one will be worth its cursors.
+        self._large = False
+        # Where a lease met rows that cannot be read: its shards, and how far it was with each.
+        self._unreadable: Mapping[int, int] = {}
         self._survey = Survey(session, destination)
 
     @property
@@ -66,6 +74,7 @@ class Store:
         # The new connection may lead to another server, where ids were drawn less far.
         self.watermarks.reset()
         self._lost.survive(self._session)
+        self.settle_unsettled()
 
     def close(self) -> None:
         """Close the connection; a lease that is open ends without a commit."""
@@ -73,6 +82,7 @@ class Store:
 
     def refresh_watermarks(self, exclusions: Exclusions) -> View:
         """Raise the watermarks as far as is proven; return what is left out then."""
+        self.settle_unsettled()
         self._survey.refresh_watermarks(exclusions)
         return self._survey.view(exclusions)
 
@@ -84,7 +94,7 @@ class Store:
         the last result is published. Commits at the end of the block, unless it is left by an
         exception.
         """
-        row_filter = RowFilter(self._destination, exclusions)
+        row_filter = RowFilter(self._destination, exclusions, self._unsettled.ids)
         with self._session.connection.pipeline():
             connection = self._session.begin()
             claimed = self._claims.claim(
@@ -94,15 +104,52 @@ class Store:
             lease = None
             if claimed:
                 reader = ChunkReader(
-                    connection, claimed, row_filter, self._limits.read, self.watermarks.decided_upto
+                    connection, claimed, row_filter, self._limits.read, large=self._large
                 )
                 deadline = Deadline(self._limits.budget_seconds)
                 lease = Lease(connection, claimed, row_filter, reader, deadline)
-            with self._lost.noting(claimed):
+            with self._lost.noting(claimed), self._remembering(lease):
                 yield lease
+                if lease is not None:
+                    lease.finish()
                 connection.execute(queries.COMMIT)
+        self._large = lease is not None and lease.progress.full
         if lease is not None:
             self._pass(lease)
+
+    @contextmanager
+    def _remembering(self, lease: Lease | None) -> Iterator[None]:
+        """Remember what stays unsettled: rows that are locked, or all if the lease is lost."""
+        try:
+            yield
+        except Exception as error:
+            if lease is not None:
+                self._unsettled.update(lease.batch)
+                if isinstance(error, VALUE_FAULTS):
+                    read_upto = lease.progress.read_upto
+                    self._unreadable = {c.shard: c.after for c in lease.claimed} | read_upto
+            raise
+        if lease is not None and lease.locked:
+            self._unsettled.update(lease.left)
+            self.locked = [*self.locked, *lease.locked]
+
+    def settle_unsettled(self) -> None:
+        """Settle what earlier leases had to leave; afterwards *locked* tells what is still left."""
+        if not self._unsettled:
+            return
+        with self._session.transaction() as connection:
+            self.locked = self._unsettled.settle(connection)
+
+    def park_unreadable(self) -> Sequence[int]:
+        """Park the rows because of which the last lease failed; return their ids."""
+        read_upto, self._unreadable = self._unreadable, {}
+        # As much as a lease asks for before it has taken in what it asked for before.
+        rows = 2 * self._limits.read.chunk_rows
+        parked: list[int] = []
+        for shard, after in read_upto.items():
+            with self._session.transaction() as connection:
+                parked += park_unreadable(connection, shard, after, rows)
+        return parked
 
     def _pass(self, lease: Lease) -> None:
         """Move the watermarks behind a lease of which every row is out of the way."""

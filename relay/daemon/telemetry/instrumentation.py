@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from relay.daemon.rows import Delivered, Outcome, Reason, Rejected, Row, Undelivered, column
 from relay.daemon.telemetry.metrics import Metrics
@@ -12,6 +12,22 @@ from relay.daemon.telemetry.metrics import Metrics
 log = logging.getLogger(__name__)
 
 _TOPIC = column("topic")
+
+
+class Locked(Protocol):
+    """A row that is done, and the process that has it locked, if that is known."""
+
+    @property
+    def id(self) -> int:
+        """The id of the row."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the locker."""
+
+    @property
+    def application(self) -> str | None:
+        """The name that the locker gave itself."""
 
 
 class LeaseEnd(StrEnum):
@@ -32,6 +48,8 @@ class WorkerInstrumentation:
         self._topic_label = metrics.topic_label
         self._topic = topic
         self._in_flight = metrics.deliveries.in_flight.labels(worker)
+        self._rows_locked = metrics.deliveries.rows_locked.labels(worker)
+        self._locked_ids: set[int] = set()
         self._heartbeat = metrics.leases.heartbeat.labels(worker)
 
     def beat(self) -> None:
@@ -78,6 +96,26 @@ class WorkerInstrumentation:
         """Count and log a row parked because relays died each time they published it."""
         self._deliveries.parked.labels("", Reason.KILLED_RELAY).inc()
         log.error("row %d was parked: relays died each time they published it", row)
+
+    def unreadable(self, ids: Sequence[int]) -> None:
+        """Count and log rows parked because a value of theirs cannot be read."""
+        self._deliveries.parked.labels("", Reason.UNREADABLE).inc(len(ids))
+        for id_ in ids:
+            log.error("row %d was parked: a value of it cannot be read", id_)
+
+    def locked(self, rows: Sequence[Locked]) -> None:
+        """Show rows that are done and stay for a lock, and warn of each once."""
+        ids = {row.id for row in rows}
+        for row in rows:
+            if row.id not in self._locked_ids:
+                log.warning(
+                    "row %d is done and cannot leave the table: %s has it locked; it leaves when "
+                    "that transaction ends, and other rows go on",
+                    row.id, f"process {row.pid} ({row.application})" if row.pid else "somebody",
+                    extra={"row": row.id, "pid": row.pid, "application": row.application},
+                )  # fmt: skip
+        self._locked_ids = ids
+        self._rows_locked.set(len(ids))
 
     def settled(self, outcomes: Sequence[Outcome], now_ms: int) -> None:
         """Count how rows ended, and log what was parked: id and reason, never the payload."""

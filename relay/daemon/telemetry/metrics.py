@@ -72,6 +72,12 @@ class DeliveryMetrics:
             ["worker"],
             registry=registry,
         )
+        self.rows_locked = _gauge(
+            "rows_locked",
+            "Rows that are done, and stay until somebody's transaction ends that has them locked.",
+            ["worker"],
+            registry=registry,
+        )
         self.last_publish = _gauge(
             "last_publish_timestamp_seconds",
             "Unix time of the last acknowledgement by Kafka.",

@@ -15,6 +15,9 @@ SELECT what
            ('SELECT, UPDATE on outbox_shard',
             has_table_privilege('outbox_shard', 'SELECT')
             AND has_table_privilege('outbox_shard', 'UPDATE')),
+           ('SELECT, UPDATE on outbox_lease',
+            has_table_privilege('outbox_lease', 'SELECT')
+            AND has_table_privilege('outbox_lease', 'UPDATE')),
            ('UPDATE (streaming) on outbox_state',
             has_column_privilege('outbox_state', 'streaming', 'UPDATE')),
            ('SELECT, INSERT, UPDATE, DELETE on outbox_relay',

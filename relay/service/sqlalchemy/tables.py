@@ -1,7 +1,7 @@
 """The tables of schema.sql for SQLAlchemy, for services whose Alembic owns the DDL.
 
 Alembic creates these; `relay migrate` adds what SQLAlchemy does not describe: functions, grants,
-the storage parameters, and the rows of `outbox_shard` and `outbox_state`.
+the storage parameters, and the rows of `outbox_shard`, `outbox_lease` and `outbox_state`.
 """
 
 from sqlalchemy import (
@@ -120,6 +120,18 @@ outbox_shard = Table(
     ),
     Column("paused_at", DateTime(timezone=True)),
     Column("isolated_until", BigInteger),
+)
+
+outbox_lease = Table(
+    "outbox_lease",
+    metadata,
+    Column(
+        "shard",
+        SmallInteger,
+        CheckConstraint("shard BETWEEN 0 AND 63"),
+        primary_key=True,
+        autoincrement=False,
+    ),
 )
 
 outbox_audit = Table(

@@ -61,32 +61,61 @@ def test_old_rows_are_read_before_new_ones_although_some_shards_have_more(
         "FROM generate_series(1, 2000) AS g"
     )
     store = make_store(chunk_rows=20, lease_rows=1_000)
-    store.refresh_watermarks(NOTHING_HELD)
-    with store.lease(NOTHING_HELD) as lease:
-        assert lease is not None
-        read = [row.id for rows in lease.chunks() for row in rows]
+    read: list[int] = []
+    for _ in range(2):
+        with store.lease(NOTHING_HELD) as lease:
+            assert lease is not None
+            # The first one is small, and settles nothing.
+            read = [row.id for rows in lease.chunks() for row in rows]
     assert len(read) == 1_000
     # One chunk of the rare ones is 200 ids ahead; in equal parts all 200 of them would be read.
     assert max(read) <= 1_000 + 200
 
 
-def test_a_lease_goes_as_far_as_all_is_decided_and_says_so(
-    outbox: Outbox, make_store: MakeStore
+def test_a_lease_is_full_whatever_writers_leave_open(
+    outbox: Outbox, database_connection: Outbox, make_store: MakeStore
 ) -> None:
-    outbox.fill(100, keys=1)
-    store = make_store(chunk_rows=20, lease_rows=150)
-    store.refresh_watermarks(NOTHING_HELD)
-    outbox.fill(200, keys=1)
+    writer = database_connection.connection
+    writer.execute("BEGIN")
+    database_connection.emit("open")
+    outbox.fill(1_500, keys=100)
+    store = make_store(chunk_rows=40, lease_rows=400, lease_shards=SHARDS)
     read = []
-    for _ in range(2):
+    for _ in range(3):
+        store.refresh_watermarks(NOTHING_HELD)
         with store.lease(NOTHING_HELD) as lease:
             assert lease is not None
             rows = [row for chunk in lease.chunks() for row in chunk]
             lease.settle([Delivered(rows)])
-        read.append((len(rows), lease.progress.full, lease.progress.cut_short))
-        store.refresh_watermarks(NOTHING_HELD)
-        store.refresh_watermarks(NOTHING_HELD)
-    assert read == [(100, True, True), (150, True, False)]
+        read.append((len(rows), lease.progress.full))
+    # The first one is small, since nothing tells that it could be full.
+    small, *large = read
+    assert small[0] <= SHARDS
+    assert all(full and 400 - SHARDS < rows <= 400 for rows, full in large)
+    writer.execute("ROLLBACK")
+
+
+def test_a_large_lease_sees_nothing_of_what_comes_after_its_claim(
+    outbox: Outbox, database_connection: Outbox, make_store: MakeStore
+) -> None:
+    # The writer's first row is older than all, and not to be seen; neither may be its second one.
+    writer = database_connection.connection
+    writer.execute("BEGIN")
+    database_connection.emit("first", key="k")
+    for number in range(50):
+        outbox.emit(f"{number}", key="k")
+    store = make_store(chunk_rows=8, lease_rows=1_000)
+    with store.lease(NOTHING_HELD) as lease:
+        assert lease is not None
+        assert sum(map(len, lease.chunks())) < 50
+    with store.lease(NOTHING_HELD) as lease:
+        assert lease is not None
+        chunks = lease.chunks()
+        read = [row.name for row in next(chunks)]
+        database_connection.emit("second", key="k")
+        writer.execute("COMMIT")
+        read += [row.name for rows in chunks for row in rows]
+    assert read == [str(number) for number in range(50)]
 
 
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])

@@ -71,12 +71,11 @@ def test_statement_timeout(
     impatient: Mapping[str, str],
     recovery: Recovery,
 ) -> None:
-    # A row that somebody has locked cannot be deleted. The relay gives up before the server does,
-    # and what it leaves behind there must end too.
+    # The relay gives up before the server does, and what it leaves behind there must end too.
     outbox.fill(ROWS, keys=64)
     other = database_connection.connection
     other.execute("BEGIN")
-    other.execute("SELECT FROM outbox ORDER BY id LIMIT 1 FOR UPDATE")
+    other.execute("LOCK TABLE outbox_lease IN ACCESS EXCLUSIVE MODE")
     process = relay(**impatient)
     assert most_backends_over(outbox, 5, process) <= 6
     eventually(lambda: backends(outbox, "query_start < now() - interval '8 s'") == 0)
@@ -85,6 +84,73 @@ def test_statement_timeout(
     with recovery(AFTER_AN_OUTAGE_SECONDS):
         outbox.await_empty("true")
     assert metric(process, "parked_total") == 0
+
+
+LOCKS = [
+    "DELETE FROM outbox WHERE id = 15",
+    "UPDATE outbox SET attempts = 1 WHERE id = 15",
+    "SELECT FROM outbox WHERE id = 15 FOR KEY SHARE",
+]
+
+
+@pytest.mark.parametrize("statement", LOCKS)
+def test_a_row_that_somebody_has_locked_holds_up_no_other(
+    outbox: Outbox,
+    database_connection: Outbox,
+    relay: Start,
+    stream: Callable[[], Stream],
+    statement: str,
+) -> None:
+    outbox.fill(ROWS, keys=64)
+    other = database_connection.connection
+    other.execute("SET application_name = 'a curious person'")
+    other.execute("BEGIN")
+    other.execute(statement.encode())
+    process = relay()
+    outbox.await_empty("id <> 15", timeout=10)
+    entry = process.wait_for_log("has it locked")
+    assert (entry["pid"], entry["application"]) == (
+        other.info.backend_pid,
+        "a curious person",
+    )
+    assert metric(process, "rows_locked") == 1
+    outbox.emit("later", key=None)
+    outbox.await_empty("id <> 15", timeout=10)
+    other.execute("ROLLBACK")
+    outbox.await_empty("true", timeout=10)
+    found = stream()
+    assert (found.rows, found.duplicates, found.inversions) == (ROWS + 1, 0, 0)
+    assert metric(process, "leases_total", outcome="lost") == 0
+
+
+def test_more_locked_rows_than_a_lease_has(
+    outbox: Outbox, database_connection: Outbox, relay: Start, stream: Callable[[], Stream]
+) -> None:
+    outbox.fill(ROWS, keys=64)
+    other = database_connection.connection
+    other.execute("BEGIN")
+    other.execute("DELETE FROM outbox")
+    relay(RELAY_LEASE_ROWS="200")
+    outbox.fill(ROWS, keys=64)
+    outbox.await_empty(f"id > {ROWS}", timeout=20)
+    other.execute("ROLLBACK")
+    outbox.await_empty("true", timeout=20)
+    found = stream()
+    assert (found.rows, found.duplicates, found.inversions) == (2 * ROWS, 0, 0)
+
+
+@pytest.mark.parametrize("table", ["outbox_shard", "outbox_lease"])
+def test_whoever_locks_shards_and_rolls_back_has_not_died(
+    outbox: Outbox, database_connection: Outbox, relay: Start, table: str
+) -> None:
+    other = database_connection.connection
+    other.execute("BEGIN")
+    other.execute(f"SELECT FROM {table} FOR UPDATE".encode())
+    other.execute("ROLLBACK")
+    process = relay()
+    outbox.fill(ROWS, keys=64)
+    outbox.await_empty("true")
+    assert not [entry for entry in process.logs if "died" in entry["message"]]
 
 
 def test_a_schema_migration_during_load(

@@ -70,7 +70,7 @@ def has_read(outbox: Outbox) -> bool:
     """Whether a relay waits within its lease, with the answer to a read."""
     row = outbox.connection.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-        "AND state = 'idle in transaction' AND query LIKE '%END AS payload%'"
+        "AND state = 'idle in transaction' AND query LIKE 'FETCH%'"
     ).fetchone()
     assert row is not None
     return bool(row[0])
@@ -129,7 +129,8 @@ def test_a_writer_commits_between_two_chunks_of_a_lease(
         "WHERE outbox_shard_of(neighbour) = outbox_shard_of('k') LIMIT %s",
         (3 * CHUNK_ROWS,),
     )
-    relay = sabotaged("SIGSTOP", "read", RELAY_CHUNK_ROWS=str(CHUNK_ROWS))
+    # The third time that it asks for a chunk: after a small lease, which asks twice.
+    relay = sabotaged("SIGSTOP", "read", 3, RELAY_CHUNK_ROWS=str(CHUNK_ROWS))
     relay.wait_until_frozen()
     eventually(lambda: has_read(outbox), what="the first chunk was read")
     database_connection.emit("second of its key", key="k")

@@ -1,0 +1,51 @@
+"""Every statement of the relay, with its reason.
+
+The fragments in braces are filled in by ``with_exclusions``; values go in as parameters.
+
+Pending rows of a shard are found by comparing (shard, id) as a row, which no other index than
+outbox_pending can serve. With an equal shard and a range of ids, statistics taken while few rows
+lived made PostgreSQL walk along the primary key, through the rows of all other shards.
+"""
+
+from relay.daemon.postgres.queries.exclusions import with_exclusions
+from relay.daemon.postgres.queries.isolation import (
+    BLAME,
+    END_ISOLATION,
+    FORGIVE,
+    HEAD,
+    START_ISOLATION,
+    SURVIVE,
+)
+from relay.daemon.postgres.queries.lease import BEGIN, CLAIM, COMMIT, LEASE_SETTINGS
+from relay.daemon.postgres.queries.reading import FETCH, LARGE, OPEN, READ
+from relay.daemon.postgres.queries.settling import DELETE, DELETE_FREE, IDS, LOCKED, PARK, PROBE
+from relay.daemon.postgres.queries.survey import BELOW, DRAWN, FIRSTS, LOCKS, MEASURE
+
+__all__ = [
+    "BEGIN",
+    "BELOW",
+    "BLAME",
+    "CLAIM",
+    "COMMIT",
+    "DELETE",
+    "DELETE_FREE",
+    "DRAWN",
+    "END_ISOLATION",
+    "FETCH",
+    "FIRSTS",
+    "FORGIVE",
+    "HEAD",
+    "IDS",
+    "LARGE",
+    "LEASE_SETTINGS",
+    "LOCKED",
+    "LOCKS",
+    "MEASURE",
+    "OPEN",
+    "PARK",
+    "PROBE",
+    "READ",
+    "START_ISOLATION",
+    "SURVIVE",
+    "with_exclusions",
+]

@@ -1,0 +1,44 @@
+"""Exclusions: fragments that leave rows out of a statement."""
+
+from typing import Final
+
+_HELD_TOPICS: Final = "AND coalesce(o.topic, %(topic)s) <> ALL(%(held_topics)s::text[])"
+_HELD_PARTITIONS: Final = """
+AND NOT EXISTS (
+        SELECT
+          FROM unnest(%(held_partition_topics)s::text[],
+                      %(held_partitions)s::integer[],
+                      %(held_partition_counts)s::integer[]) AS h (topic, partition, partitions)
+         WHERE h.topic = coalesce(o.topic, %(topic)s)
+           AND h.partition = outbox_partition(
+                   %(partitioner)s, coalesce(o.key, o.event_id::text), h.partitions)
+    )"""
+# Published by this relay, and locked by somebody: see unsettled.py.
+_UNSETTLED: Final = "AND o.id <> ALL(%(unsettled)s::bigint[])"
+_BLOCKED: Final = """
+AND NOT EXISTS (
+        SELECT
+          FROM outbox AS p
+         WHERE p.shard = o.shard
+           AND p.key = o.key
+           AND p.parked_at IS NOT NULL
+    )"""
+
+
+def with_exclusions(
+    statement: str,
+    *,
+    topics: bool = False,
+    partitions: bool = False,
+    blocked: bool = False,
+    unsettled: bool = False,
+) -> str:
+    """Return *statement* looking past held topics and partitions, rows and keys of parked rows."""
+    exclusions = (
+        (_HELD_TOPICS if topics else "")
+        + (_HELD_PARTITIONS if partitions else "")
+        + (_UNSETTLED if unsettled else "")
+    )
+    return statement.replace("{exclusions}", exclusions).replace(
+        "{blocked}", _BLOCKED if blocked else ""
+    )

@@ -1,0 +1,71 @@
+"""Statements that read the rows of a lease."""
+
+from typing import Final
+
+from relay.daemon.postgres.queries import fragments
+
+# Large values stay behind until it is known how many of them are wanted; asking for their length
+# unpacks nothing.
+_COLUMNS: Final = """o.id,
+       o.event_id::text,
+       o.shard,
+       o.topic,
+       o.key,
+       o.name,
+       CASE WHEN o.size <= %(inline_bytes)s THEN o.payload::text END AS payload,
+       CASE WHEN o.size <= %(inline_bytes)s THEN o.metadata::text END AS metadata,
+       CASE WHEN o.size <= %(inline_bytes)s THEN {headers} END AS headers,
+       {created_ms} AS created_ms,
+       o.size""".replace("{headers}", fragments.HEADERS).replace(
+    "{created_ms}", fragments.CREATED_MS
+)
+
+_ROWS: Final = """SELECT *,
+                  octet_length(o.payload::text)
+                      + coalesce(octet_length(o.metadata::text), 0)
+                      + coalesce(octet_length(o.headers::text), 0)
+                      + coalesce(octet_length(o.key), 0) AS size
+             FROM outbox AS o
+            WHERE o.parked_at IS NULL
+              AND (o.shard, o.id) > ({shard}, {after})
+              AND (o.shard, o.id) <= ({shard}, %(upto)s::bigint)
+              {exclusions}
+              {blocked}
+            ORDER BY o.shard, o.id"""
+
+# A small lease: the oldest pending rows of the locked shards, once. A statement of its own: one
+# that also locks would read a snapshot older than its lock, and what the last holder published. To
+# sort, or to sum up sizes in a window, PostgreSQL would copy every payload once more, which is a
+# quarter of its work.
+READ: Final = """
+SELECT {columns}
+  FROM unnest(%(shards)s::smallint[], %(after)s::bigint[]) AS claimed (shard, after)
+ CROSS JOIN LATERAL (
+           {rows}
+            LIMIT %(rows_per_shard)s
+       ) AS o
+""".replace("{columns}", _COLUMNS).replace(
+    "{rows}", _ROWS.replace("{shard}", "claimed.shard").replace("{after}", "claimed.after")
+)
+
+# A large lease: one cursor a shard. Each has one snapshot, younger than the lock, so that no row
+# comes behind one of its key that was committed later; chunks with a snapshot each could do that.
+OPEN: Final = """
+DECLARE {cursor} NO SCROLL CURSOR FOR
+SELECT {columns}
+  FROM (
+           {rows}
+       ) AS o
+""".replace("{columns}", _COLUMNS).replace(
+    "{rows}",
+    _ROWS.replace("{shard}", "%(shard)s::smallint").replace("{after}", "%(after)s::bigint"),
+)
+
+FETCH: Final = "FETCH FORWARD {rows} FROM {cursor}"
+
+# What was left behind.
+LARGE: Final = """
+SELECT o.id, o.payload::text, o.metadata::text, {headers}
+  FROM outbox AS o
+ WHERE o.id = ANY(%(ids)s::bigint[])
+""".replace("{headers}", fragments.HEADERS)

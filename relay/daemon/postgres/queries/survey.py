@@ -1,0 +1,111 @@
+"""Statements that look at the outbox and lock nothing."""
+
+from typing import Final
+
+from relay.daemon.postgres.queries import fragments
+
+# First of two statements, in this order: how far ids were drawn. A session may keep ids of a
+# sequence with a cache for as long as it lives, and then none is proven to be used up ...
+DRAWN: Final = """
+SELECT CASE
+           WHEN (SELECT seqcache FROM pg_sequence WHERE seqrelid = 'outbox_id_seq'::regclass) = 1
+           THEN {drawn}
+           ELSE -9223372036854775808
+       END AS drawn,
+       {epoch} AS epoch,
+       (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms
+  FROM outbox_state, outbox_id_seq
+""".replace("{epoch}", fragments.EPOCH).replace("{drawn}", fragments.DRAWN)
+
+# ... and who may still commit one of them: an insert locks the table before it draws an id. Beside
+# them the other relays that hold a lease, by their locks on shards.
+LOCKS: Final = """
+SELECT DISTINCT virtualtransaction, mode = 'RowShareLock' AS is_lease
+  FROM pg_locks
+ WHERE locktype = 'relation'
+   AND (relation, mode) IN (('outbox'::regclass, 'RowExclusiveLock'),
+                            ('outbox_shard'::regclass, 'RowShareLock'))
+   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND granted
+   AND pid IS DISTINCT FROM pg_backend_pid()
+"""
+
+# The oldest pending row of each shard above its watermark.
+FIRSTS: Final = """
+SELECT f.shard, o.id, o.created_ms
+  FROM unnest(%(watermarks)s::bigint[]) WITH ORDINALITY AS f (watermark, shard)
+ CROSS JOIN LATERAL (
+           SELECT o.id, {created_ms} AS created_ms
+             FROM outbox AS o
+            WHERE o.parked_at IS NULL
+              AND (o.shard, o.id) > ((f.shard - 1)::smallint, f.watermark)
+              AND (o.shard, o.id) <= ((f.shard - 1)::smallint, 9223372036854775807)
+              {exclusions}
+            ORDER BY o.shard, o.id
+            LIMIT 1
+       ) AS o
+""".replace("{created_ms}", fragments.CREATED_MS)
+
+# Rows up to the watermarks of a worker, where it does not look: there should be none.
+BELOW: Final = """
+SELECT o.id
+  FROM unnest(%(watermarks)s::bigint[]) WITH ORDINALITY AS f (watermark, shard)
+ CROSS JOIN LATERAL (
+           SELECT o.id
+             FROM outbox AS o
+            WHERE o.parked_at IS NULL
+              AND (o.shard, o.id) > ((f.shard - 1)::smallint, -9223372036854775808)
+              AND (o.shard, o.id) <= ((f.shard - 1)::smallint, f.watermark)
+              {exclusions}
+            ORDER BY o.shard, o.id
+            LIMIT %(limit)s
+       ) AS o
+ WHERE (SELECT {epoch} FROM outbox_state) = %(epoch)s
+""".replace("{epoch}", fragments.EPOCH)
+
+# For the metrics. The counts stop at a limit, and start at the watermarks, so that neither a large
+# backlog nor dead rows make a sample slow; LATERAL, because a join read the whole index. What pins
+# dead rows: whoever has written anywhere, whoever reads here, prepared transactions and slots.
+# Activity of other users is hidden from a role without pg_read_all_stats, and then does not count.
+MEASURE: Final = """
+SELECT (SELECT count(*)
+          FROM (SELECT
+                  FROM unnest(%(watermarks)s::bigint[]) WITH ORDINALITY AS f (watermark, shard)
+                 CROSS JOIN LATERAL (
+                           SELECT
+                             FROM outbox AS o
+                            WHERE o.parked_at IS NULL
+                              AND (o.shard, o.id) > ((f.shard - 1)::smallint, f.watermark)
+                              AND (o.shard, o.id)
+                                  <= ((f.shard - 1)::smallint, 9223372036854775807)
+                            LIMIT %(limit)s
+                       ) AS o
+                 LIMIT %(limit)s) AS counted) AS pending,
+       (SELECT count(*)
+          FROM (SELECT FROM outbox WHERE parked_at IS NOT NULL LIMIT %(limit)s) AS counted)
+           AS parked,
+       coalesce((SELECT n_dead_tup
+                   FROM pg_stat_user_tables
+                  WHERE relid = 'outbox'::regclass), 0) AS dead_tuples,
+       coalesce(extract(epoch FROM clock_timestamp() - min(pin.since)), 0)::float8
+           AS xmin_age_seconds,
+       coalesce(max(age(pin.xid)), 0) AS xmin_age_transactions
+  FROM (SELECT xact_start, backend_xid
+          FROM pg_stat_activity
+         WHERE backend_xid IS NOT NULL
+           AND pid <> pg_backend_pid()
+         UNION ALL
+        SELECT xact_start, backend_xmin
+          FROM pg_stat_activity
+         WHERE backend_xmin IS NOT NULL
+           AND (datname = current_database() OR backend_type = 'walsender')
+           AND backend_type <> 'autovacuum worker'
+           AND pid <> pg_backend_pid()
+         UNION ALL
+        SELECT prepared, transaction
+          FROM pg_prepared_xacts
+         UNION ALL
+        SELECT NULL, xmin
+          FROM pg_replication_slots
+         WHERE xmin IS NOT NULL) AS pin (since, xid)
+"""
