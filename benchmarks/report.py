@@ -33,6 +33,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "drain_ratio": Target(least=0.9),
     "four_relays_ratio": Target(least=0.9),
     "pinned_xmin_ratio": Target(least=0.9),
+    "open_writer_ratio": Target(least=0.8),
     "backlog_ratio": Target(least=0.9),
     "missing_topic_ratio": Target(least=0.9),
     "writer_ratio": Target(least=0.8),
