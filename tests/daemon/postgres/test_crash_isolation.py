@@ -29,3 +29,37 @@ def test_only_a_lease_of_one_isolated_shard_can_have_published(
         assert lease is not None
         assert isinstance(isolate(lease), Deaths)
     assert (outbox.count("attempts > 0") > 0) == someone_blamed
+
+
+def test_a_dead_lease_is_isolated_once_and_not_once_a_shard(
+    outbox: Outbox, make_store: MakeStore
+) -> None:
+    outbox.fill(ROWS, keys=ROWS)
+    with (
+        pytest.raises(psycopg.OperationalError),
+        make_store(lease_shards=64).lease(Exclusions()),
+    ):
+        outbox.connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    # The successor claims a few shards at a time, and isolates them all at the first look.
+    with make_store(lease_shards=8, lease_rows=200).lease(Exclusions()) as lease:
+        assert lease is not None
+        assert isinstance(isolate(lease), Deaths)
+    isolated = "id <= (SELECT isolated_until FROM outbox_shard AS s WHERE s.shard = outbox.shard)"
+    assert outbox.count(isolated) == 200
+    assert outbox.count(f"{isolated} AND id > 200") == 0
+
+
+@pytest.mark.parametrize("table", ["outbox_shard", "outbox_lease"])
+def test_a_lock_of_somebody_else_that_was_rolled_back_is_no_death(
+    outbox: Outbox, make_store: MakeStore, table: str
+) -> None:
+    outbox.fill(ROWS, keys=ROWS)
+    outbox.connection.execute("BEGIN")
+    outbox.connection.execute(f"SELECT FROM {table} FOR UPDATE".encode())
+    outbox.connection.execute("ROLLBACK")
+    with make_store(lease_shards=64).lease(Exclusions()) as lease:
+        assert lease is not None
+        assert isolate(lease) is None
