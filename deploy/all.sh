@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # The whole stack in the current Kubernetes context: all.sh up | down. `make deploy-all` calls it.
-#   ENABLE_EVENT_STREAMING=true  with Kafka; else without, and streaming off
+#   ENABLE_EVENT_STREAMING=true  with Kafka; false or empty: without, and streaming off
 #   IMAGE                        of the relay, where the cluster finds it
 #   NAMESPACE                    the context's own where unset
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-STREAMING=${ENABLE_EVENT_STREAMING:-false}
 IMAGE=${IMAGE:-outbox-relay:0.1.0}
 TOPIC=events-stream
 BOOTSTRAP=ai-kafka:9092
@@ -17,10 +16,27 @@ main() {
     command -v "$tool" >/dev/null || { echo "$tool is not installed" >&2; exit 2; }
   done
   case ${1:-} in
-    up) up ;;
+    up) streaming; image; up ;;
     down) down ;;
     *) sed -n '2,5s/^# //p' all.sh >&2; exit 2 ;;
   esac
+}
+
+# As the relay reads it: a word that it would not take is no silent "off" here.
+streaming() {
+  case $(tr '[:upper:]' '[:lower:]' <<<"${ENABLE_EVENT_STREAMING:-false}") in
+    true | t | yes | y | on | 1) STREAMING=true ;;
+    false | f | no | n | off | 0) STREAMING=false ;;
+    *) echo "ENABLE_EVENT_STREAMING is $ENABLE_EVENT_STREAMING: set it to true or false" >&2; exit 2 ;;
+  esac
+}
+
+# The chart takes an image in parts. A colon before the last slash is a registry's port.
+image() {
+  local name=${IMAGE%%@*}
+  REPOSITORY=$name TAG=latest DIGEST=
+  if [[ ${name##*/} == *:* ]]; then REPOSITORY=${name%:*} TAG=${name##*:}; fi
+  if [[ $IMAGE == *@* ]]; then DIGEST=${IMAGE#*@}; fi
 }
 
 up() {
@@ -36,8 +52,8 @@ up() {
     kube delete --ignore-not-found -f kafka.yaml
   fi
   kube rollout status statefulset/postgres --timeout "$WAIT"
-  helm upgrade --install relay ../helm ${NAMESPACE:+--namespace "$NAMESPACE"} --wait --timeout "$WAIT" \
-    --set "image.repository=${IMAGE%:*},image.tag=${IMAGE##*:}" \
+  helm upgrade --install relay ../helm ${NAMESPACE:+--namespace "$NAMESPACE"} --atomic --timeout "$WAIT" \
+    --set-string "image.repository=$REPOSITORY,image.tag=$TAG,image.digest=$DIGEST" \
     --set "streaming=$STREAMING,kafka.bootstrapServer=$BOOTSTRAP,kafka.topic=$TOPIC" \
     --set database.secret=postgres,migration.enabled=true
   apply service.yaml

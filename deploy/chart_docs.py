@@ -1,7 +1,7 @@
 """What is said about the chart, written from the chart: `make chart-docs`.
 
-The table of values in helm/README.md comes from values.yaml and its comments; docs/rendered shows
-what the chart makes of the examples.
+The table of values in helm/README.md comes from values.yaml and its comments, and so does the
+template that fills in defaults; docs/rendered shows what the chart makes of the examples.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ import yaml
 from deploy.chart import HELM, REPOSITORY, load_chart, load_sidecar_example
 
 README: Final = HELM / "README.md"
+DEFAULTS: Final = HELM / "templates" / "_defaults.tpl"
 RENDERED: Final = REPOSITORY / "docs" / "rendered"
 POD_VALUES: Final = REPOSITORY / "examples" / "pod" / "values.yaml"
 BEGIN: Final = "<!-- values: written by `make chart-docs` -->\n"
@@ -63,6 +64,7 @@ def documents() -> dict[Path, str]:
     after = rest.partition(END)[2]
     return {
         README: f"{prose}{BEGIN}{_table()}{END}{after}",
+        DEFAULTS: _defaults(),
         RENDERED / "pod.yaml": _pod(),
         RENDERED / "sidecar.yaml": _sidecar(),
     }
@@ -74,6 +76,17 @@ def _table() -> str:
         for value in values((HELM / "values.yaml").read_text())
     )
     return "\n| value | default | meaning |\n| --- | --- | --- |\n" + "".join(rows) + "\n"
+
+
+def _defaults() -> str:
+    """Return the template that knows the default of each path: Helm drops those that are null."""
+    rows = "".join(
+        f"{value.path}: {value.default}\n" for value in values((HELM / "values.yaml").read_text())
+    )
+    return (
+        "{{- /* Written by `make chart-docs`. */ -}}\n"
+        f'{{{{- define "outbox-relay.defaults" -}}}}\n{rows}{{{{- end }}}}\n'
+    )
 
 
 def _pod() -> str:
@@ -100,7 +113,8 @@ def _joined(command: str, rendered: dict[str, str]) -> str:
 
 
 def main() -> None:
-    """Write every generated file."""
+    """Write every generated file, the template that others are rendered with first."""
+    DEFAULTS.write_text(_defaults())
     for path, text in documents().items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)

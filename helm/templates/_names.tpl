@@ -1,5 +1,29 @@
+{{- /* Fills in the default of every value that is null or missing. Each template begins with it. */ -}}
+{{- define "outbox-relay.prepare" -}}
+{{- range $path, $default := include "outbox-relay.defaults" . | fromYaml }}
+{{- $keys := splitList "." $path }}
+{{- $inner := $.Values }}
+{{- range initial $keys }}
+{{- if not (kindIs "map" (index $inner .)) }}
+{{- $_ := set $inner . dict }}
+{{- end }}
+{{- $inner = index $inner . }}
+{{- end }}
+{{- if kindIs "invalid" (index $inner (last $keys)) }}
+{{- $_ := set $inner (last $keys) $default }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Release and chart; the release alone where it has the chart to itself and says `relay`. */ -}}
 {{- define "outbox-relay.name" -}}
-{{ .Values.fullnameOverride | default .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- $alone := and .Chart.IsRoot (contains "relay" .Release.Name) }}
+{{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) $alone -}}
+{{ .Values.fullnameOverride | default $name | trunc 45 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "outbox-relay.componentName" -}}
+{{ include "outbox-relay.name" .context }}{{ if ne .component "relay" }}-{{ .component }}{{ end }}
 {{- end }}
 
 {{- define "outbox-relay.image" -}}
@@ -10,7 +34,7 @@
 
 {{- /* (dict "context" $ "component" "relay"): what a selector names. It must never change. */ -}}
 {{- define "outbox-relay.selector" -}}
-app.kubernetes.io/name: {{ if eq .component "relay" }}outbox-relay{{ else }}outbox-relay-{{ .component }}{{ end }}
+app.kubernetes.io/name: {{ .context.Chart.Name }}{{ if ne .component "relay" }}-{{ .component }}{{ end }}
 app.kubernetes.io/instance: {{ .context.Release.Name }}
 {{- end }}
 
@@ -20,4 +44,40 @@ app.kubernetes.io/component: {{ .component }}
 app.kubernetes.io/version: {{ .context.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .context.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .context.Chart.Name .context.Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- /* (list under over): both maps as one, the second winning, with its false and its 0. */ -}}
+{{- define "outbox-relay.overlay" -}}
+{{- $both := deepCopy (index . 0) }}
+{{- range $key, $value := index . 1 }}
+{{- $_ := set $both $key $value }}
+{{- end }}
+{{- toYaml $both }}
+{{- end }}
+
+{{- /* (dict "context" $ "component" "relay"), and where they differ "name", "labels", "annotations". */ -}}
+{{- define "outbox-relay.metadata" -}}
+{{- $values := .context.Values -}}
+metadata:
+  name: {{ .name | default (include "outbox-relay.componentName" .) }}
+  labels:
+    {{- $own := include "outbox-relay.labels" . | fromYaml }}
+    {{- merge $own (.labels | default dict) $values.commonLabels | toYaml | nindent 4 }}
+  {{- with merge (dict) (.annotations | default dict) $values.commonAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{- /* Metadata of a pod's template. */ -}}
+{{- define "outbox-relay.podMetadata" -}}
+{{- $values := .context.Values -}}
+metadata:
+  labels:
+    {{- $own := include "outbox-relay.labels" . | fromYaml }}
+    {{- merge $own $values.podLabels $values.commonLabels | toYaml | nindent 4 }}
+  {{- with merge (dict) $values.podAnnotations $values.commonAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end }}

@@ -3,12 +3,16 @@
 image: {{ include "outbox-relay.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 args: [run]
-{{ include "outbox-relay.environment" . }}
+{{ include "outbox-relay.environment" (dict "context" . "component" "relay") }}
 ports:
   - {name: relay-metrics, containerPort: {{ .Values.metricsPort }}}
 livenessProbe:
-  httpGet: {path: /livez, port: relay-metrics}
-  timeoutSeconds: 5
+  {{- $live := dict "httpGet" (dict "path" "/livez" "port" "relay-metrics") "timeoutSeconds" 5 }}
+  {{- include "outbox-relay.overlay" (list $live .Values.livenessProbe) | nindent 2 }}
+{{- with .Values.lifecycle }}
+lifecycle:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 resources:
   {{- toYaml .Values.resources | nindent 2 }}
 {{ include "outbox-relay.securityContext" . }}
@@ -22,11 +26,12 @@ volumeMounts:
 {{- define "outbox-relay.securityContext" -}}
 {{- $restricted := dict "runAsNonRoot" true "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) "seccompProfile" (dict "type" "RuntimeDefault") -}}
 securityContext:
-  {{- merge (deepCopy .Values.securityContext) $restricted | toYaml | nindent 2 }}
+  {{- include "outbox-relay.overlay" (list $restricted .Values.securityContext) | nindent 2 }}
 {{- end }}
 
 {{- /* Seconds that a relay needs to stop: its budget, 2 for closing connections, 3 to spare. */ -}}
 {{- define "outbox-relay.stopSeconds" -}}
+{{- include "outbox-relay.prepare" . -}}
 {{ add (ceil .Values.drainBudgetSeconds) 5 }}
 {{- end }}
 
@@ -35,8 +40,16 @@ securityContext:
 {{- with .context.Values -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
-{{- with .serviceAccountName }}
-serviceAccountName: {{ . }}
+{{- if or .serviceAccount.name (and .serviceAccount.create (has $.component (list "relay" "api" "operator"))) }}
+serviceAccountName: {{ .serviceAccount.name | default (include "outbox-relay.name" $.context) }}
+{{- end }}
+{{- with .dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .hostAliases }}
+hostAliases:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .imagePullSecrets }}
 imagePullSecrets:

@@ -10,6 +10,7 @@ Its SIGTERM comes only after the service's containers have ended, out of the sam
 that must be the service's own seconds and those of outbox-relay.stopSeconds together.
 */ -}}
 {{- define "outbox-relay.sidecar" -}}
+{{- include "outbox-relay.prepare" . }}
 {{- if semverCompare "<1.29.0-0" .Capabilities.KubeVersion.Version }}
 {{- fail "a native sidecar needs Kubernetes 1.29: run the relay as a pod of its own instead" }}
 {{- end -}}

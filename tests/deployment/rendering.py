@@ -11,10 +11,10 @@ from tests.deployment.value_sets import Values
 Manifest = dict[str, Any]
 
 
-def render(values: Values) -> list[Manifest]:
+def render(values: Values, release: str = "relay") -> list[Manifest]:
     """Every object of the relay's chart."""
     with load_chart() as chart:
-        return _objects(chart.render(values, name="relay", namespace="outbox"))
+        return _objects(chart.render(values, name=release, namespace="outbox"))
 
 
 def render_sidecar(values: Values | None = None) -> list[Manifest]:
@@ -40,9 +40,8 @@ def only(objects: list[Manifest], kind: str, name: str | None = None) -> Manifes
 
 
 def containers(objects: list[Manifest]) -> Iterator[Manifest]:
-    """Every container of every object that has a template of a pod."""
-    for each in objects:
-        pod = each.get("spec", {}).get("template", {}).get("spec", {})
+    """Every container of every pod and template of one."""
+    for pod in pods(objects):
         yield from pod.get("initContainers", [])
         yield from pod.get("containers", [])
 
@@ -56,16 +55,35 @@ def validate(manifest: Manifest, version: str | None = None) -> None:
     kubernetes_validate.validate(manifest, version or newest, strict=True)
 
 
-def environment(container: Manifest) -> dict[str, Any]:
-    """Its variables: the value, or the Secret's name and key."""
-    found = {}
+def environment(objects: list[Manifest], kind: str, name: str | None = None) -> dict[str, Any]:
+    """Variables of the first container of one object: the value, or the Secret's name and key.
+
+    As Kubernetes has it: a ConfigMap counts, unless `env` names the variable; what an optional key
+    that does not exist refers to is not there.
+    """
+    container = next(containers([only(objects, kind, name)]))
+    found: dict[str, Any] = {}
+    for source in container.get("envFrom", []):
+        if "configMapRef" in source:
+            found |= only(objects, "ConfigMap", source["configMapRef"]["name"])["data"]
+    names = [variable["name"] for variable in container["env"]]
+    assert len(names) == len(set(names)), names
     for variable in container["env"]:
         reference = variable.get("valueFrom", {}).get("secretKeyRef")
-        assert variable["name"] not in found, f"{variable['name']} is there twice"
-        found[variable["name"]] = (
-            (reference["name"], reference["key"]) if reference else variable["value"]
-        )
+        if not reference:
+            found[variable["name"]] = variable["value"]
+        elif not reference.get("optional"):
+            found[variable["name"]] = (reference["name"], reference["key"])
     return found
+
+
+def pods(objects: list[Manifest]) -> Iterator[Manifest]:
+    """Specification of every pod, and of every template of one."""
+    for each in objects:
+        if each["kind"] == "Pod":
+            yield each["spec"]
+        elif "template" in each.get("spec", {}):
+            yield each["spec"]["template"]["spec"]
 
 
 def _objects(rendered: dict[str, str]) -> list[Manifest]:

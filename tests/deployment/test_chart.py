@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import helm_python
 import pytest
@@ -14,6 +15,7 @@ from tests.deployment.rendering import (
     containers,
     environment,
     only,
+    pods,
     render,
     render_sidecar,
     text_of,
@@ -24,13 +26,17 @@ from tests.deployment.value_sets import EVERYTHING, PEERS, SETS, SMALLEST, Value
 # The oldest that has native sidecars, and the newest that there are schemas for.
 KUBERNETES = ("1.29", None)
 # Not Kubernetes' own, so there are no schemas for them.
-FOREIGN = {"PodMonitor", "PrometheusRule", "Route", "ScaledObject"}
+FOREIGN = {"PodMonitor", "PrometheusRule", "Route", "ScaledObject", "TriggerAuthentication"}
 
 each_set = pytest.mark.parametrize("values", SETS.values(), ids=SETS.keys())
 
 
 def relay(values: Values) -> Manifest:
     return next(containers([only(render(values), "Deployment", "relay")]))
+
+
+def variables(values: Values) -> dict[str, Any]:
+    return environment(render(values), "Deployment", "relay")
 
 
 @each_set
@@ -49,13 +55,15 @@ def test_kubernetes_would_take_every_object(version: str | None) -> None:
             validate(each, version)
     assert {each["kind"] for each in rendered} >= FOREIGN | {
         "ConfigMap", "Deployment", "HorizontalPodAutoscaler", "Ingress", "Job", "NetworkPolicy",
-        "PodDisruptionBudget", "Service",
+        "Pod", "PodDisruptionBudget", "Service", "ServiceAccount",
     }  # fmt: skip
 
 
 @each_set
 def test_every_container_is_restricted(values: Values) -> None:
     for container in containers([*render(values), *render_sidecar()]):
+        if container["name"] in {"proxy", "beside"}:
+            continue
         context = container["securityContext"]
         assert context["runAsNonRoot"] is True
         assert context["readOnlyRootFilesystem"] is True
@@ -75,8 +83,10 @@ def test_no_secret_is_made_and_no_token_given(values: Values) -> None:
     rendered = render(values)
     assert "Secret" not in {each["kind"] for each in rendered}
     for each in rendered:
-        if each["kind"] in {"Deployment", "Job"}:
-            assert each["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+        if each["kind"] == "ServiceAccount":
+            assert each["automountServiceAccountToken"] is False
+    for pod in pods(rendered):
+        assert pod["automountServiceAccountToken"] is False
 
 
 @pytest.mark.parametrize("budget", [0.5, 10, 42.5])
@@ -84,7 +94,7 @@ def test_the_grace_period_follows_the_drain_budget(budget: float) -> None:
     values = SMALLEST | {"drainBudgetSeconds": budget}
     pod = only(render(values), "Deployment")["spec"]["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] == math.ceil(budget) + 5
-    assert environment(pod["containers"][0])["RELAY_DRAIN_BUDGET_SECONDS"] == str(budget)
+    assert variables(values)["RELAY_DRAIN_BUDGET_SECONDS"] == str(budget)
 
     both = {"stopSeconds": 20, "outbox-relay": {"drainBudgetSeconds": budget}}
     pod = only(render_sidecar(both), "Deployment")["spec"]["template"]["spec"]
@@ -119,6 +129,8 @@ def test_the_sidecar_is_the_same_container_without_readiness() -> None:
     )
     assert alone.pop("readinessProbe")["httpGet"]["path"] == "/readyz"
     assert alone.pop("name") == "relay"
+    (volatile, other) = (each["envFrom"].pop() for each in (sidecar, alone))
+    assert volatile.keys() == other.keys() == {"configMapRef"}
     assert sidecar == alone
 
 
@@ -137,7 +149,7 @@ def test_an_old_kubernetes_has_no_native_sidecars(
 
 
 def test_secrets_of_strimzi_fit_as_they_are() -> None:
-    found = environment(relay(SETS["production"]))
+    found = variables(SETS["production"])
     assert found["KAFKA_CLIENT_ID"] == "relay"
     assert found["KAFKA_CLIENT_SECRET"] == ("relay", "password")
     assert found["KAFKA_PROPERTY_SSL_CA_PEM"] == ("stage-cluster-ca-cert", "ca.crt")
@@ -148,7 +160,7 @@ def test_secrets_of_strimzi_fit_as_they_are() -> None:
             "tls": {"caSecret": "stage-cluster-ca-cert", "clientSecret": "relay"},
         }
     }
-    found = environment(relay(mutual))
+    found = variables(mutual)
     assert found["KAFKA_SECURITY_PROTOCOL"] == "SSL"
     assert found["KAFKA_PROPERTY_SSL_CERTIFICATE_PEM"] == ("relay", "user.crt")
     assert found["KAFKA_PROPERTY_SSL_KEY_PEM"] == ("relay", "user.key")
@@ -156,17 +168,21 @@ def test_secrets_of_strimzi_fit_as_they_are() -> None:
 
 def test_environment_has_the_last_word_and_nothing_is_there_twice() -> None:
     own = {"DATABASE_URL": "postgresql://elsewhere/x", "KAFKA_BOOTSTRAP_SERVER": "other:9092"}
-    found = environment(relay(SMALLEST | {"environment": own}))
+    found = variables(SMALLEST | {"environment": own})
     assert {name: found[name] for name in own} == own
 
 
 def test_the_migration_has_a_credential_of_its_own() -> None:
-    job = only(render(EVERYTHING), "Job")
+    rendered = render(EVERYTHING)
+    job = only(rendered, "Job", "stream-migration")
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
-    (container,) = containers([job])
+    (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["args"] == ["migrate"]
-    assert environment(container)["DB_PASS"] == ("outbox-owner", "password")
-    assert environment(relay(SMALLEST))["DATABASE_URL"] == ("outbox-database", "DATABASE_URL")
+    (container,) = containers([only(render(SETS["production"]), "Job")])
+    assert container["args"] == ["migrate"]
+    owner = SMALLEST | {"migration": {"enabled": True, "secret": "outbox-owner"}}
+    assert environment(render(owner), "Job")["DATABASE_URL"] == ("outbox-owner", "DATABASE_URL")
+    assert variables(SMALLEST)["DATABASE_URL"] == ("outbox-database", "DATABASE_URL")
 
 
 @pytest.mark.parametrize(
@@ -223,5 +239,5 @@ def test_alerts_and_dashboard_are_the_files() -> None:
     rendered = render(EVERYTHING)
     alerts = yaml.safe_load((HELM / "files" / "alerts.yaml").read_text())
     assert only(rendered, "PrometheusRule")["spec"] == alerts
-    dashboard = only(rendered, "ConfigMap")["data"]["outbox-relay.json"]
+    dashboard = only(rendered, "ConfigMap", "stream-dashboard")["data"]["outbox-relay.json"]
     assert json.loads(dashboard) == json.loads((HELM / "files" / "dashboard.json").read_text())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import trustme
 
-from tests.deployment.rendering import containers, environment, only, render
+from tests.deployment.rendering import environment, render
 from tests.faults.security.certificates import broker_certificate, ca_pem
 from tests.support.kafka.broker import KafkaBroker
 from tests.support.kafka.topics import create_topic
@@ -47,10 +47,9 @@ def test_secrets_of_strimzi_open_a_broker_that_asks_for_certificates(
             "tls": {"caSecret": "cluster-ca-cert", "clientSecret": "relay"},
         },
     }
-    (container,) = containers([only(render(values), "Deployment")])
     given = {
         name: secrets[value] if isinstance(value, tuple) else value
-        for name, value in environment(container).items()
+        for name, value in environment(render(values), "Deployment").items()
     }
     checked = run_relay("check", "--json", environment=given)
     assert checked.wait() == 0, checked.output

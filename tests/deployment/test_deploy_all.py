@@ -66,12 +66,54 @@ def test_with_streaming_there_is_a_kafka_with_the_topic(deploy: Deploy, record: 
     asked = deploy("up", ENABLE_EVENT_STREAMING="true", IMAGE="registry:5000/relay:7")
     assert names(record) == {"postgres", "ai-kafka", "service"}
     assert "--create --if-not-exists --topic events-stream" in asked
-    assert "image.repository=registry:5000/relay,image.tag=7" in asked
     assert "streaming=true,kafka.bootstrapServer=ai-kafka:9092" in asked
     given = variables(record)
     assert given["ENABLE_EVENT_STREAMING"] == "true"
     assert given["KAFKA_BOOTSTRAP_SERVER"] == "ai-kafka:9092"
     assert given["KAFKA_EVENT_STREAM_TOPIC"] == "events-stream"
+
+
+@pytest.mark.parametrize("word", ["True", "TRUE", "yes", "on", "1"])
+def test_streaming_is_read_as_the_relay_reads_it(deploy: Deploy, record: Path, word: str) -> None:
+    assert "streaming=true" in deploy("up", ENABLE_EVENT_STREAMING=word)
+    assert variables(record)["ENABLE_EVENT_STREAMING"] == "true"
+
+
+@pytest.mark.parametrize("word", ["ture", "enabled", " "])
+def test_a_word_that_says_neither_is_refused_before_anything_is_done(
+    deploy: Deploy, record: Path, word: str
+) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        deploy("up", ENABLE_EVENT_STREAMING=word)
+    assert refused.value.returncode == 2
+    assert b"set it to true or false" in refused.value.stderr
+    assert not record.exists()
+
+
+DIGEST = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("image", "parts"),
+    [
+        ("registry:5000/relay:7", ("registry:5000/relay", "7", "")),
+        ("localhost:5000/outbox-relay", ("localhost:5000/outbox-relay", "latest", "")),
+        ("outbox-relay", ("outbox-relay", "latest", "")),
+        (f"localhost:5000/relay@{DIGEST}", ("localhost:5000/relay", "latest", DIGEST)),
+        (f"registry/team/relay:7@{DIGEST}", ("registry/team/relay", "7", DIGEST)),
+    ],
+)
+def test_an_image_is_taken_apart_as_docker_reads_it(
+    deploy: Deploy, image: str, parts: tuple[str, str, str]
+) -> None:
+    repository, tag, digest = parts
+    asked = deploy("up", IMAGE=image)
+    assert f"image.repository={repository},image.tag={tag},image.digest={digest} " in asked
+
+
+def test_a_failed_upgrade_is_taken_back(deploy: Deploy) -> None:
+    (upgrade,) = (line for line in deploy("up").splitlines() if line.startswith("helm upgrade"))
+    assert "--atomic" in upgrade
 
 
 def test_without_it_the_same_minus_kafka(deploy: Deploy, record: Path) -> None:

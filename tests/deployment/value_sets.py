@@ -32,7 +32,27 @@ EVERYTHING: Final[Values] = {
     "volumeMounts": [{"name": "ca", "mountPath": "/etc/postgres"}],
     "podSecurityContext": {"fsGroup": 1000},
     "securityContext": {"runAsUser": 1000},
-    "serviceAccountName": "relay",
+    "serviceAccount": {"create": True, "name": "relay", "annotations": {"example.org/iam": "x"}},
+    "commonLabels": {"cost-centre": "7"},
+    "commonAnnotations": {"example.org/owner": "team"},
+    "initContainers": [{"name": "proxy", "image": "proxy:1", "restartPolicy": "Always"}],
+    "extraContainers": [{"name": "beside", "image": "beside:1"}],
+    "strategy": {"type": "Recreate"},
+    "startupProbe": {"httpGet": {"path": "/livez", "port": "relay-metrics"}},
+    "livenessProbe": {"periodSeconds": 7},
+    "readinessProbe": {"failureThreshold": 9},
+    "lifecycle": {"preStop": {"sleep": {"seconds": 1}}},
+    "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
+    "hostAliases": [{"ip": "10.0.0.7", "hostnames": ["kafka"]}],
+    "extraObjects": [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "{{ .Release.Name }}-extra"},
+            "spec": {"ports": [{"port": 80}]},
+        }
+    ],
+    "operator": {"enabled": True, "secret": "outbox-operator"},
     "podLabels": {"team": "installer"},
     "podAnnotations": {"example.org/note": "x"},
     "priorityClassName": "high",
@@ -43,7 +63,7 @@ EVERYTHING: Final[Values] = {
         {"maxSkew": 2, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
     ],
     "autoscaling": {"kind": "hpa"},
-    "migration": {"enabled": True, "secret": "outbox-owner"},
+    "migration": {"enabled": True, "secret": "outbox-owner", "post": True},
     "api": {
         "enabled": True,
         "jwks": "https://login.example.org/keys",
@@ -76,6 +96,14 @@ SETS: Final[dict[str, Values]] = {
     "production": yaml.safe_load(POD_VALUES.read_text()),
     "streaming off": {"streaming": False, "database": {"secret": "outbox-database"}},
     "keda": SMALLEST | {"autoscaling": {"kind": "keda"}},
+    "keda asks the outbox": SMALLEST
+    | {"autoscaling": {"kind": "keda", "trigger": "postgresql"}, "podMonitor": {"enabled": True}},
+    "keda with parts of a url": SMALLEST
+    | {
+        "database": {"secret": "outbox-database", "host": "postgres", "name": "service"},
+        "autoscaling": {"kind": "keda", "trigger": "postgresql"},
+        "serviceAccount": {"name": "existing"},
+    },
     "all from secrets": {"secrets": ["settings"], "networkPolicy": {"enabled": True}},
     "the api inside": SMALLEST
     | {
