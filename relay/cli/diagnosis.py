@@ -60,13 +60,22 @@ def tell(findings: Iterable[Finding], *, as_json: bool, strict: bool) -> None:
     Raises:
         typer.Exit: always.
     """
-    found = list(findings)
+    # The answer to the question comes first, whatever was looked at before.
+    found = sorted(findings, key=lambda each: each.code != "outlook")
     code = exit_code(found, strict=strict)
     if as_json:
-        print_json({"exit_code": code, "findings": [asdict(each) for each in found]})
+        print_json(
+            {
+                "exit_code": code,
+                "findings": [
+                    {**asdict(each), "code": each.code or each.subject.replace(" ", "-")}
+                    for each in found
+                ],
+            }
+        )
     else:
         print_findings(found)
     for finding in found:
-        if finding.outcome in {"failed", "warning"}:
+        if finding.outcome in {"failed", "warning", "unknown"}:
             typer.echo(f"relay: {finding.outcome}: {finding.subject}: {finding.detail}", err=True)
     raise typer.Exit(code)

@@ -52,7 +52,8 @@ Confirm = Annotated[
 ]
 AllShards = Annotated[bool, typer.Option("--all", help="All shards.")]
 Shard = Annotated[
-    int | None, typer.Option(min=0, max=63, help="Number of a shard, as in `relay status`.")
+    list[int] | None,
+    typer.Option(min=0, max=63, help="Number of a shard, as in `relay status`; may be repeated."),
 ]
 KeyOfShard = Annotated[str | None, typer.Option("--key", help="The shard of this key.")]
 

@@ -15,16 +15,15 @@ ANSWER_SECONDS: Final = 15.0
 
 
 def create(
-    kafka: KafkaSettings, *, partitions: int, replicas: int, config: Mapping[str, str]
+    kafka: KafkaSettings, name: str, *, partitions: int, replicas: int, config: Mapping[str, str]
 ) -> bool:
-    """Create the topic that *kafka* names; return False where it exists already.
+    """Create the topic *name* at the broker of *kafka*; return False where it exists already.
 
     *partitions* and *replicas*: -1 is the broker's default.
 
     Raises:
         RelayError: the broker does not answer, or refuses.
     """
-    name = kafka.event_stream_topic or ""
     wanted = NewTopic(
         name, num_partitions=partitions, replication_factor=replicas, config=dict(config)
     )

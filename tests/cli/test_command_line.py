@@ -131,7 +131,7 @@ def test_status_as_json_and_as_tables(run_relay: RunRelay, database: Database) -
     with database.connect() as writer:
         writer.execute("INSERT INTO outbox (name, key, payload) VALUES ('Event', 'some-key', '{}')")
     given = environment(database)
-    code, shown, _ = run_relay("status", "--json", "--by", "age", environment=given).finish()
+    code, shown, _ = run_relay("status", "--json", "--keys", "9", environment=given).finish()
     assert code == 0
     status = json.loads(shown)
     assert status["pending"] == 1
@@ -139,6 +139,9 @@ def test_status_as_json_and_as_tables(run_relay: RunRelay, database: Database) -
     assert status["keys"][0]["key"] == "some-key"
     code, shown, _ = run_relay("status", environment=given).finish()
     assert code == 0
+    assert shown.startswith("No: 1 row waits")
+    assert "some-key" not in shown
+    _, shown, _ = run_relay("status", "--keys", "9", "--by", "age", environment=given).finish()
     assert "some-key" in shown
 
 

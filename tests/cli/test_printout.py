@@ -8,6 +8,8 @@ from relay.cli.printout.findings import print_findings
 from relay.cli.printout.status import count, print_status
 from relay.cli.printout.terminal import age
 from relay.operations.findings import Finding
+from relay.operations.outlook import Facts, Outlook, Relay
+from relay.operations.outlook.facts import Parked, Session, Waiting
 from relay.operations.status import Holder, Key, ParkedRow, Shard, Status
 
 MOMENT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -26,6 +28,18 @@ EMPTY = Status(
     newest_parked=(),
     notes=(),
 )
+NO_FACTS = Facts(
+    flag=None, relays=[], backlog=[], oldest={}, held_rows={}, paused=[], shard_locks=[],
+    table_locks=[], blockers=[], writers=[], parked=[], sequence=None, encoding=None, unknown={},
+)  # fmt: skip
+NO_OUTLOOK = Outlook("yes", "Yes: nothing waits.", 0, 0, None, 0.0, None, (), NO_FACTS)
+RELAY = Relay(
+    name="relay-7d9f", host="10.0.0.1", pid=7, version="1", started_at=MOMENT, seen_at=MOMENT,
+    silent_seconds=1.0, alive=True, ended_at=None, drain_timed_out=False, streaming=True,
+    topic="events", wake_up="poll", published=5000, parked=2, rate=1200.0, missed=0,
+    leased_shards=3, holds=[{"topic": "audit", "partition": None, "partitions": 0}],
+    broker_errors=[],
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -45,19 +59,47 @@ def test_an_age_has_the_largest_unit_that_fits(seconds: float | None, shown: str
 
 def test_a_count_says_when_it_is_not_exact() -> None:
     assert count(12_345) == "12,345"
-    assert count(1_000_000, capped=True) == "1,000,000+"
+    assert count(1_000_000, capped=True) == "≥ 1,000,000"
     assert count(None) == "?"
 
 
 def test_nothing_to_say_is_only_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
-    print_status(EMPTY)
+    print_status(EMPTY, NO_OUTLOOK)
     shown = capsys.readouterr().out
+    assert shown.startswith("Yes: nothing waits.")
     assert "db:5432/service" in shown
     assert "Shards" not in shown
 
 
+def test_a_busy_outbox_fits_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    session = Session(9, "psql", "ann", None, None, shards=[2])
+    facts = replace(
+        NO_FACTS,
+        relays=[RELAY],
+        backlog=[Waiting(0, None, 40), Waiting(1, "audit", 2)],
+        shard_locks=[session],
+        parked=[Parked("too large: N bytes", 7, 1)],
+    )
+    outlook = replace(NO_OUTLOOK, sentence="No.", rate=1200.0, empty_in_seconds=0.04, facts=facts)
+    shards = list(EMPTY.shards)
+    shards[0] = replace(shards[0], pending=40)
+    shards[3] = replace(shards[3], paused_at=MOMENT)
+    print_status(replace(EMPTY, pending=42, shards=tuple(shards)), outlook)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24
+    for expected in (
+        "pending   42, 1,200 rows/s go out, empty in 0.0 s",
+        "relays    relay-7d9f (pid 7) alive, seen 1.0 s ago: 1,200 rows/s, 5,000 published",
+        "topics    events: 40",
+        "audit: 2 (on hold)",
+        "shards    o.LP" + 28 * ".",
+        "7: too large: N bytes",
+    ):
+        assert any(expected in line for line in lines), expected
+
+
 def test_all_shards_on_request(capsys: pytest.CaptureFixture[str]) -> None:
-    print_status(EMPTY, all_shards=True)
+    print_status(EMPTY, NO_OUTLOOK, all_shards=True)
     assert " 63 " in capsys.readouterr().out
 
 
@@ -73,14 +115,15 @@ def test_shards_keys_parked_rows_and_notes_are_shown(capsys: pytest.CaptureFixtu
             keys=(Key("k", 7, 3, 60.0),),
             newest_parked=(parked,),
             notes=("something is hidden",),
-        )
+        ),
+        NO_OUTLOOK,
+        shards=True,
     )
     shown = capsys.readouterr().out
     for expected in (
         "relay-7, pid 4711 from 10.0.0.1",
         "isolated up to row 99",
         "paused since 2030-01-02 03:04:05",
-        "1 held by relays, 1 paused",
         "too large",
         "(default)",
         "off (for triggers",
@@ -90,7 +133,7 @@ def test_shards_keys_parked_rows_and_notes_are_shown(capsys: pytest.CaptureFixtu
 
 
 def test_what_writers_chose_cannot_paint_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
-    print_status(replace(EMPTY, keys=(Key("[red]a\x1b[31m", 7, 3, 60.0),)))
+    print_status(replace(EMPTY, keys=(Key("[red]a\x1b[31m", 7, 3, 60.0),)), NO_OUTLOOK)
     shown = capsys.readouterr().out
     assert "[red]a" in shown
     assert "\x1b" not in shown

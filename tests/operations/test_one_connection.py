@@ -18,6 +18,7 @@ from relay.formats import envelope, format_of
 from relay.operations import (
     actions,
     doctor,
+    outlook,
     preflight,
     replay,
     retention,
@@ -28,6 +29,7 @@ from relay.operations import (
 from relay.operations.actions import Why
 from relay.operations.doctor import database as doctor_database
 from relay.operations.doctor import stream as doctor_stream
+from relay.operations.outlook import facts
 from relay.operations.replay import Replay
 from relay.operations.selection import Selection
 from relay.operations.triggers import TrackedTable
@@ -75,6 +77,8 @@ CALLS: dict[Callable[..., Any], Callable[[Connection], Any]] = {
     actions.pause: lambda c: actions.pause(c, [1], WHY),
     actions.resume: lambda c: actions.resume(c, [1], WHY),
     actions.shard_of: lambda c: actions.shard_of(c, "key"),
+    facts.gather: lambda c: facts.gather(c, outlook.Thresholds()),
+    outlook.look: outlook.look,
     selection.find: lambda c: selection.find(c, ALL, limit=9),
     selection.matching: lambda c: selection.matching(c, ALL),
     selection.content: lambda c: selection.content(c, 1),

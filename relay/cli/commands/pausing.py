@@ -3,6 +3,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import typer
 
 from relay.cli.options import AllShards, AsJson, KeyOfShard, Person, Reason, Shard, required
+from relay.settings import SHARDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,11 +57,11 @@ class _Shards(NamedTuple):
     """Options that select shards."""
 
     every: bool
-    number: int | None
+    numbers: "Sequence[int] | None"
     key: str | None
 
     def check(self) -> None:
-        if [self.every, self.number is not None, self.key is not None].count(True) != 1:
+        if [self.every, bool(self.numbers), self.key is not None].count(True) != 1:
             raise typer.BadParameter("give exactly one of --all, --shard and --key")
 
     def resolve(self, connection: "Connection") -> "Sequence[int]":
@@ -68,7 +69,7 @@ class _Shards(NamedTuple):
 
         if self.every:
             return ALL_SHARDS
-        return [shard_of(connection, self.key or "") if self.number is None else self.number]
+        return self.numbers or [shard_of(connection, self.key or "")]
 
 
 def _switch(
@@ -94,4 +95,5 @@ def _told(shards: "Sequence[int]", before: int, done: str) -> str:
     if len(shards) == 1:
         return f"Shard {shards[0]} was {'already ' if before else ''}{done}."
     unchanged = f"; {before} of them already were" if before else ""
-    return f"All {len(shards)} shards were {done}{unchanged}."
+    named = "All 64 shards" if len(shards) == SHARDS else f"Shards {', '.join(map(str, shards))}"
+    return f"{named} were {done}{unchanged}."

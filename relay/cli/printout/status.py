@@ -1,18 +1,32 @@
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
 from relay.cli.printout.terminal import age, console, moment, plain
+from relay.operations.outlook import Answer, Facts, Outlook, Relay
 from relay.operations.status import COUNT_LIMIT, Holder, Key, ParkedRow, Shard, Status
 
+_STYLES: Final[dict[Answer, str]] = {"yes": "green", "no": "bold red", "unknown": "yellow"}
+# In the grid, the first that is true of a shard.
+_LEGEND: Final = ". empty  o waiting  R held by a relay  P paused  L locked by another  I isolated"
+_TOPICS: Final = 8
 
-def print_status(status: Status, *, all_shards: bool = False) -> None:
-    """Print the summary, then the shards, keys and parked rows where there are any."""
+
+def print_status(
+    status: Status, outlook: Outlook, *, shards: bool = False, all_shards: bool = False
+) -> None:
+    """Print one screen: the answer, totals, relays, topics, the grid of shards, parked reasons.
+
+    The lists of shards, keys and parked rows come after it where they were asked for.
+    """
     out = console()
-    out.print(_summary(status))
-    shards = [shard for shard in status.shards if all_shards or _is_notable(shard)]
-    for table in (_shards(shards), _keys(status.keys), _parked(status.newest_parked)):
+    out.print(plain(outlook.sentence), style=_STYLES[outlook.answer])
+    out.print(_summary(status, outlook))
+    listed = [shard for shard in status.shards if all_shards or (shards and _is_notable(shard))]
+    for table in (_shards(listed), _keys(status.keys), _parked(status.newest_parked)):
         if table.row_count:
             out.print(table)
     for note in status.notes:
@@ -20,29 +34,71 @@ def print_status(status: Status, *, all_shards: bool = False) -> None:
 
 
 def count(number: int | None, *, capped: bool = False) -> str:
-    """Return *number* with separators; a plus sign where there may be more; "?" for unknown."""
+    """Return *number* with separators; ≥ where there may be more; "?" for unknown."""
     if number is None:
         return "?"
-    return f"{COUNT_LIMIT:,}+" if capped else f"{number:,}"
+    return f"≥ {COUNT_LIMIT:,}" if capped else f"{number:,}"
 
 
-def _summary(status: Status) -> Table:
+def _summary(status: Status, outlook: Outlook) -> Table:
     table = Table.grid(padding=(0, 2))
-    for name, value in _facts(status):
+    for name, value in _facts(status, outlook):
         table.add_row(Text(name, style="dim"), plain(value))
     return table
 
 
-def _facts(status: Status) -> Iterator[tuple[str, str]]:
-    held = [shard for shard in status.shards if shard.holder]
-    paused = [shard for shard in status.shards if shard.paused_at]
-    yield "database", status.database
-    yield "schema", f"version {status.schema_version}"
-    yield "streaming", "on" if status.streaming else "off (for triggers and outbox_emit())"
-    yield "pending", count(status.pending, capped=status.pending_is_capped)
+def _facts(status: Status, outlook: Outlook) -> Iterator[tuple[str, str]]:
+    streaming = "on" if status.streaming else "off (for triggers and outbox_emit())"
+    yield "database", f"{status.database}, version {status.schema_version}, streaming {streaming}"
+    pending = count(status.pending, capped=status.pending_is_capped)
+    left = f", empty in {age(outlook.empty_in_seconds)}" if outlook.empty_in_seconds else ""
+    yield "pending", f"{pending}, {outlook.rate:,.0f} rows/s go out{left}"
     yield "oldest", age(status.oldest_age_seconds)
+    yield from _headed("relays", map(_relay, outlook.facts.relays or ()))
+    yield from _headed("topics", _topics(outlook.facts))
+    cells = "".join(_cell(shard, outlook.facts) for shard in status.shards)
+    yield from _headed("shards", [cells[:32], cells[32:], _LEGEND])
     yield "parked", count(status.parked, capped=status.parked_is_capped)
-    yield "shards", f"{len(status.shards)}: {len(held)} held by relays, {len(paused)} paused"
+    yield from (("", f"{count(each.rows)}: {each.reason}") for each in outlook.facts.parked or ())
+
+
+def _headed(name: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(lines):
+        yield ("" if number else name), line
+
+
+def _relay(relay: Relay) -> str:
+    told = "" if relay.streaming else ", off"
+    lives = f"alive{told}" if relay.alive else "ended" if relay.ended_at else "dead"
+    return (
+        f"{relay.name} (pid {relay.pid}) {lives}, seen {age(relay.silent_seconds)} ago: "
+        f"{relay.rate:,.0f} rows/s, {relay.published:,} published, {relay.parked:,} parked, "
+        f"{relay.leased_shards} shards held"
+    )
+
+
+def _topics(facts: Facts) -> Iterator[str]:
+    held = {hold["topic"] for relay in facts.alive for hold in relay.holds}
+    rows: Counter[str] = Counter()
+    for waiting in facts.backlog or ():
+        rows[waiting.topic or facts.default_topic or "(default)"] += waiting.rows
+    for topic, number in rows.most_common(_TOPICS):
+        yield f"{topic}: {number:,}{' (on hold)' if topic in held else ''}"
+    if len(rows) > _TOPICS:
+        yield f"and {len(rows) - _TOPICS} more"
+
+
+def _cell(shard: Shard, facts: Facts) -> str:
+    locked = {each: session for session in facts.shard_locks or () for each in session.shards}.get(
+        shard.shard
+    )
+    if shard.paused_at:
+        return "P"
+    if locked is not None:
+        return "R" if locked.is_relay else "L"
+    if shard.isolated_until is not None:
+        return "I"
+    return "o" if shard.pending else "."
 
 
 def _is_notable(shard: Shard) -> bool:

@@ -3,32 +3,47 @@
 from collections.abc import Iterator
 from typing import Final
 
+from relay.database import schema
 from relay.database.session import Connection
-from relay.operations import preflight
+from relay.errors import SchemaError
+from relay.operations import outlook, preflight
 from relay.operations.doctor import database
-from relay.operations.findings import Finding, Outcome, skipped
+from relay.operations.findings import Finding, Outcome, skipped, unknown
+from relay.operations.outlook import Thresholds
 from relay.settings import Settings
 
 _STREAM: Final = ("rights on topics", "size limits", "seq")
-SUBJECTS: Final = (*preflight.SUBJECTS, *database.SUBJECTS, *_STREAM)
+SUBJECTS: Final = (outlook.QUESTION, *preflight.SUBJECTS, *database.SUBJECTS, *_STREAM)
 
 
-def diagnose(connection: Connection, settings: Settings) -> Iterator[Finding]:
-    """Yield the findings of the preflight, then of each deeper check whose ground is sound."""
+def diagnose(
+    connection: Connection, settings: Settings, thresholds: Thresholds | None = None
+) -> Iterator[Finding]:
+    """Yield the answer to the question, what stands in the way, and then what each check found."""
+    try:
+        schema.verify(connection)
+    except SchemaError:
+        yield from unknown("the outbox tables do not fit, see below", outlook.QUESTION)
+    else:
+        found = outlook.look(connection, thresholds)
+        yield found.finding()
+        yield from found.findings
     outcomes: dict[str, Outcome] = {}
     for finding in preflight.examine(connection, settings):
         outcomes[finding.subject] = finding.outcome
         yield finding
     if outcomes["schema"] != "ok":
-        yield from skipped("without the outbox tables", *database.SUBJECTS, *_STREAM)
+        yield from unknown("the outbox tables do not fit", *database.SUBJECTS, *_STREAM)
         return
     for finding in database.examine(connection):
         outcomes[finding.subject] = finding.outcome
         yield finding
     if outcomes["rights"] != "ok":
-        yield from skipped("without the rights of a relay", *_STREAM)
+        yield from unknown("this user lacks the rights of a relay", *_STREAM)
+    elif outcomes["broker"] == "skipped":
+        yield from skipped("while ENABLE_EVENT_STREAMING is off", *_STREAM)
     elif outcomes["broker"] != "ok":
-        yield from skipped("without a broker", *_STREAM)
+        yield from unknown("no broker answered", *_STREAM)
     else:
         # Slow to import, and not needed while streaming is off.
         from relay.operations.doctor import stream  # noqa: PLC0415

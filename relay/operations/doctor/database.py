@@ -41,10 +41,10 @@ def _asked(
         with bounded(connection):
             return question(connection)
     except errors.InsufficientPrivilege:
-        return Finding(subject, "skipped", "not checked: this user lacks the rights of a relay")
+        return Finding(subject, "unknown", "not checked: this user lacks the rights of a relay")
     except errors.QueryCanceled:
-        detail = "unknown: PostgreSQL did not answer in time. Look for locks and load, then repeat"
-        return Finding(subject, "warning", detail)
+        detail = "PostgreSQL did not answer in time. Look for locks and load, then repeat"
+        return Finding(subject, "unknown", detail)
 
 
 def _rights(connection: Connection) -> Finding:
