@@ -503,7 +503,9 @@ CREATE TABLE IF NOT EXISTS outbox_audit (
     db_user    text NOT NULL DEFAULT session_user,
     -- ... and, where several people share that user, who they say they are.
     person     text,
-    action     text NOT NULL CHECK (action IN ('requeue', 'discard', 'pause', 'resume')),
+    action     text NOT NULL CHECK (
+                   action IN ('requeue', 'discard', 'redirect', 'pause', 'resume')
+               ),
     reason     text NOT NULL CHECK (reason ~ '\S'),
     shard      smallint NOT NULL,
     -- The row, where it was about one: enough to tell which, after it is gone.
@@ -521,7 +523,7 @@ CREATE OR REPLACE FUNCTION outbox_shard_of(key text) RETURNS smallint
     SELECT (hashtextextended(key, 0) & 63)::smallint
 $$;
 
--- The four functions run as the owner, so that nothing happens without its line in the audit, and
+-- These functions run as the owner, so that nothing happens without its line in the audit, and
 -- one at a time, so that a discard in a paused shard is not overtaken by its resume.
 
 -- Parked rows may go out again. They keep their ids: an old snapshot stays older than a new one.
@@ -569,6 +571,45 @@ CREATE OR REPLACE FUNCTION outbox_discard(ids bigint[], reason text, person text
     SELECT id FROM discarded ORDER BY id
 $$;
 
+-- Rows go to another topic, pending ones and parked ones alike: a misspelt name is no loss. Waits for
+-- the relays that work on their shards, so that none publishes a row as it was. Low watermarks may
+-- have passed them while their topic was on hold, so everybody looks from the beginning again.
+CREATE OR REPLACE FUNCTION outbox_redirect(
+    ids bigint[], to_topic text, reason text, person text DEFAULT NULL
+) RETURNS SETOF bigint LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SELECT pg_advisory_xact_lock(7164150313);
+    SELECT FROM outbox_shard AS s
+     WHERE s.shard IN (SELECT o.shard FROM outbox AS o WHERE o.id = ANY (ids))
+     ORDER BY s.shard
+       FOR UPDATE;
+    UPDATE outbox_state SET requeues = requeues + 1;
+    WITH misdirected AS (
+        SELECT o.id, o.topic FROM outbox AS o
+         WHERE o.id = ANY (ids)
+           FOR UPDATE
+    ), redirected AS (
+        UPDATE outbox AS o SET topic = to_topic
+          FROM misdirected AS m
+         WHERE o.id = m.id
+           AND o.topic IS DISTINCT FROM to_topic
+        RETURNING o.id, o.event_id, o.shard, m.topic, o.key, o.name, o.last_error
+    ), noted AS (
+        INSERT INTO outbox_audit (person, action, reason, shard, outbox_id, event_id, topic, key,
+                                  name, last_error)
+        SELECT outbox_redirect.person, 'redirect',
+               -- A reason that is blank stays so, and is refused.
+               CASE
+                   WHEN outbox_redirect.reason ~ '\S'
+                   THEN outbox_redirect.reason
+                        || format(' [to topic %s]', coalesce(to_topic, '(default)'))
+                   ELSE ''
+               END,
+               r.shard, r.id, r.event_id, r.topic, r.key, r.name, r.last_error
+          FROM redirected AS r
+    )
+    SELECT id FROM redirected ORDER BY id
+$$;
+
 -- Waits for the relay that works on a shard; when it returns, nobody does.
 CREATE OR REPLACE FUNCTION outbox_pause(shards smallint[], reason text, person text DEFAULT NULL)
     RETURNS SETOF smallint LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -598,7 +639,8 @@ CREATE OR REPLACE FUNCTION outbox_resume(shards smallint[], reason text, person 
     SELECT shard FROM resumed ORDER BY shard
 $$;
 
-REVOKE EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_pause, outbox_resume FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_redirect, outbox_pause, outbox_resume
+    FROM PUBLIC;
 
 -- ---------------------------------------------------------------------------------------------
 -- Roles: group roles without login, to be granted to the users of a deployment
@@ -660,8 +702,8 @@ BEGIN
         -- Operators change nothing but through the functions, and so never without a reason.
         ['outbox_operator', 'SELECT ON outbox_overview, outbox_shard, outbox_state, outbox_audit, '
                             'outbox_migration, outbox_relay'],
-        ['outbox_operator', 'EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_pause, '
-                            'outbox_resume'],
+        ['outbox_operator', 'EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_redirect, '
+                            'outbox_pause, outbox_resume'],
         -- Payloads are about customers: for the few who may see those, on top of another role.
         ['outbox_payload_reader', 'SELECT (id, name, created_at, payload, metadata, headers, '
                                   'replayed) ON outbox'],

@@ -22,6 +22,7 @@ from relay.cli.commands.live import live
 from relay.cli.commands.migrate import migrate
 from relay.cli.commands.pausing import pause, resume
 from relay.cli.commands.purge_events import purge_events
+from relay.cli.commands.redirect import redirect
 from relay.cli.commands.replay import replay
 from relay.cli.commands.requeue import requeue
 from relay.cli.commands.run import run
@@ -106,6 +107,10 @@ _add("Look", audit, "relay audit --since 2026-01-31 --json")
 
 _add("Change", requeue, 'relay requeue --topic audit --confirm 12 --reason "the topic is back"')
 _add("Change", discard, 'relay discard 4711 --reason "test data"')
+_add(
+    "Change", redirect,
+    'relay redirect --from-topic evnets --to-topic events --confirm 3 --reason "misspelt"',
+)  # fmt: skip
 _add("Change", pause, 'relay pause --key 6fd3 --reason "its consumer is down"')
 _add("Change", resume, 'relay resume --all --reason "the consumer is back"')
 _add("Change", replay, "relay replay --since 2026-01-31 --outbox myservice.db:outbox --dry-run")

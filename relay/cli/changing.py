@@ -8,7 +8,7 @@ from typing import Final
 import typer
 
 from relay.cli.database import database
-from relay.cli.options import required
+from relay.cli.options import required, somebody
 from relay.cli.printout.json_lines import print_json
 from relay.cli.printout.rows import print_rows
 from relay.cli.printout.terminal import rows as counted
@@ -61,7 +61,7 @@ def change_rows(change: Change, selection: Selection, request: Request) -> None:
         if request.dry_run:
             _show(change, rows, by_ids=selection.ids is not None, as_json=request.as_json)
             return
-        why = Why(required(request.reason), request.person)
+        why = Why(required(request.reason), somebody(request.person))
         if selection.ids is None:
             confirm(rows, _expected(change, request.confirm))
         ids = [row.id for row in rows]

@@ -41,7 +41,7 @@ Person = Annotated[
         "--as",
         metavar="PERSON",
         envvar="USER",
-        help="Person who makes the change, where several share a database user.",
+        help="Person who makes the change; required. Kept in outbox_audit.",
     ),
 ]
 Ids = Annotated[list[int] | None, typer.Argument(metavar="ID", help="Ids of rows.")]
@@ -67,6 +67,17 @@ def required(reason: str | None) -> str:
     if reason is None or not reason.strip():
         raise typer.BadParameter("the reason is missing: give --reason; it is kept in outbox_audit")
     return reason
+
+
+def somebody(person: str | None) -> str:
+    """Return *person*.
+
+    Raises:
+        typer.BadParameter: nobody is named.
+    """
+    if person is None or not person.strip():
+        raise typer.BadParameter("the person is missing: give --as; it is kept in outbox_audit")
+    return person
 
 
 def in_utc(moment: datetime | None) -> datetime | None:

@@ -4,6 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from psycopg import errors
+
 from relay.database.session import Connection, needing
 from relay.errors import RelayError
 from relay.operations.queries import actions as queries
@@ -37,6 +39,23 @@ def requeue(connection: Connection, ids: Sequence[int], why: Why) -> list[int]:
 def discard(connection: Connection, ids: Sequence[int], why: Why) -> list[int]:
     """Delete rows that are parked or in a paused shard; return the ids of those that were."""
     return _change(connection, queries.DISCARD, ids, why)
+
+
+def redirect(connection: Connection, ids: Sequence[int], topic: str | None, why: Why) -> list[int]:
+    """Send rows to another topic, null for the relay's default; return the ids of those changed.
+
+    Waits for the leases under way. Parked rows stay parked.
+
+    Raises:
+        RelayError: Kafka knows no such name.
+    """
+    try:
+        return _change(connection, queries.REDIRECT, ids, why, topic=topic)
+    except errors.CheckViolation:
+        raise RelayError(
+            f"{topic!r} is no name of a topic; nothing was changed. Use letters, digits, '.', '_' "
+            "and '-', at most 249."
+        ) from None
 
 
 def pause(connection: Connection, shards: Sequence[int], why: Why) -> list[int]:
@@ -80,11 +99,12 @@ def named(ids: Sequence[int]) -> str:
     return ", ".join(map(str, ids[:NAMED_ROWS])) + more
 
 
-def _change(connection: Connection, statement: str, targets: Sequence[int], why: Why) -> list[int]:
+def _change(
+    connection: Connection, statement: str, targets: Sequence[int], why: Why, **more: object
+) -> list[int]:
+    given = {"targets": list(targets), "reason": why.reason, "person": why.person} | more
     with needing("outbox_operator"):
-        return _execute(
-            connection, statement, targets=list(targets), reason=why.reason, person=why.person
-        )
+        return _execute(connection, statement, **given)
 
 
 def _execute(connection: Connection, statement: str, **parameters: object) -> list[int]:

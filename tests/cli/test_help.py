@@ -14,7 +14,7 @@ COMMANDS: Final[dict[str, Any]] = typer.main.get_command(app).commands  # type: 
 GROUPS: Final = {
     "Run": ["run", "api"],
     "Look": ["status", "list", "show", "doctor", "check", "live", "audit"],
-    "Change": ["requeue", "discard", "pause", "resume", "replay", "purge-events"],
+    "Change": ["requeue", "discard", "redirect", "pause", "resume", "replay", "purge-events"],
     "Set up": ["migrate", "create-topic", "triggers", "completion"],
     "Develop": ["demo", "events"],
 }

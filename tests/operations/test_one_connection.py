@@ -74,6 +74,7 @@ def stored_events(connection: Connection) -> None:
 CALLS: dict[Callable[..., Any], Callable[[Connection], Any]] = {
     actions.requeue: lambda c: actions.requeue(c, [1], WHY),
     actions.discard: lambda c: actions.discard(c, [1], WHY),
+    actions.redirect: lambda c: actions.redirect(c, [1], "other", WHY),
     actions.pause: lambda c: actions.pause(c, [1], WHY),
     actions.resume: lambda c: actions.resume(c, [1], WHY),
     actions.shard_of: lambda c: actions.shard_of(c, "key"),

@@ -241,3 +241,48 @@ def test_a_reader_may_not_change_anything(relay: Relay, database: Database) -> N
         assert code == 2
         assert "outbox_operator" in said
     assert audit(database) == []
+
+
+@pytest.mark.usefixtures("rows")
+def test_redirect_sends_pending_and_parked_rows_to_another_topic(
+    relay: Relay, database: Database
+) -> None:
+    with database.connect() as owner:
+        owner.execute("UPDATE outbox SET parked_at = NULL, last_error = NULL WHERE id = 5")
+        before = owner.execute("SELECT requeues FROM outbox_state").fetchone()
+    options = ["redirect", "--from-topic", "audit", "--to-topic", "events", "--reason", "misspelt"]
+    code, shown, _ = relay(*options, "--dry-run")
+    assert code == 0
+    assert "2 rows match; nothing was changed. Repeat with --confirm 2." in shown
+    code, shown, _ = relay(*options, "--confirm", "2")
+    assert (code, shown) == (0, "2 rows redirected.")
+    assert ids(database, "topic = 'events'") == [5, 6]
+    assert ids(database, "parked_at IS NULL") == [1, 2, 5]
+    assert sorted(entry[:4] for entry in audit(database)) == [
+        ("redirect", "misspelt [to topic events]", "ann", 5),
+        ("redirect", "misspelt [to topic events]", "ann", 6),
+    ]
+    with database.connect() as owner:
+        after = owner.execute("SELECT requeues FROM outbox_state").fetchone()
+    assert after != before, "relays look below their watermarks"
+
+
+@pytest.mark.usefixtures("rows")
+def test_redirect_to_what_is_no_topic_changes_nothing(relay: Relay, database: Database) -> None:
+    options = ["redirect", "--from-topic", "audit", "--to-topic", "no topic", "--confirm", "2"]
+    code, _, said = relay(*options, "--reason", "misspelt")
+    assert code == 1
+    assert "'no topic' is no name of a topic; nothing was changed." in said
+    assert ids(database, "topic = 'audit'") == [5, 6]
+    assert audit(database) == []
+
+
+@pytest.mark.usefixtures("rows")
+def test_every_change_asks_who_makes_it(relay: Relay, database: Database) -> None:
+    for command in (["requeue", "3"], ["discard", "3"], ["pause", "--all"]):
+        code, _, said = relay(*command, "--reason", "none", USER="")
+        assert code == 2
+        assert "--as" in said
+    assert audit(database) == []
+    assert relay("requeue", "3", "--reason", "again", "--as", "bob", USER="")[0] == 0
+    assert audit(database)[0][2] == "bob"

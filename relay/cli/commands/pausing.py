@@ -2,7 +2,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from relay.cli.options import AllShards, AsJson, KeyOfShard, Person, Reason, Shard, required
+from relay.cli.options import (
+    AllShards,
+    AsJson,
+    KeyOfShard,
+    Person,
+    Reason,
+    Shard,
+    required,
+    somebody,
+)
 from relay.settings import SHARDS
 
 if TYPE_CHECKING:
@@ -80,7 +89,7 @@ def _switch(
     from relay.operations.actions import PATIENCE_SECONDS, Why
 
     which.check()
-    why = Why(required(reason), person)
+    why = Why(required(reason), somebody(person))
     command = f"relay {act.__name__}"
     with database(command, patience_seconds=PATIENCE_SECONDS) as connection:
         shards = which.resolve(connection)

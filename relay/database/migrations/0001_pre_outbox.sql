@@ -16,6 +16,11 @@ ALTER TABLE outbox
 
 ALTER TABLE outbox_shard ADD COLUMN isolated_until bigint;
 
+ALTER TABLE outbox_audit
+    DROP CONSTRAINT outbox_audit_action_check,
+    ADD CONSTRAINT outbox_audit_action_check
+        CHECK (action IN ('requeue', 'discard', 'redirect', 'pause', 'resume'));
+
 ALTER TABLE outbox_state
     ADD COLUMN streaming_by text,
     ADD COLUMN streaming_at timestamptz;

@@ -157,7 +157,8 @@ def _times(hold: Any) -> str:  # noqa: ANN401 - as JSON has it
 
 def _for_hold(topic: str, why: str) -> str:
     if _NOT_THERE.search(why):
-        return f"relay create-topic --topic {quoted(topic)}"
+        misspelt = f"relay redirect --from-topic {quoted(topic)} --to-topic TOPIC --dry-run"
+        return f"relay create-topic --topic {quoted(topic)}  # or, if misspelt: {misspelt}"
     if _NOT_ALLOWED.search(why):
         return (
             "kafka-acls.sh --bootstrap-server ADDRESS --add --allow-principal User:CLIENT "
