@@ -26,12 +26,12 @@ def age(seconds: float | None) -> str:
     return f"{seconds:.1f} s"
 
 
-def at(moment: datetime | float | None) -> str:
-    """Return a moment to the second, in UTC; a number is in seconds since 1970."""
+def at(moment: datetime | str | None) -> str:
+    """Return a moment to the second, in UTC; a text is one in ISO 8601."""
     if moment is None:
         return "an unknown time"
-    if isinstance(moment, int | float):
-        moment = datetime.fromtimestamp(moment, UTC)
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
