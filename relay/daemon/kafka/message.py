@@ -67,7 +67,7 @@ def _check_size(row: Row, value: bytes, headers: Headers, partition: Partition) 
         )
 
 
-def _own_headers(headers: str) -> Iterator[tuple[str, str]]:
+def _own_headers(headers: str) -> Iterator[tuple[str, str | bytes]]:
     """Yield name and text of each header; PostgreSQL stores more than that as JSON."""
     try:
         found = json.loads(headers)
@@ -76,11 +76,14 @@ def _own_headers(headers: str) -> Iterator[tuple[str, str]]:
     for name, text in found.items():
         if not isinstance(text, str):
             raise _unreadable(f"its header {name!r} is not text")
+        if "\0" in name:
+            raise _unreadable("the name of a header of its ends early for the Kafka client: U+0000")
         try:
             (name + text).encode()
         except UnicodeEncodeError:
             raise _unreadable(f"its header {name!r} holds half a surrogate pair") from None
-        yield name, text
+        # Text ends for the client where bytes go on.
+        yield name, text.encode() if "\0" in text else text
 
 
 def _unreadable(text: str) -> UnpublishableRowError:

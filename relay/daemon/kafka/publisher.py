@@ -153,7 +153,8 @@ class Publisher:
             self._errors.answered()
         elif producer.login_refused:
             raise KafkaException(KafkaError(KafkaError._AUTHENTICATION))
-        self._routing.topics.find(default_topic, producer)
+        self._routing.topics.known(default_topic)
+        self._routing.refresh(producer)
         for topic_partition in self._stalled:
             why = f"{_STALLED}; {self._errors}" if self._errors.current else _STALLED
             self._routing.hold(topic_partition, why)

@@ -58,14 +58,21 @@ class Routing:
                 self.holds.lift(topic_partition)
                 log.info("%s is tried again", topic_partition)
 
-    def find(self, row: Row, producer: GaplessProducer) -> Partition | None:
-        """Return the partition of *row*; None if it is on hold.
+    def refresh(self, producer: GaplessProducer) -> None:
+        """Ask for topics, between leases: nothing is asked of a broker within one.
 
         Raises:
-            KafkaException: the broker does not answer a question about the topic.
+            KafkaException: the broker does not answer.
         """
+        for topic in self.topics.refresh(producer):
+            self.hold(TopicPartition(topic.name), topic.why)
+
+    def find(self, row: Row, producer: GaplessProducer) -> Partition | None:
+        """Return the partition of *row*; None if it is on hold, or its topic not known yet."""
         name = row.topic or self.default_topic
-        topic = self.topics.find(name, producer)
+        topic = self.topics.known(name)
+        if topic is None:
+            return None
         if isinstance(topic, UnwritableTopic):
             self.hold(TopicPartition(name), topic.why)
             return None
@@ -101,11 +108,7 @@ class Routes:
         self._remembered_bytes = 0
 
     def find(self, row: Row) -> Partition | None:
-        """Return the partition of *row*; None if it is on hold.
-
-        Raises:
-            KafkaException: the broker does not answer a question about the topic.
-        """
+        """Return the partition of *row*; None if it is on hold, or its topic not known yet."""
         known = self._remembered.get((row.topic, row.key))
         if known is not None:
             return known

@@ -2,13 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from unittest.mock import patch
 
 import pytest
 
-from relay.daemon.rows import Reason, Row
+from relay.daemon.kafka.producer import GaplessProducer
+from relay.daemon.rows import Reason, Row, Undelivered
+from relay.daemon.timing import Deadline
 from relay.demo.ports import LOOPBACK
 from relay.errors import BrokerUnavailableError
-from tests.daemon.kafka.conftest import PARTITIONS, Broker, Publishing
+from tests.daemon.kafka.conftest import (
+    LEASE_SECONDS,
+    PARTITIONS,
+    TIMESTAMP_MS,
+    Broker,
+    Publishing,
+)
 from tests.daemon.kafka.rows import row
 from tests.support.kafka.topics import ConsumedMessage
 from tests.support.ports import free_port
@@ -96,6 +105,32 @@ def test_headers_of_the_row_follow_id_and_seq(broker: Broker, publish: Publish) 
     assert message.header("seq") == b"7"
 
 
+def test_a_header_that_would_be_cut_is_rejected(broker: Broker, publish: Publish) -> None:
+    publishing = publish(topic := broker.make_topic())
+    publishing.lease([row(1, headers='{"a\\u0000b": "c"}'), row(2, headers='{"a": "c\\u0000d"}')])
+    assert [(r.row.id, r.reason) for r in publishing.rejected] == [(1, Reason.UNREADABLE)]
+    (message,) = broker.read(topic, count=1)
+    assert message.header("a") == b"c\0d"
+
+
+# The model has one topic.
+@pytest.mark.parametrize("broker", ["mock"], indirect=True)
+def test_within_a_lease_nothing_is_asked_of_the_broker(broker: Broker, publish: Publish) -> None:
+    publishing = publish(broker.make_topic())
+    publishing.lease([row(1)])
+    publishing.publisher.ready()
+    new = [row(number, topic=broker.make_topic()) for number in range(2, 5)]
+    with (
+        patch.object(GaplessProducer, "describe", side_effect=AssertionError),
+        publishing.publisher.delivery(Deadline(LEASE_SECONDS), lambda: True) as delivery,
+    ):
+        delivery.send(new, TIMESTAMP_MS)
+        left = delivery.finish()
+    assert {outcome.reason for outcome in left if isinstance(outcome, Undelivered)} == {"held"}
+    publishing.lease(new)
+    assert sorted(r.id for r in publishing.delivered) == [1, 2, 3, 4]
+
+
 def dies_after(looks: int) -> Callable[[], bool]:
     numbers: Iterator[int] = count(1)
     return lambda: next(numbers) <= looks
@@ -145,6 +180,7 @@ def test_a_broker_that_is_not_there_is_said_before_anything_is_claimed() -> None
 def test_a_missing_topic_holds_its_rows_and_no_others(broker: Broker, publish: Publish) -> None:
     publishing = publish(broker.make_topic())
     publishing.lease([row(1, topic="nowhere"), row(2), row(3, topic="nowhere")])
+    publishing.publisher.ready()
     assert [r.id for r in publishing.delivered] == [2]
     assert [(r.id, reason) for r, reason in publishing.undelivered] == [
         (1, Reason.HELD),
