@@ -30,7 +30,10 @@ CREATE TABLE IF NOT EXISTS outbox_state (
     requeues     bigint NOT NULL DEFAULT 0,
     -- The relay that set `streaming` last, and when. Null: as it was created.
     streaming_by text,
-    streaming_at timestamptz
+    streaming_at timestamptz,
+    -- Names of states whose consumers know no `seq`, as the relays have it from their preset: such a
+    -- row is never requeued, or it could win over a newer one, whoever asks and however.
+    states       text[] NOT NULL DEFAULT '{}'
 );
 
 -- The migrations that this database has behind it. One that was made new has them all.
@@ -422,6 +425,25 @@ $$;
 
 REVOKE EXECUTE ON FUNCTION outbox_event_admitted FROM PUBLIC;
 
+-- Deletes the stored events of a cluster; returns their number. For the transaction that deletes the
+-- cluster, and in batches of *at_most*. What is in the outbox is still published. SECURITY DEFINER,
+-- since writers may delete no event otherwise.
+CREATE OR REPLACE FUNCTION outbox_purge_cluster(cluster uuid, at_most integer DEFAULT NULL)
+    RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    WITH deleted AS (
+        DELETE FROM outbox_event
+         WHERE id IN (SELECT e.id
+                        FROM outbox_event AS e
+                       WHERE e.cluster_id = cluster
+                       ORDER BY e.event_time, e.id
+                       LIMIT at_most)
+        RETURNING id
+    )
+    SELECT count(*) FROM deleted
+$$;
+
+REVOKE EXECUTE ON FUNCTION outbox_purge_cluster FROM PUBLIC;
+
 -- The partition of a key: murmur2 as Kafka's Java producer has it, or fnv1a. Relays use it only to
 -- look past the rows of a partition that cannot be written.
 CREATE OR REPLACE FUNCTION outbox_partition(partitioner text, key text, partitions integer)
@@ -527,12 +549,14 @@ $$;
 -- one at a time, so that a discard in a paused shard is not overtaken by its resume.
 
 -- Parked rows may go out again. They keep their ids: an old snapshot stays older than a new one.
+-- States of consumers who cannot tell are left parked.
 CREATE OR REPLACE FUNCTION outbox_requeue(ids bigint[], reason text, person text DEFAULT NULL)
     RETURNS SETOF bigint LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
     SELECT pg_advisory_xact_lock(7164150313);
     WITH parked AS (
         SELECT o.id, o.last_error FROM outbox AS o
          WHERE o.id = ANY (ids) AND o.parked_at IS NOT NULL
+           AND o.name <> ALL ((SELECT states FROM outbox_state)::text[])
            FOR UPDATE
     ), requeued AS (
         UPDATE outbox AS o SET parked_at = NULL, attempts = 0, last_error = NULL
@@ -688,12 +712,13 @@ BEGIN
         ['outbox_writer', 'INSERT (event_id, name, category, severity, message, event_time, '
                           'cluster_id, host_id, infra_env_id, request_id, props) ON outbox_event'],
         ['outbox_writer', 'SELECT ON outbox_state'],
-        ['outbox_writer', 'EXECUTE ON FUNCTION outbox_event_admitted'],
+        ['outbox_writer', 'EXECUTE ON FUNCTION outbox_event_admitted, outbox_purge_cluster'],
         -- Relays never change what a row says. FOR UPDATE on a shard needs UPDATE.
         ['outbox_relay', 'SELECT, DELETE ON outbox'],
         ['outbox_relay', 'UPDATE (attempts, parked_at, last_error) ON outbox'],
         ['outbox_relay', 'SELECT, UPDATE ON outbox_shard, outbox_lease'],
-        ['outbox_relay', 'SELECT, UPDATE (streaming, streaming_by, streaming_at) ON outbox_state'],
+        ['outbox_relay', 'SELECT, UPDATE (streaming, streaming_by, streaming_at, states) '
+                         'ON outbox_state'],
         ['outbox_relay', 'SELECT, INSERT, UPDATE, DELETE ON outbox_relay'],
         ['outbox_relay', 'SELECT ON SEQUENCE outbox_id_seq'],
         ['outbox_relay', 'SELECT ON outbox_overview, outbox_migration, outbox_audit'],
@@ -717,7 +742,8 @@ BEGIN
         ['outbox_api', 'SELECT ON outbox_state'],
         ['outbox_api', 'EXECUTE ON FUNCTION outbox_event_admitted'],
         -- Retention removes what is old, and reads no event.
-        ['outbox_purger', 'SELECT (id, event_time), DELETE ON outbox_event'],
+        ['outbox_purger', 'SELECT (id, event_time, cluster_id), DELETE ON outbox_event'],
+        ['outbox_purger', 'EXECUTE ON FUNCTION outbox_purge_cluster'],
         -- FOR UPDATE needs UPDATE.
         ['outbox_purger', 'SELECT, DELETE, UPDATE (last_at) ON outbox_event_limit'],
         ['outbox_purger', 'SELECT ON outbox_state']

@@ -57,7 +57,7 @@ def change_rows(change: Change, selection: Selection, request: Request) -> None:
     with database(f"relay {change.verb}", settings) as connection:
         rows = matching(connection, selection)
         if change.sends_again:
-            refuse_states(rows, format_of(settings.events.stream_preset).states)
+            refuse_states(connection, rows, format_of(settings.events.stream_preset).states)
         if request.dry_run:
             _show(change, rows, by_ids=selection.ids is not None, as_json=request.as_json)
             return

@@ -38,7 +38,8 @@ def make_worker(number: int, settings: Settings, metrics: Metrics) -> Worker:
 def make_roster(settings: Settings, sign_seconds: float) -> Roster:
     """Return the roster of this process, which gives a sign of life every *sign_seconds*."""
     alive_seconds = 3 * sign_seconds + settings.relay.lease_timeout_seconds
-    return Roster(Identity(settings.streaming, _topic(settings), alive_seconds))
+    states = tuple(sorted(format_of(settings.events.stream_preset).states))
+    return Roster(Identity(settings.streaming, _topic(settings), alive_seconds, states))
 
 
 def make_sampler(

@@ -99,6 +99,7 @@ FUNCTIONS: Final[Mapping[str, frozenset[str]]] = {
     "outbox_event_admitted": frozenset({
         "(text, uuid, timestamp with time zone, interval) boolean"
     }),
+    "outbox_purge_cluster": frozenset({"(uuid, integer) bigint"}),
     "outbox_partition": frozenset({"(text, text, integer) integer"}),
     "outbox_shard_of": frozenset({"(text) smallint"}),
     "outbox_requeue": frozenset({_CHANGE_ROWS}),

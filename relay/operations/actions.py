@@ -76,20 +76,24 @@ def shard_of(connection: Connection, key: str) -> int:
     return _execute(connection, queries.SHARD_OF, key=key)[0]
 
 
-def refuse_states(rows: Sequence[Row], states: Collection[str]) -> None:
+def refuse_states(connection: Connection, rows: Sequence[Row], states: Collection[str]) -> None:
     """Make sure that requeuing *rows* takes no object back to an older state.
 
-    *states* are the names whose consumers know no `seq` to tell that a state is old.
+    *states* are names whose consumers know no `seq` to tell that a state is old, beside those that
+    the relays have recorded.
 
     Raises:
         RelayError: a row has such a name.
     """
-    found = [row.id for row in rows if row.name in states]
+    with connection.transaction():
+        recorded = {name for (name,) in connection.execute(queries.STATES.encode())}
+    found = [row.id for row in rows if row.name in {*states, *recorded}]
     if found:
         raise RelayError(
             f"States are among the rows; nothing was changed: {named(found)}. Existing consumers "
             "take the last state they read, and a newer one may have gone out. Requeue the events "
-            "(--name Event), let the objects be sent as they are now, and discard the old states."
+            "(--name Event); send the objects as they are now with `relay replay --cluster ID`, or "
+            "by a change of each, and discard the old states."
         )
 
 

@@ -46,6 +46,25 @@ def purge(connection: Connection, before: datetime, batch_rows: int = BATCH_ROWS
         after = (last[0], last[1])
 
 
+def count_cluster(connection: Connection, cluster: UUID) -> int:
+    """Count the events of *cluster*."""
+    return int(_only(connection, queries.COUNT_CLUSTER, cluster=cluster))
+
+
+def purge_cluster(
+    connection: Connection, cluster: UUID, batch_rows: int = BATCH_ROWS
+) -> Iterator[int]:
+    """Delete the events of *cluster*; yield the size of each batch, committed.
+
+    Raises:
+        SchemaError: the user may not purge.
+    """
+    deleted = batch_rows
+    while deleted == batch_rows:
+        deleted = int(_only(connection, queries.PURGE_CLUSTER, cluster=cluster, rows=batch_rows))
+        yield deleted
+
+
 def count_limits(connection: Connection, before: datetime) -> int:
     """Count the rate limits that could refuse only events that happened before *before*."""
     return int(_only(connection, queries.COUNT_LIMITS, before=before))

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from relay.daemon.figures import Report
+from relay.daemon.postgres.roster import Identity, Roster
 from tests.support.postgres import Database
 from tests.support.process import RunRelay
 from tests.support.roles import member
@@ -180,6 +182,28 @@ def test_a_state_is_not_requeued_for_consumers_who_would_take_it_for_the_newest(
     assert "States are among the rows; nothing was changed: 4." in said
     assert ids(database, "parked_at IS NULL") == [1, 2]
     assert relay("requeue", "3", "--reason", "again", **preset)[:2] == (0, "1 row requeued.")
+    assert relay("requeue", "4", "--reason", "they know seq")[:2] == (0, "1 row requeued.")
+
+
+@pytest.mark.usefixtures("rows")
+def test_the_rule_is_in_the_database_whatever_the_shell_says(
+    relay: Relay, database: Database
+) -> None:
+    with database.connect() as owner:
+        owner.execute("UPDATE outbox SET name = 'HostState' WHERE id = 4")
+        identity = Identity(True, "events", 60, states=("ClusterState", "HostState"))  # noqa: FBT003
+        Roster(identity).sign(owner, Report())
+    code, _, said = relay("requeue", "3", "4", "--reason", "again")
+    assert code == 1
+    assert "nothing was changed: 4." in said
+    assert "`relay replay --cluster ID`" in said
+    with database.connect() as owner:
+        asked = owner.execute("SELECT outbox_requeue(ARRAY[3, 4]::bigint[], 'again')").fetchall()
+        assert asked == [(3,)]
+        # One that is off says nothing, nor one that has the same.
+        Roster(Identity(False, "events", 60)).sign(owner, Report())  # noqa: FBT003
+        assert owner.execute("SELECT cardinality(states) FROM outbox_state").fetchone() == (2,)
+        Roster(Identity(True, "events", 60)).sign(owner, Report())  # noqa: FBT003
     assert relay("requeue", "4", "--reason", "they know seq")[:2] == (0, "1 row requeued.")
 
 

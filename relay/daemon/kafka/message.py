@@ -12,7 +12,10 @@ from relay.formats import Format
 _RECORD_OVERHEAD_BYTES: Final = 256
 # Below a limit by this much, key, name and further headers need not be counted.
 _AMPLE_BYTES: Final = 16_384
-LARGE_ADVICE: Final = "raise the topic's max.message.bytes and requeue the row, or discard it"
+LARGE_ADVICE: Final = (
+    "raise the topic's max.message.bytes, then requeue the row, or for a state `relay replay "
+    "--cluster ID` and discard the row"
+)
 
 
 class UnpublishableRowError(Exception):

@@ -66,6 +66,11 @@ UPDATE outbox_state
         OR NOT EXISTS (SELECT FROM outbox_relay WHERE streaming AND ended_at IS NULL))
 """
 
+# For those who requeue: their settings need not know the preset.
+_RECORD_STATES: Final = """
+UPDATE outbox_state SET states = %(states)s WHERE %(streaming)s AND states <> %(states)s
+"""
+
 _TOLD_OTHERWISE: Final = """
 SELECT name
   FROM outbox_relay
@@ -86,6 +91,8 @@ class Identity:
     topic: str
     # Without a sign of life for so long it is taken for dead.
     alive_seconds: float
+    # Names of states whose consumers know no `seq`.
+    states: tuple[str, ...] = ()
     wake_up: str = "poll"
     id: UUID = field(default_factory=uuid4)
     name: str = field(default_factory=socket.gethostname)
@@ -100,8 +107,9 @@ class Roster:
         self.identity = identity
 
     def sign(self, connection: Connection, report: Report) -> Flag:
-        """Give a sign of life, forget the dead, and record the flag; return how others see it."""
+        """Give a sign of life, forget the dead, record flag and states. Return what others say."""
         parameters: dict[str, Any] = asdict(self.identity) | {
+            "states": list(self.identity.states),
             "published": report.published,
             "parked": report.parked,
             "missed": report.missed,
@@ -112,6 +120,7 @@ class Roster:
         connection.execute(_FORGET)
         connection.execute(_SIGN, parameters)
         connection.execute(_RECORD_STREAMING, parameters)
+        connection.execute(_RECORD_STATES, parameters)
         others = connection.execute(_TOLD_OTHERWISE, parameters).fetchall()
         return Flag(self.identity.streaming, tuple(name for (name,) in others))
 

@@ -23,7 +23,8 @@ ALTER TABLE outbox_audit
 
 ALTER TABLE outbox_state
     ADD COLUMN streaming_by text,
-    ADD COLUMN streaming_at timestamptz;
+    ADD COLUMN streaming_at timestamptz,
+    ADD COLUMN states text[] NOT NULL DEFAULT '{}';
 
 -- One more parameter is another function; beside this one no call would be clear. In one transaction
 -- with its successor, or a service would call in vain.

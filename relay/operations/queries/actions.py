@@ -11,4 +11,7 @@ SELECT outbox_redirect(%(targets)s::bigint[], %(topic)s, %(reason)s, %(person)s)
 PAUSE: Final = "SELECT outbox_pause(%(targets)s::smallint[], %(reason)s, %(person)s)"
 RESUME: Final = "SELECT outbox_resume(%(targets)s::smallint[], %(reason)s, %(person)s)"
 
+# Recorded by the relays, which know the preset.
+STATES: Final = "SELECT unnest(states) FROM outbox_state"
+
 SHARD_OF: Final = "SELECT outbox_shard_of(%(key)s)"

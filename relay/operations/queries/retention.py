@@ -8,6 +8,11 @@ CUTOFF: Final = "SELECT statement_timestamp() - %(age)s"
 # Along outbox_event_by_time.
 COUNT: Final = "SELECT count(*) FROM outbox_event WHERE event_time < %(before)s"
 
+# Along outbox_event_by_cluster.
+COUNT_CLUSTER: Final = "SELECT count(*) FROM outbox_event WHERE cluster_id = %(cluster)s"
+
+PURGE_CLUSTER: Final = "SELECT outbox_purge_cluster(%(cluster)s, %(rows)s)"
+
 # Where the next batch ends: its last row, in the order of outbox_event_by_time.
 LAST: Final = """
 SELECT event_time, id

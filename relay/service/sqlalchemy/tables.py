@@ -23,7 +23,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSON, JSONB, REAL
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, REAL
 
 metadata = MetaData()
 """Add this to Alembic's `target_metadata`."""
@@ -47,6 +47,7 @@ outbox_state = Table(
     Column("requeues", BigInteger, nullable=False, server_default=text("0")),
     Column("streaming_by", Text),
     Column("streaming_at", DateTime(timezone=True)),
+    Column("states", ARRAY(Text), nullable=False, server_default=text("'{}'")),
 )
 
 outbox_migration = Table(
