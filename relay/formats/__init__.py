@@ -30,4 +30,6 @@ def with_format_defaults(settings: Settings) -> Settings:
         relay = relay.model_copy(update={"partitioner": form.partitioner})
     if events.stream_rate_limited is None:
         events = events.model_copy(update={"stream_rate_limited": form.streams_rate_limited})
+    limits = {**form.rate_limits, **events.rate_limits}
+    events = events.model_copy(update={"rate_limits": limits})
     return settings.model_copy(update={"relay": relay, "events": events})

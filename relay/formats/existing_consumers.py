@@ -6,6 +6,7 @@ the empty text. docs/existing-consumers.md has the facts.
 
 import dataclasses
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -36,10 +37,21 @@ class ExistingConsumers:
         "clusters": _CLUSTER,
         "hosts": "HostState",
         "infra_envs": "InfraEnv",
+        "events": _EVENT,
     }
     partitioner: Partitioner = "fnv1a"
     streams_rate_limited = True
+    rate_limits: Mapping[str, timedelta] = dict.fromkeys(
+        ("upgrade_agent_started", "upgrade_agent_finished", "upgrade_agent_failed"),
+        timedelta(hours=1),
+    )
     envelope = staticmethod(envelope.wrap)
+
+    def absent(self, name: str) -> Mapping[str, str]:
+        """Return what must be a text: the cluster's id of a state, and the fields of an event."""
+        if name == _EVENT:
+            return {"props": "{}"}
+        return {} if name == _CLUSTER else {"cluster_id": NO_KEY}
 
     def versions(self, settings: VersionSettings) -> dict[str, object]:
         """Return the release tag beside the versions of the components."""

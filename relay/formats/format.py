@@ -1,6 +1,7 @@
 """Format: all that depends on whom the messages are for."""
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Protocol
 
 from relay.formats.event_record import EventRecord
@@ -34,6 +35,13 @@ class Format(Protocol):
     @property
     def streams_rate_limited(self) -> bool:
         """Default for events that a rate limit keeps from being stored: stream them or not."""
+
+    @property
+    def rate_limits(self) -> Mapping[str, timedelta]:
+        """Default limits by the name of the event, beside those of the service."""
+
+    def absent(self, name: str) -> Mapping[str, str]:
+        """Return the text that a trigger's message *name* has in a column without a value."""
 
     def versions(self, settings: VersionSettings) -> dict[str, object]:
         """Return the object under "versions" in the metadata of a row."""

@@ -1,6 +1,7 @@
 """The standard format: every event under its own name, its fields beside the message."""
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -28,7 +29,12 @@ class Standard:
     }
     partitioner: Partitioner = "murmur2"
     streams_rate_limited = False
+    rate_limits: Mapping[str, timedelta] = {}
     envelope = staticmethod(envelope.wrap)
+
+    def absent(self, name: str) -> Mapping[str, str]:  # noqa: ARG002
+        """Return nothing: it stays null."""
+        return {}
 
     def versions(self, settings: VersionSettings) -> dict[str, object]:
         """Return component to version."""

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import timedelta
 
 import pytest
 
@@ -113,3 +114,15 @@ def test_what_settings_leave_open_is_as_the_format_has_it(
     settings = with_format_defaults(load())
     assert settings.relay.partitioner == partitioner
     assert settings.events.stream_rate_limited is streamed
+
+
+def test_rate_limits_of_the_format_stand_beside_those_of_the_service(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hour = timedelta(hours=1)
+    monkeypatch.setenv("EVENT_RATE_LIMITS", '{"upgrade_agent_failed": "0s", "own": "5m"}')
+    own = {"upgrade_agent_failed": timedelta(0), "own": timedelta(minutes=5)}
+    assert with_format_defaults(load()).events.rate_limits == own
+    monkeypatch.setenv("EVENT_STREAM_PRESET", "existing-consumers")
+    others = {"upgrade_agent_started": hour, "upgrade_agent_finished": hour}
+    assert with_format_defaults(load()).events.rate_limits == others | own
