@@ -45,6 +45,7 @@ class ExistingConsumers:
         ("upgrade_agent_started", "upgrade_agent_finished", "upgrade_agent_failed"),
         timedelta(hours=1),
     )
+    no_key: str | None = NO_KEY
     envelope = staticmethod(envelope.wrap)
 
     def absent(self, name: str) -> Mapping[str, str]:

@@ -40,6 +40,10 @@ class Format(Protocol):
     def rate_limits(self) -> Mapping[str, timedelta]:
         """Default limits by the name of the event, beside those of the service."""
 
+    @property
+    def no_key(self) -> str | None:
+        """The key of a trigger's message whose columns have none."""
+
     def absent(self, name: str) -> Mapping[str, str]:
         """Return the text that a trigger's message *name* has in a column without a value."""
 

@@ -30,6 +30,7 @@ class Standard:
     partitioner: Partitioner = "murmur2"
     streams_rate_limited = False
     rate_limits: Mapping[str, timedelta] = {}
+    no_key: str | None = None
     envelope = staticmethod(envelope.wrap)
 
     def absent(self, name: str) -> Mapping[str, str]:  # noqa: ARG002

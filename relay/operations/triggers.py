@@ -1,16 +1,23 @@
 """Triggers that take snapshots of a table, whichever program writes it."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-from relay.errors import ConfigurationError
+from relay.database.location import quoted
+from relay.errors import ConfigurationError, EventDefinitionError
+from relay.formats import Format
+from relay.operations.allow_list import selected
 from relay.operations.queries import triggers as queries
+from relay.operations.sql_text import literal
 from relay.service.redaction.redactor import Redactor
 
 TRIGGER: Final = "outbox_snapshot"
 """The name of every such trigger; `relay replay` finds the tables by it."""
+
+INSERT_TRIGGER: Final = "outbox_inserted"
+"""The name of those that publish inserts alone; a replay leaves their tables out."""
 
 MAX_IDENTIFIER_BYTES: Final = 63
 
@@ -20,7 +27,9 @@ class TrackedTable:
     """Table whose rows are published by a trigger.
 
     *table* may name its schema, as "schema.table". *key*: the first of these columns that is not
-    null. *columns* are published beside *identity*, which is the primary key.
+    null, else *no_key*. *columns* are published beside *identity*, which is the primary key; of a
+    JSON column "a.b.c" is a path. *absent*: the texts of columns without a value. *inserts*:
+    publish nothing but inserted rows.
     """
 
     table: str
@@ -29,8 +38,11 @@ class TrackedTable:
     columns: Sequence[str]
     identity: Sequence[str] = ("id",)
     topic: str | None = None
+    no_key: str | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
+    inserts: bool = False
 
-    def check(self, redactor: Redactor) -> None:
+    def check(self, redactor: Redactor, form: Format | None = None) -> None:
         """Make sure that the trigger works, and publishes no secret.
 
         Raises:
@@ -39,8 +51,14 @@ class TrackedTable:
         faults = [
             f"the column {column} sounds like a secret, and SQL has no redactor: leave it out"
             for column in self.published
-            if redactor.is_secret_name(column)
+            if any(map(redactor.is_secret_name, column.split(".")))
         ]
+        faults += (
+            f"{column} is a path into a column that is published as a whole: choose one of both"
+            for column in self.published
+            if "." in column and column.partition(".")[0] in self.published
+        )
+        faults += self._stream_faults(form) if form else ()
         if not self.name:
             faults.append(f"the table {self.table} has no known name on the stream: give a name")
         for what, names in (("key", self.key), ("primary key", self.identity)):
@@ -52,6 +70,17 @@ class TrackedTable:
             faults.append(f"{self.table} is too long: the functions of its trigger carry its name")
         if faults:
             raise ConfigurationError(faults)
+
+    def _stream_faults(self, form: Format) -> Iterator[str]:
+        """Yield what consumers of the format could not read."""
+        if form.names is not None and self.name and self.name not in form.names:
+            yield f"{self.name}: existing consumers stop at it; --name takes {sorted(form.names)}"
+        if self.name in form.states:
+            owner = "id" if self.name == "ClusterState" else "cluster_id"
+            try:
+                form.check_snapshot(self.name, self.published, keyed=tuple(self.key) != (owner,))
+            except EventDefinitionError as error:
+                yield f"{error} (--key {owner})"
 
     @property
     def published(self) -> tuple[str, ...]:
@@ -68,31 +97,30 @@ class TrackedTable:
 
         *schema*: where the outbox tables are, if the search_path does not say.
         """
-        return queries.CREATE.format(
+        template = queries.CREATE_INSERTS if self.inserts else queries.CREATE
+        return template.format(
             emit=f"{quoted(schema)}.outbox_emit" if schema else "outbox_emit",
             limits=queries.LIMITS,
             table=_table(self.table),
-            trigger=TRIGGER,
+            trigger=self._trigger,
             row=quoted(self.row_function),
             function=quoted(self._function("trigger")),
-            name=_literal(self.name),
-            topic=_literal(self.topic) if self.topic else "NULL",
+            name=literal(self.name),
+            topic=literal(self.topic) if self.topic else "NULL",
             state=quoted(self._function("state")),
             present=quoted(self._function("present")),
-            columns=", ".join(
-                f"(state).{quoted(column)} AS {quoted(column)}" for column in self.published
-            ),
-            key=", ".join(f"(state).{quoted(column)}::text" for column in self.key),
+            columns=selected(self.published, self.absent),
+            key=", ".join(self._key_parts()),
             same=" AND ".join(
                 f"present.{quoted(column)} = (state).{quoted(column)}" for column in self.identity
             ),
             # By its name on the stream, which stays.
             moved=" OR ".join(
-                f"former.payload -> {_literal(column)} IS DISTINCT FROM"
-                f" latest.payload -> {_literal(column)}"
+                f"former.payload -> {literal(column)} IS DISTINCT FROM"
+                f" latest.payload -> {literal(column)}"
                 for column in self.identity
             ),
-            description=_literal(
+            description=literal(
                 json.dumps(
                     {
                         "row": self.row_function,
@@ -108,20 +136,24 @@ class TrackedTable:
         """Return the SQL that takes the trigger away again."""
         return queries.DROP.format(
             table=_table(self.table),
-            trigger=TRIGGER,
+            trigger=self._trigger,
             row=quoted(self.row_function),
             function=quoted(self._function("trigger")),
             state=quoted(self._function("state")),
             present=quoted(self._function("present")),
         )
 
+    @property
+    def _trigger(self) -> str:
+        return INSERT_TRIGGER if self.inserts else TRIGGER
+
+    def _key_parts(self) -> Iterator[str]:
+        yield from (f"(state).{quoted(column)}::text" for column in self.key)
+        if self.no_key is not None:
+            yield literal(self.no_key)
+
     def _function(self, kind: str) -> str:
         return f"outbox_{kind}_{self.table.replace('.', '_')}"
-
-
-def quoted(identifier: str) -> str:
-    """Return *identifier* as PostgreSQL reads it, whatever its letters."""
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def listed(names: str) -> tuple[str, ...]:
@@ -131,9 +163,3 @@ def listed(names: str) -> tuple[str, ...]:
 
 def _table(name: str) -> str:
     return ".".join(quoted(part) for part in name.split("."))
-
-
-def _literal(value: str) -> str:
-    # With a backslash in it, only this form means the same under every setting of the server.
-    escaped = value.replace("\\", "\\\\").replace("'", "''")
-    return f"E'{escaped}'" if "\\" in value else f"'{escaped}'"

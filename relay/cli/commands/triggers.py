@@ -14,7 +14,8 @@ def triggers(  # noqa: PLR0913 - an option each
         str, typer.Option(help="Column with the key; of several (a,b) the first that is not null.")
     ],
     columns: Annotated[
-        str, typer.Option(help="Columns to publish (a,b,c); no others leave the table.")
+        str,
+        typer.Option(help="Columns to publish (a,b,c), or paths into JSON (a.x.y); no others."),
     ] = "",
     identity: Annotated[str, typer.Option("--id", help="Columns of the primary key.")] = "id",
     name: Annotated[
@@ -23,6 +24,10 @@ def triggers(  # noqa: PLR0913 - an option each
     topic: Annotated[
         str | None, typer.Option(help="Topic of the snapshots; by default the relay's own.")
     ] = None,
+    inserts: Annotated[
+        bool,
+        typer.Option("--inserts", help="Publish inserts alone, as those of an events table are."),
+    ] = False,
     drop: Annotated[bool, typer.Option("--drop", help="Print the SQL that removes it.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -39,16 +44,20 @@ def triggers(  # noqa: PLR0913 - an option each
     from relay.settings import load
 
     settings = load()
-    names = format_of(settings.events.stream_preset).table_names
+    form = format_of(settings.events.stream_preset)
+    named = name or form.table_names.get(table.rpartition(".")[2], "")
     tracked = TrackedTable(
         table=table,
-        name=name or names.get(table.rpartition(".")[2], ""),
+        name=named,
         key=listed(key),
         columns=listed(columns),
         identity=listed(identity),
         topic=topic,
+        no_key=form.no_key,
+        absent=form.absent(named),
+        inserts=inserts,
     )
-    tracked.check(Redactor.from_environment())
+    tracked.check(Redactor.from_environment(), form)
     script = tracked.drop() if drop else tracked.create(settings.database.outbox_schema)
     if as_json:
         print_json({"table": table, "name": tracked.name, "sql": script})

@@ -13,13 +13,11 @@ LIMITS: Final = """\
 --   Snapshots come after what the transaction emits itself. To have the state first, say
 --   SET CONSTRAINTS ALL IMMEDIATE after the changes and before outbox_emit().
 --   It does not see TRUNCATE. A row that came and went in one transaction is published as deleted.
+--   A column of which only paths are published must hold JSON, or nothing.
 --   Numbers stay JSON numbers, whatever their precision.
 """
 
-CREATE: Final = """\
--- Snapshots of {table} as {name}. Apply it where the outbox is, as the owner of the table; it may
--- be applied again, and waits two seconds at most for writers to let it.
-{limits}
+_ROW: Final = """\
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 
@@ -55,6 +53,16 @@ CREATE OR REPLACE FUNCTION {row}(
     ) FROM {state}(state) AS s;
 $outbox$;
 
+"""
+
+CREATE: Final = (
+    """\
+-- Snapshots of {table} as {name}. Apply it where the outbox is, as the owner of the table; it may
+-- be applied again, and waits two seconds at most for writers to let it.
+{limits}
+"""  # noqa: S608 - a template
+    + _ROW
+    + """\
 -- As its owner, so that whoever may write the table needs no right on the outbox.
 CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $outbox$
@@ -104,6 +112,31 @@ CREATE CONSTRAINT TRIGGER {trigger} AFTER INSERT OR UPDATE OR DELETE ON {table}
 COMMENT ON TRIGGER {trigger} ON {table} IS {description};
 COMMIT;
 """
+)
+
+CREATE_INSERTS: Final = (
+    """\
+-- Inserted rows of {table} as {name}. Apply it where the outbox is, as the owner of the table; it
+-- may be applied again, and waits two seconds at most for writers to let it.
+{limits}
+"""
+    + _ROW
+    + """\
+-- As its owner, so that whoever may write the table needs no right on the outbox.
+CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $outbox$
+BEGIN
+    PERFORM {row}(NEW);
+    RETURN NULL;
+END
+$outbox$;
+
+DROP TRIGGER IF EXISTS {trigger} ON {table};
+CREATE CONSTRAINT TRIGGER {trigger} AFTER INSERT ON {table}
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {function}();
+COMMIT;
+"""
+)
 
 DROP: Final = """\
 BEGIN;
