@@ -67,51 +67,56 @@ def consumed(messages: list[ConsumedMessage]) -> StrictConsumer:
     return consumer
 
 
-def test_clusters_hosts_infra_envs_and_events(
-    empty_database: Database, relay: Start, read: Consume
-) -> None:
-    cluster, host, infra_env, unbound = (str(uuid.uuid4()) for _ in range(4))
+CLUSTER, HOST, INFRA_ENV, UNBOUND = (str(uuid.uuid4()) for _ in range(4))
+
+
+@pytest.fixture
+def streamed(empty_database: Database) -> Database:
+    """A service's database, whose tables were there before they were streamed, after its work."""
     with empty_database.connect(autocommit=True) as service:
         service.execute(TABLES)
-        # Before its tables are streamed, and twice, as after an upgrade.
+        # Twice, as after an upgrade.
         stream(empty_database)
         stream(empty_database)
         service.execute(
             "INSERT INTO clusters (id, status, user_name, pull_secret)"
             " VALUES (%s, 'new', 'me', %s)",
-            (cluster, SECRET),
+            (CLUSTER, SECRET),
         )
         service.execute(
             "INSERT INTO hosts VALUES (%s, %s, %s, 'known', '', 'worker', %s),"
             " (%s, %s, NULL, 'known', '', NULL, '')",
-            (host, infra_env, cluster, INVENTORY, unbound, infra_env),
+            (HOST, INFRA_ENV, CLUSTER, INVENTORY, UNBOUND, INFRA_ENV),
         )
-        service.execute("INSERT INTO infra_envs (id, cluster_id) VALUES (%s, NULL)", (infra_env,))
+        service.execute("INSERT INTO infra_envs (id, cluster_id) VALUES (%s, NULL)", (INFRA_ENV,))
         for props in ('{"a": 1}', "", None):
-            service.execute(EVENT, (cluster, host, f"props {props}", props))
-        service.execute(EVENT, (None, unbound, "of no cluster", "{}"))
+            service.execute(EVENT, (CLUSTER, HOST, f"props {props}", props))
+        service.execute(EVENT, (None, UNBOUND, "of no cluster", "{}"))
         # What deletes a cluster deletes its events: no message of those.
         service.execute("UPDATE events SET deleted_at = now()")
         service.execute("DELETE FROM events")
-    process = relay(DATABASE_URL=empty_database.dsn, EVENT_STREAM_PRESET="existing-consumers")
+    return empty_database
+
+
+def test_clusters_hosts_infra_envs_and_events(
+    streamed: Database, relay: Start, read: Consume
+) -> None:
+    process = relay(DATABASE_URL=streamed.dsn, EVENT_STREAM_PRESET="existing-consumers")
     messages = read(count=8)
     assert process.terminate() == 0
     consumer = consumed(messages)
     assert SECRET not in str(messages)
+    assert {m.key for m in messages} == {CLUSTER.encode(), b""}
 
-    assert consumer.states["ClusterState"][cluster]["user_name"] == "me"
-    bound = consumer.states["HostState"][host]
-    assert (bound["cluster_id"], bound["inventory"]) == (
-        cluster,
-        {
-            "hostname": "h1",
-            "cpu": {"count": 4},
-            "disks": [{"size_bytes": 5}, {"size_bytes": 6}, None],
-        },
-    )
-    other = consumer.states["HostState"][unbound]
-    assert (other["cluster_id"], other["inventory"]) == ("", None)
-    assert consumer.states["InfraEnv"][infra_env]["cluster_id"] == ""
+    assert consumer.states["ClusterState"][CLUSTER]["user_name"] == "me"
+    bound, other = consumer.states["HostState"][HOST], consumer.states["HostState"][UNBOUND]
+    assert (bound["cluster_id"], other["cluster_id"], other["inventory"]) == (CLUSTER, "", None)
+    assert bound["inventory"] == {
+        "hostname": "h1",
+        "cpu": {"count": 4},
+        "disks": [{"size_bytes": 5}, {"size_bytes": 6}, None],
+    }
+    assert consumer.states["InfraEnv"][INFRA_ENV]["cluster_id"] == ""
 
     documents = list(consumer.documents.values())
     assert [(d["message"], d["props"]) for d in documents] == [
@@ -120,13 +125,11 @@ def test_clusters_hosts_infra_envs_and_events(
         ("props None", {}),
     ]
     first = documents[0]
-    assert first["name"] == "host_status_updated"
-    assert first["cluster"]["id"] == cluster
-    assert [each["id"] for each in first["hosts"]] == [host]
+    assert (first["name"], first["cluster"]["id"]) == ("host_status_updated", CLUSTER)
+    assert [each["id"] for each in first["hosts"]] == [HOST]
     assert "T" in first["event_time"]
     assert first["event_time"].endswith("+00:00")
     assert [event["message"] for event in consumer.dropped] == ["of no cluster"]
-    assert {m.key for m in messages} == {cluster.encode(), b""}
 
 
 def test_the_triggers_go_again(empty_database: Database) -> None:

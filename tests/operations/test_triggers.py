@@ -8,8 +8,10 @@ import psycopg
 import pytest
 
 from relay.errors import ConfigurationError
+from relay.formats import format_of
 from relay.operations.triggers import TrackedTable
 from relay.service.redaction.redactor import Redactor
+from relay.settings.preset import Preset
 from tests.support.postgres import Database
 from tests.support.process import ProcessUnderTest
 from tests.support.service import Stored
@@ -294,7 +296,7 @@ def test_what_could_not_work_is_named_at_once() -> None:
 def test_the_name_on_the_stream_follows_the_preset(
     run_relay: Callable[..., ProcessUnderTest], preset: str, name: str
 ) -> None:
-    arguments = ["triggers", "hosts", "--key", "id", "--columns", "status"]
+    arguments = ["triggers", "hosts", "--key", "cluster_id", "--columns", "cluster_id,status"]
     shown = run_relay(*arguments, environment={"EVENT_STREAM_PRESET": preset})
     assert shown.wait(60) == 0
     assert shown.stdout[0].startswith(f"-- Snapshots of \"hosts\" as '{name}'.")
@@ -316,3 +318,20 @@ def test_the_command(
                         environment={})  # fmt: skip
     assert refused.wait(60) == 2
     assert "pull_secret" in "\n".join(refused.stderr)
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        (TrackedTable("hosts", "Host", key=("cluster_id",), columns=("cluster_id",)), "stop at it"),
+        (TrackedTable("hosts", "HostState", key=("cluster_id",), columns=()), "need cluster_id"),
+        (TrackedTable("hosts", "HostState", ("id",), ("cluster_id",)), "--key cluster_id"),
+        (TrackedTable("clusters", "ClusterState", ("name",), ("name",)), "--key id"),
+        (TrackedTable("clusters", "ClusterState", ("id",), ("versions",)), "names versions"),
+        (TrackedTable("hosts", "Host", ("id",), ("a.b", "a")), "a.b is a path into a column"),
+        (TrackedTable("hosts", "Host", ("id",), ("a.bmc_password",)), "sounds like a secret"),
+    ],
+)
+def test_what_would_stop_existing_consumers_is_refused(table: TrackedTable, fault: str) -> None:
+    with pytest.raises(ConfigurationError, match=fault):
+        table.check(Redactor(), format_of(Preset.EXISTING_CONSUMERS))
