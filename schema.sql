@@ -287,7 +287,16 @@ CREATE TABLE IF NOT EXISTS outbox_event (
     infra_env_id uuid,
     request_id   text,
     -- The event's own fields, already redacted.
-    props        jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(props) = 'object')
+    props        jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(props) = 'object'),
+    -- What an event of the service's own domain belongs to: the kind, such as order, and the id as
+    -- a text, whatever its type. Null where it is one of the three above.
+    subject_kind text,
+    subject_id   text,
+    -- The id is a key on the stream, and must fit into the index.
+    CONSTRAINT outbox_event_subject_check CHECK (
+        (subject_kind IS NULL) = (subject_id IS NULL)
+        AND octet_length(subject_kind) <= 63
+        AND octet_length(subject_id) BETWEEN 1 AND 1024)
 );
 
 -- Events only grow until they are purged. With the usual share of the table, a fifth, a million would
@@ -303,6 +312,8 @@ ALTER TABLE outbox_event SET (
 CREATE INDEX IF NOT EXISTS outbox_event_by_cluster ON outbox_event (cluster_id, event_time, id);
 CREATE INDEX IF NOT EXISTS outbox_event_by_host ON outbox_event (host_id, event_time, id);
 CREATE INDEX IF NOT EXISTS outbox_event_by_infra_env ON outbox_event (infra_env_id, event_time, id);
+CREATE INDEX IF NOT EXISTS outbox_event_by_subject
+    ON outbox_event (subject_kind, subject_id, event_time, id) WHERE subject_kind IS NOT NULL;
 
 -- The last stored event of each name that has a rate limit, for each resource.
 CREATE TABLE IF NOT EXISTS outbox_event_limit (
@@ -710,7 +721,8 @@ BEGIN
         ['outbox_writer', 'INSERT (event_id, topic, key, name, payload, metadata, headers, '
                           'replayed) ON outbox'],
         ['outbox_writer', 'INSERT (event_id, name, category, severity, message, event_time, '
-                          'cluster_id, host_id, infra_env_id, request_id, props) ON outbox_event'],
+                          'cluster_id, host_id, infra_env_id, request_id, props, subject_kind, '
+                          'subject_id) ON outbox_event'],
         ['outbox_writer', 'SELECT ON outbox_state'],
         ['outbox_writer', 'EXECUTE ON FUNCTION outbox_event_admitted, outbox_purge_cluster'],
         -- Relays never change what a row says. FOR UPDATE on a shard needs UPDATE.
@@ -736,7 +748,8 @@ BEGIN
         -- The REST API serves events, and adds some as a writer does.
         ['outbox_api', 'SELECT ON outbox_event'],
         ['outbox_api', 'INSERT (event_id, name, category, severity, message, event_time, '
-                       'cluster_id, host_id, infra_env_id, request_id, props) ON outbox_event'],
+                       'cluster_id, host_id, infra_env_id, request_id, props, subject_kind, '
+                       'subject_id) ON outbox_event'],
         ['outbox_api', 'INSERT (event_id, topic, key, name, payload, metadata, headers, replayed) '
                        'ON outbox'],
         ['outbox_api', 'SELECT ON outbox_state'],

@@ -76,6 +76,7 @@ PARTS: Final[Mapping[str, str]] = {
     "outbox_event_by_cluster": "outbox_event",
     "outbox_event_by_host": "outbox_event",
     "outbox_event_by_infra_env": "outbox_event",
+    "outbox_event_by_subject": "outbox_event",
     "outbox_event_by_time": "outbox_event",
     "outbox_event_by_severity": "outbox_event",
     "outbox_event_by_category": "outbox_event",

@@ -55,13 +55,13 @@ class Standard:
             "message": event.message,
             "severity": event.severity,
             "event_time": event.event_time,
-            **owners,
+            # In a domain of its own, the usual owners say nothing but where they are set.
+            **{name: id_ for name, id_ in owners.items() if id_ or event.subject_id is None},
         }
         apart = {name: value for name, value in fields.items() if name in facts}
         payload = {**facts, **fields, **facts} | ({"props": apart} if apart else {})
-        return Message(
-            event.name, payload, key=first_set(owners, OWNERS), event_id=UUID(event.event_id)
-        )
+        key = event.subject_id or first_set(owners, OWNERS)
+        return Message(event.name, payload, key=key, event_id=UUID(event.event_id))
 
     def snapshot(self, message: Message) -> Message:
         """Return *message* as it is."""

@@ -41,17 +41,28 @@ def require_streaming(connection: Connection) -> None:
 
 @dataclass(frozen=True)
 class Replay:
-    """Extent of a replay. *seen* is called with name and size of each batch that is written."""
+    """Extent of a replay. *seen* is called with name and size of each batch that is written.
+
+    *subject*: kind and id of what events of the service's own domain belong to.
+    """
 
     cluster: UUID | None
     since: datetime | None
     dry_run: bool
     seen: Callable[[str, int], None]
+    subject: tuple[str, str] | None = None
 
     def events(self, connection: Connection, composer: Composer) -> None:
         """Replay stored events, in the order in which they were stored."""
         query = queries.EVENTS.format(columns=sql.SQL(", ".join(EVENT_COLUMNS)))
-        wanted: dict[str, Any] = {"cluster": self.cluster, "since": self.since, "rows": BATCH_ROWS}
+        kind, identity = self.subject or (None, None)
+        wanted: dict[str, Any] = {
+            "cluster": self.cluster,
+            "subject_kind": kind,
+            "subject_id": identity,
+            "since": self.since,
+            "rows": BATCH_ROWS,
+        }
         after = 0
         while page := _fetched(connection, query, wanted | {"after": after}):
             after = page[-1][0]

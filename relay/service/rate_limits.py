@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, NamedTuple
+from uuid import UUID, uuid5
 
 from relay.formats.event_record import EventRecord
 
 log = logging.getLogger(__name__)
+
+_SUBJECTS: Final = UUID("6f757462-6f78-5375-8a62-6a6563747300")
 
 COLUMNS: Final = ("event_id", "name", "resource", "event_time", "pause")
 
@@ -45,11 +48,18 @@ class RateLimits:
         if not pause:
             return None
         # What it is about most closely: a host, else what the class belongs to.
-        resource: str | None = event.host_id or getattr(event, owner)
+        resource = event.host_id or _own(event) or getattr(event, owner, None)
         if resource is None:
             return None
         streamed = streaming and self.streamed
         return Limit(event.event_id, event.name, resource, event.event_time, pause, streamed)
+
+
+def _own(event: EventRecord) -> str | None:
+    """Return what *event* belongs to in a domain of the service's own, as the table has it."""
+    if event.subject_id is None:
+        return None
+    return str(uuid5(_SUBJECTS, f"{event.subject_kind} {event.subject_id}"))
 
 
 def parameters(limits: Sequence[Limit]) -> dict[str, list[str]]:

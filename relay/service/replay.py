@@ -29,6 +29,8 @@ EVENT_COLUMNS: Final = (
     "infra_env_id::text",
     "request_id",
     "props::text",
+    "subject_kind",
+    "subject_id",
 )
 """Columns of `outbox_event` that make an `EventRecord`."""
 

@@ -99,7 +99,9 @@ def test_rows_events_and_limits_are_kept_in_order(version_1: Database) -> None:
             " FROM outbox ORDER BY id"
         ).fetchall()
         assert after == before
-        assert connection.execute("SELECT * FROM outbox_event ORDER BY id").fetchall() == events
+        # None of them belongs to something of the service's own.
+        kept = connection.execute("SELECT * FROM outbox_event ORDER BY id").fetchall()
+        assert kept == [(*event, None, None) for event in events]
         again = connection.execute(
             "SELECT outbox_event_admitted('Event', %s, now(), interval '1 hour')", [ABOUT]
         )

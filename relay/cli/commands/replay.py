@@ -10,9 +10,13 @@ if TYPE_CHECKING:
     from relay.operations.replay import Replay
 
 
-def replay(
+def replay(  # noqa: PLR0913 - options of a command
     *,
     cluster: Annotated[UUID | None, typer.Option(help="Only this cluster.")] = None,
+    subject: Annotated[
+        str | None,
+        typer.Option(metavar="KIND:ID", help="Only events of this, of your own domain: order:42."),
+    ] = None,
     since: Annotated[
         datetime | None, typer.Option(help="Only events that happened since (UTC).")
     ] = None,
@@ -31,8 +35,9 @@ def replay(
 
     States come first: of tables with a trigger (`relay triggers`), and with --outbox of tracked
     classes. States have no time, so --since selects among events alone. Every message has the
-    header `replay`; an event keeps its id, a state gets a new seq. Needs --cluster or --since, the
-    roles outbox_payload_reader and outbox_writer, and UPDATE on the tables whose rows it locks.
+    header `replay`; an event keeps its id, a state gets a new seq. Needs --cluster, --subject or
+    --since, the roles outbox_payload_reader and outbox_writer, and UPDATE on the tables whose rows
+    it locks.
     """
     from collections import Counter
 
@@ -40,8 +45,14 @@ def replay(
     from relay.cli.printout.progress import counting
     from relay.operations.replay import Replay
 
-    if cluster is None and since is None:
-        raise typer.BadParameter("the extent is missing: give --cluster ID or --since TIME")
+    if cluster is None and since is None and subject is None:
+        raise typer.BadParameter(
+            "the extent is missing: give --cluster ID, --subject KIND:ID or --since TIME"
+        )
+    kind, colon, identity = (subject or "").partition(":")
+    if subject is not None and (snapshots or not (kind and colon and identity)):
+        raise typer.BadParameter("--subject is KIND:ID, as in order:42, and of events alone")
+    events = events or subject is not None
     both = events == snapshots
     counts: Counter[str] = Counter()
     with counting("messages") as progress:
@@ -50,7 +61,9 @@ def replay(
             counts[name] += count
             progress.add(count)
 
-        wanted = Replay(cluster, in_utc(since), dry_run, seen)
+        wanted = Replay(
+            cluster, in_utc(since), dry_run, seen, (kind, identity) if subject else None
+        )
         _replay(wanted, outbox, events=events or both, states=snapshots or both)
     total = counts.total()
     if as_json:

@@ -44,6 +44,14 @@ BEGIN
         ALTER TABLE outbox_event
             ADD CONSTRAINT outbox_event_event_time_check CHECK (isfinite(event_time)) NOT VALID;
         CREATE VIEW events AS SELECT * FROM outbox_event;
+        -- After the view, which version 1 reads by its own columns.
+        ALTER TABLE outbox_event
+            ADD COLUMN subject_kind text,
+            ADD COLUMN subject_id text,
+            ADD CONSTRAINT outbox_event_subject_check CHECK (
+                (subject_kind IS NULL) = (subject_id IS NULL)
+                AND octet_length(subject_kind) <= 63
+                AND octet_length(subject_id) BETWEEN 1 AND 1024) NOT VALID;
         COMMENT ON VIEW events IS 'outbox_event for version 1, until `relay migrate --phase post`';
     ELSIF to_regclass('events') IS NOT NULL THEN
         RAISE WARNING 'the table events is not the outbox''s, it has no column event_id: the rights '

@@ -15,6 +15,7 @@ BEGIN
         UPDATE outbox_event SET event_time = clock_timestamp()
          WHERE event_time IN ('infinity', '-infinity');
         ALTER TABLE outbox_event VALIDATE CONSTRAINT outbox_event_event_time_check;
+        ALTER TABLE outbox_event VALIDATE CONSTRAINT outbox_event_subject_check;
     END IF;
     IF to_regclass('outbox_event_limit') IS NOT NULL THEN
         -- A rate limit of no time is none.

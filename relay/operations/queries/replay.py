@@ -11,6 +11,8 @@ SELECT id, {columns}
   FROM outbox_event
  WHERE id > %(after)s
    AND (%(cluster)s::uuid IS NULL OR cluster_id = %(cluster)s)
+   AND (%(subject_kind)s::text IS NULL
+        OR subject_kind = %(subject_kind)s AND subject_id = %(subject_id)s)
    AND (%(since)s::timestamptz IS NULL OR event_time >= %(since)s)
  ORDER BY id
  LIMIT %(rows)s

@@ -22,7 +22,7 @@ _PATIENCE_SECONDS: Final = 5.0
 _ONE_MOMENT: Final = b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; "
 _OURS: Final = """
 SELECT id, event_id, name, category, severity, message, event_time, cluster_id, host_id,
-       infra_env_id, request_id, props
+       infra_env_id, request_id, props, subject_kind, subject_id
   FROM outbox_event
  LIMIT 0
 """

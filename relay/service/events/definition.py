@@ -1,5 +1,6 @@
 """Definition of an event class: all that its events have in common, checked when it is defined."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +11,7 @@ from relay.errors import EventDefinitionError
 from relay.service.events.placeholders import as_template
 from relay.service.events.severity import Severity, broken_rules
 
+_OWN_SCOPE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 CATEGORIES = ("user", "metrics")
 
 
@@ -27,6 +29,36 @@ class Scope(StrEnum):
         return f"{self.value}_id"
 
 
+@dataclass(frozen=True, slots=True)
+class OwnScope:
+    """Owner in a domain of the service's own: its events have a field named after it."""
+
+    value: str
+
+    @property
+    def owner(self) -> str:
+        """The field that must be set."""
+        return f"{self.value}_id"
+
+
+def scope_of(scope: Scope | OwnScope | str) -> Scope | OwnScope:
+    """Return the scope that *scope*, or its name, stands for.
+
+    Raises:
+        EventDefinitionError: it can be no field's name.
+    """
+    if isinstance(scope, Scope | OwnScope):
+        return scope
+    if scope in {known.value for known in Scope}:
+        return Scope(scope)
+    if not _OWN_SCOPE.fullmatch(scope):
+        raise EventDefinitionError(
+            f"scope={scope!r}: give Scope.CLUSTER, INFRA_ENV, HOST, or a name of your own in "
+            'small letters, digits and underscores, such as "order"'
+        )
+    return OwnScope(scope)
+
+
 class EventOptions(TypedDict, total=False):
     """Options behind the name of an event class.
 
@@ -39,7 +71,7 @@ class EventOptions(TypedDict, total=False):
     message: str
     name: str
     category: str
-    scope: Scope
+    scope: Scope | OwnScope | str
     remedy: str
     details: Sequence[str]
     lenient: bool
@@ -53,7 +85,7 @@ class EventDefinition:
     severity: Severity
     template: str
     category: str = "user"
-    scope: Scope = Scope.CLUSTER
+    scope: Scope | OwnScope = Scope.CLUSTER
     details: tuple[str, ...] = ()
     broken_rules: tuple[str, ...] = ()
 
@@ -72,6 +104,7 @@ def define(event: str, fields: Collection[str], options: EventOptions) -> EventD
     message, remedy = options["message"], options.get("remedy")
     details = tuple(options.get("details", ()))
     rules = list(broken_rules(severity, message, remedy, details))
+    scope = scope_of(options.get("scope", Scope.CLUSTER))
     template = f"{message.removesuffix('.')}. {remedy}" if remedy else message
     if options.get("lenient"):
         template, advice = as_template(template, fields)
@@ -79,6 +112,7 @@ def define(event: str, fields: Collection[str], options: EventOptions) -> EventD
     elif rules:
         raise EventDefinitionError(f"{event}: {'; '.join(rules)}")
     for fault in (
+        *_scope_faults(scope, fields),
         *_template_faults(template, fields),
         *_detail_faults(details, fields),
         *_category_faults(options.get("category", "user")),
@@ -89,10 +123,15 @@ def define(event: str, fields: Collection[str], options: EventOptions) -> EventD
         severity=severity,
         template=template,
         category=options.get("category", "user"),
-        scope=Scope(options.get("scope", Scope.CLUSTER)),
+        scope=scope,
         details=details,
         broken_rules=tuple(rules),
     )
+
+
+def _scope_faults(scope: Scope | OwnScope, fields: Collection[str]) -> Iterator[str]:
+    if scope.owner not in fields:
+        yield f'scope="{scope.value}" needs the field {scope.owner}: declare it, with its type'
 
 
 def _template_faults(template: str, fields: Collection[str]) -> Iterator[str]:

@@ -9,7 +9,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from relay.errors import EventDefinitionError, PayloadError
 from relay.formats.keys import OWNERS
-from relay.service.events.definition import EventDefinition, EventOptions, Scope, define
+from relay.service.events.definition import (
+    EventDefinition,
+    EventOptions,
+    OwnScope,
+    Scope,
+    define,
+    scope_of,
+)
 
 BASE_FIELDS = frozenset({*OWNERS, "event_time", "request_id"})
 RESERVED_FIELDS = frozenset({"message", "severity", "definition", "default_scope"})
@@ -48,8 +55,9 @@ class Event(BaseModel):
     is "user" or "metrics". A class without *message* is abstract: a base for others.
 
     *scope* is what the event belongs to: a cluster, unless said otherwise. The id of that must be
-    set when it is emitted; the other ids where they apply. *event_time* is when it happened, by
-    default now; it needs a zone.
+    set when it is emitted; the other ids where they apply. A scope of your own, such as "order",
+    is the field ``order_id`` of the class. *event_time* is when it happened, by default now; it
+    needs a zone.
 
     An error or a critical event needs *remedy*, a sentence for the user that follows the message,
     and *details*, the names of the fields that hold what is needed to debug it.
@@ -63,7 +71,7 @@ class Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     definition: ClassVar[EventDefinition | None] = None
-    default_scope: ClassVar[Scope] = Scope.CLUSTER
+    default_scope: ClassVar[Scope | OwnScope] = Scope.CLUSTER
 
     cluster_id: UUID | None = None
     infra_env_id: UUID | None = None
@@ -93,7 +101,8 @@ class Event(BaseModel):
             raise EventDefinitionError(
                 f"{cls.__name__}: the field names {reserved} are taken; choose others"
             )
-        cls.default_scope = Scope(options.setdefault("scope", cls.default_scope))
+        cls.default_scope = scope_of(options.get("scope", cls.default_scope))
+        options["scope"] = cls.default_scope
         cls.definition = (
             define(options.get("name") or cls.__name__, field_names(cls), options)
             if options.get("message") is not None

@@ -4,18 +4,21 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 from uuid import UUID
 
 from relay.errors import PayloadError
 from relay.formats.event_record import EventRecord
 from relay.formats.keys import OWNERS
 from relay.jsontext import checked_text, to_json
-from relay.service.events.definition import EventDefinition
+from relay.service.events.definition import EventDefinition, OwnScope, Scope
 from relay.service.events.event import BASE_FIELDS, Event, definition_of
 from relay.service.events.severity import Severity
 from relay.service.redaction.redactor import Redactor
 from relay.service.redaction.values import REDACTED
+
+SUBJECT_BYTES: Final = 1024
+"""Longer ids would fit into no key."""
 
 
 class UntypedEvent(NamedTuple):
@@ -59,9 +62,10 @@ def render(item: UntypedEvent, redactor: Redactor) -> RenderedEvent:
     """
     event, definition = item.base, item.definition
     owners = {owner: _text_or_none(getattr(event, owner)) for owner in OWNERS}
-    if owners[definition.scope.owner] is None:
-        raise PayloadError(_unbound(definition))
     fields = cast("Mapping[str, object]", redactor.redact(item.fields))
+    subject_kind, subject_id = _subject(definition, fields)
+    if (subject_id or owners.get(definition.scope.owner)) is None:
+        raise PayloadError(_unbound(definition))
     # Before the message: an error then names the field.
     props = to_json(fields, definition.name)
     # The name of a field may have the shape of a secret, too: then it is not found by it.
@@ -78,13 +82,43 @@ def render(item: UntypedEvent, redactor: Redactor) -> RenderedEvent:
         **owners,
         request_id=request_id and checked_text(request_id, "request_id"),
         props=props,
+        subject_kind=subject_kind,
+        subject_id=subject_id,
     )
     return RenderedEvent(record, fields)
 
 
+def _subject(
+    definition: EventDefinition, fields: Mapping[str, object]
+) -> tuple[str | None, str | None]:
+    """Return kind and id of what an event of the service's own domain belongs to."""
+    scope = definition.scope
+    if not isinstance(scope, OwnScope):
+        return None, None
+    match fields.get(scope.owner):
+        case None | "":
+            return scope.value, None
+        case bool() | float():
+            raise PayloadError(f"{definition.name}: {scope.owner} is no id; use a number or a text")
+        case int() | str() | UUID() as found:
+            subject = checked_text(str(found), f"{definition.name}: {scope.owner}")
+            if len(subject.encode()) > SUBJECT_BYTES:
+                raise PayloadError(
+                    f"{definition.name}: {scope.owner} is longer than {SUBJECT_BYTES} bytes"
+                )
+            return scope.value, subject
+        case other:
+            raise PayloadError(
+                f"{definition.name}: {scope.owner} is of type {type(other).__name__}; an id is a "
+                "whole number, a text or a UUID"
+            )
+
+
 def _unbound(definition: EventDefinition) -> str:
     scope = definition.scope
-    others = ", ".join(f"scope=Scope.{other.name}" for other in type(scope) if other is not scope)
+    if isinstance(scope, OwnScope):
+        return f"{definition.name} belongs to nothing: set {scope.owner}, its scope."
+    others = ", ".join(f"scope=Scope.{other.name}" for other in Scope if other is not scope)
     return (
         f"{definition.name} belongs to nothing: an event of scope {scope.value} needs "
         f"{scope.owner}. Set it, or declare the class with {others.replace(', ', ' or ')}."

@@ -190,6 +190,13 @@ outbox_event = Table(
         nullable=False,
         server_default=text("'{}'"),
     ),
+    Column("subject_kind", Text),
+    Column("subject_id", Text),
+    CheckConstraint(
+        "(subject_kind IS NULL) = (subject_id IS NULL) AND octet_length(subject_kind) <= 63"
+        " AND octet_length(subject_id) BETWEEN 1 AND 1024",
+        name="outbox_event_subject_check",
+    ),
 )
 
 outbox_relay = Table(
@@ -236,6 +243,14 @@ outbox_event_limit = Table(
 for _what in ("cluster_id", "host_id", "infra_env_id", "severity", "category", "name"):
     _name = f"outbox_event_by_{_what.removesuffix('_id')}"
     Index(_name, outbox_event.c[_what], outbox_event.c.event_time, outbox_event.c.id)
+Index(
+    "outbox_event_by_subject",
+    outbox_event.c.subject_kind,
+    outbox_event.c.subject_id,
+    outbox_event.c.event_time,
+    outbox_event.c.id,
+    postgresql_where=outbox_event.c.subject_kind.is_not(None),
+)
 Index("outbox_event_by_time", outbox_event.c.event_time, outbox_event.c.id)
 Index(
     "outbox_event_by_request",

@@ -26,7 +26,8 @@ class Order(StrEnum):
 class EventFilter:
     """A list of events. All that is given must match; what is empty is not given.
 
-    *subject*: a cluster, infra-env or host. *cluster_level*: True, events without a host, beside
+    *subject*: a cluster, infra-env or host. *subject_kind*, *subject_id*: what an event of the
+    service's own domain belongs to. *cluster_level*: True, events without a host, beside
     those of *host_ids*; False, events of hosts alone. *since* is included, *until* is not.
     *after*: the place that the list begins behind.
     """
@@ -35,6 +36,8 @@ class EventFilter:
     infra_env_id: UUID | None = None
     host_ids: tuple[UUID, ...] = ()
     subject: UUID | None = None
+    subject_kind: str = ""
+    subject_id: str = ""
     names: tuple[str, ...] = ()
     severities: tuple[Severity, ...] = ()
     categories: tuple[str, ...] = ()

@@ -36,6 +36,8 @@ _CLAUSES: Final[Mapping[str, LiteralString]] = {
     "infra_env_id": "infra_env_id = %(infra_env_id)s",
     "host_ids": "host_id = ANY(%(host_ids)s)",
     "subject": "(cluster_id = %(subject)s OR infra_env_id = %(subject)s OR host_id = %(subject)s)",
+    "subject_kind": "subject_kind = %(subject_kind)s",
+    "subject_id": "subject_id = %(subject_id)s",
     "names": "name = ANY(%(names)s)",
     "categories": "category = ANY(%(categories)s)",
     "message": "message ILIKE %(message)s",

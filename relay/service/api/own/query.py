@@ -1,7 +1,14 @@
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from relay.service.api.core.cursor import PATTERN, Cursor
 from relay.service.api.core.filter import LIMIT_MAX, NO_NUL, OFFSET_MAX, EventFilter, Order
@@ -44,6 +51,12 @@ class ListQuery(BaseModel):
     subject: UUID | None = Field(
         None, description="events of this cluster, infra-env or host, whichever it is"
     )
+    subject_kind: Name | None = Field(
+        None, description='events of a domain of your own: its scope, such as "order"'
+    )
+    subject_id: Annotated[str, Field(min_length=1, max_length=1_024, pattern=NO_NUL)] | None = (
+        Field(None, description="the id of that, as a text; needs subject_kind")
+    )
     names: Annotated[list[Name], Several] = Field(
         [], max_length=100, description="events of these names; repeat it or use commas"
     )
@@ -76,6 +89,12 @@ class ListQuery(BaseModel):
     cursor: Annotated[str, Field(pattern=PATTERN)] | None = Field(
         None, description="the header Next-Cursor of the page before"
     )
+
+    @model_validator(mode="after")
+    def _an_id_has_a_kind(self) -> Self:
+        if self.subject_id is not None and self.subject_kind is None:
+            raise ValueError("subject_id needs subject_kind: an id alone may be of anything")
+        return self
 
     def filter(self) -> EventFilter:
         """Return what is asked for."""

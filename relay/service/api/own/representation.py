@@ -20,6 +20,8 @@ EVENT: Final = """json_build_object(
         'cluster_id', cluster_id,
         'host_id', host_id,
         'infra_env_id', infra_env_id,
+        'subject_kind', subject_kind,
+        'subject_id', subject_id,
         'request_id', request_id,
         'props', props)::text"""
 
@@ -36,6 +38,8 @@ class StoredEvent(BaseModel):
     cluster_id: UUID | None
     host_id: UUID | None
     infra_env_id: UUID | None
+    subject_kind: str | None = Field(description="scope of an event of the service's own domain")
+    subject_id: str | None = Field(description="the id of what that belongs to, as a text")
     request_id: str | None
     props: dict[str, JsonValue] = Field(description="the event's own fields")
 

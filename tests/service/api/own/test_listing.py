@@ -39,6 +39,8 @@ def test_an_event_is_shown_whole(admin: TestClient, database: Database) -> None:
             "cluster_id": str(cluster),
             "host_id": str(host),
             "infra_env_id": str(infra_env),
+            "subject_kind": None,
+            "subject_id": None,
             "request_id": "r-1",
             "props": {"disk": "ü", "ms": 12},
         }
@@ -52,6 +54,21 @@ def test_of_a_cluster_or_infra_env(admin: TestClient, store: Store, owner: str) 
     store(message="another's", **{owner: uuid.uuid4()})
     store(message="nobody's")
     assert messages(admin, **{owner: wanted}) == ["mine"]
+
+
+def test_of_a_subject_of_the_services_own(admin: TestClient, database: Database) -> None:
+    with database.connect() as connection:
+        for kind, identity in (("order", "42"), ("order", "43"), ("parcel", "42")):
+            connection.execute(
+                "INSERT INTO outbox_event (name, severity, message, subject_kind, subject_id)"
+                " VALUES ('paid', 'info', %s || ' ' || %s, %s, %s)",
+                (kind, identity, kind, identity),
+            )
+    assert messages(admin, subject_kind="order", subject_id="42") == ["order 42"]
+    assert messages(admin, subject_kind="order") == ["order 42", "order 43"]
+    refused = admin.get(EVENTS, params={"subject_id": "42"})
+    assert refused.status_code == 422
+    assert "needs subject_kind" in refused.text
 
 
 def test_of_hosts_repeated_or_with_commas(admin: TestClient, store: Store) -> None:
