@@ -1,11 +1,16 @@
 """A session's buffer follows its transaction: what was undone never reaches a table."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from sqlalchemy import Engine, MetaData, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InvalidRequestError,
+    SQLAlchemyError,
+)
 from sqlalchemy.orm import Session, sessionmaker
 
 from relay import Message, Outbox
@@ -172,15 +177,20 @@ def test_a_session_inside_somebody_elses_transaction(
     assert stored.names() == (["Phantom", "Real"] if mode == "control_fully" else ["Real"])
 
 
+@pytest.mark.parametrize("mode", ["create_savepoint", "rollback_only", "control_fully"])
 def test_an_outer_rollback_takes_what_the_open_session_has_emitted(
-    engine: Engine, outbox: Outbox, stored: Stored
+    mode: str, engine: Engine, outbox: Outbox, stored: Stored
 ) -> None:
     with engine.connect() as connection:
         transaction = connection.begin()
-        session = Session(connection, join_transaction_mode="rollback_only")
+        session = Session(connection, join_transaction_mode=mode)  # type: ignore[arg-type]
         session.execute(text("SELECT 1"))
         outbox.emit(session, message("Phantom"))
         transaction.rollback()
+        # The session knows nothing of it, and goes on in the next transaction.
+        with suppress(SQLAlchemyError):
+            session.commit()
+        connection.commit()
         session.close()
         outbox.emit(session, message("Real"))
         session.commit()

@@ -190,6 +190,12 @@ def test_props_without_end_are_422(admin: TestClient, event: dict[str, Any]) -> 
     assert admin.post(EVENTS, json=event | {"props": deep}).status_code == 422
 
 
+def test_a_body_in_chunks_that_is_too_large_is_413(admin: TestClient) -> None:
+    # No Content-Length says so beforehand.
+    answer = admin.post(EVENTS, content=iter([b'{"name": "', *[b"x" * 65_536] * 17]))
+    assert answer.status_code == 413
+
+
 def test_a_body_that_is_too_large_is_413(admin: TestClient, event: dict[str, Any]) -> None:
     answer = admin.post(EVENTS, json=event | {"props": {"log": "x" * (1 << 20)}})
     assert answer.status_code == 413
