@@ -4,6 +4,7 @@ ROWS ?=
 SECONDS ?= 60
 SEED ?=
 ARGS ?=
+MUTANTS ?= relay.daemon.postgres.low_watermark* relay.daemon.kafka.holds*
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 IMAGE ?= outbox-relay:$(VERSION)
@@ -30,7 +31,7 @@ TESTED = --extra all --extra test
 WRITERS = $(addprefix tests/service/,events sqlalchemy test_kinds.py test_targets.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-quick test-servers test-slow test-lowest test-newest bench soak lint format lock chart-docs settings-docs image sbom deploy-all undeploy-all clean
+.PHONY: help venv demo test test-quick test-servers test-slow test-lowest test-newest mutants bench soak lint format lock chart-docs settings-docs image sbom deploy-all undeploy-all clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +82,10 @@ $(BIN)/uv pip install --quiet --python build/$(1)/bin/python --no-deps --editabl
 build/$(1)/bin/pytest --numprocesses $(WORKERS) --dist loadgroup $(2) $(VERSIONED) $(ARGS)
 endef
 
+mutants: $(READY) ## change the code here and there: does a test notice? make mutants MUTANTS="relay.daemon.kafka.holds*"
+	PATH="$(CURDIR)/$(BIN):$$PATH" nice $(BIN)/mutmut run $(ARGS) $(foreach name,$(MUTANTS),"$(name)")
+	$(BIN)/mutmut results | grep -v "not checked" || true
+
 bench: $(READY) ## measure on real Kafka, writes benchmarks/latest.json; make bench ROWS=20000 is short
 	$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
@@ -124,5 +129,5 @@ undeploy-all: ## remove what deploy-all made, its data included
 	deploy/all.sh down
 
 clean: ## remove .venv, caches and build results
-	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) mutants .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -80,3 +80,19 @@ def test_a_delivery_from_before_does_not_end_a_hold(holds: Holds) -> None:
     holds.add(PARTITION)
     holds.delivered([PARTITION])
     assert holds.covers(PARTITION)
+
+
+def test_there_is_something_to_forget_until_a_lifted_hold_delivers(holds: Holds) -> None:
+    assert not holds
+    holds.add(TOPIC)
+    holds.lift(TOPIC)
+    assert holds
+    holds.delivered([PARTITION])
+    assert not holds
+
+
+def test_each_lifted_hold_counts(holds: Holds) -> None:
+    for number, topic_partition in enumerate((TOPIC, PARTITION), start=1):
+        holds.add(topic_partition)
+        holds.lift(topic_partition)
+        assert holds.lifted_total == number

@@ -82,3 +82,11 @@ def test_no_watermark_passes_a_writer_that_stays_open(watermarks: LowWatermarks)
         watermarks.passed({5: drawn})
     assert set(watermarks.ids) == {LOWEST_ID}
     assert watermarks.observe(sample(100)) == 99
+
+
+def test_what_is_decided_stays_so_while_nothing_is_drawn(watermarks: LowWatermarks) -> None:
+    watermarks.observe(sample(10))
+    assert watermarks.observe(sample(10)) == 10
+    watermarks.raise_to(10, {})
+    assert watermarks.observe(sample(10)) == 10
+    assert set(watermarks.ids) == {10}
