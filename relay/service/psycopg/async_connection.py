@@ -3,7 +3,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
-from relay.service.psycopg.statements import STATEMENTS, require_transaction
+from relay.service.psycopg.statements import STATEMENTS, quoting_no_row, require_transaction
 from relay.service.records import Batch, Emitted, batch_of
 
 
@@ -24,15 +24,18 @@ async def write(connection: psycopg.AsyncConnection[Any], batch: Batch) -> None:
 
     Raises:
         NoTransactionError: the connection commits each statement by itself.
+        PayloadError: PostgreSQL refused a row.
+        SchemaError: there is no outbox for this user.
     """
     require_transaction(connection)
     # A plain cursor, whatever the connection's own cursors make of placeholders and rows.
-    async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
-        if lock := STATEMENTS.lock(batch):
-            await cursor.execute(lock.query, lock.parameters)
-        refused: list[str] = []
-        if admission := STATEMENTS.admission(batch):
-            await cursor.execute(admission.query, admission.parameters)
-            refused = [row[0] for row in await cursor.fetchall()]
-        for insert in STATEMENTS.inserts(batch, refused):
-            await cursor.execute(insert.query, insert.parameters)
+    with quoting_no_row():
+        async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
+            if lock := STATEMENTS.lock(batch):
+                await cursor.execute(lock.query, lock.parameters)
+            refused: list[str] = []
+            if admission := STATEMENTS.admission(batch):
+                await cursor.execute(admission.query, admission.parameters)
+                refused = [row[0] for row in await cursor.fetchall()]
+            for insert in STATEMENTS.inserts(batch, refused):
+                await cursor.execute(insert.query, insert.parameters)

@@ -3,7 +3,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
-from relay.service.psycopg.statements import STATEMENTS, require_transaction
+from relay.service.psycopg.statements import STATEMENTS, quoting_no_row, require_transaction
 from relay.service.records import Batch, Emitted, batch_of
 
 
@@ -24,10 +24,12 @@ def write(connection: psycopg.Connection[Any], batch: Batch) -> None:
 
     Raises:
         NoTransactionError: the connection commits each statement by itself.
+        PayloadError: PostgreSQL refused a row.
+        SchemaError: there is no outbox for this user.
     """
     require_transaction(connection)
     # A plain cursor, whatever the connection's own cursors make of placeholders and rows.
-    with psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
+    with quoting_no_row(), psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
         if lock := STATEMENTS.lock(batch):
             cursor.execute(lock.query, lock.parameters)
         refused: list[str] = []

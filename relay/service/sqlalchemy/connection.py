@@ -1,11 +1,15 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from relay.errors import NoTransactionError, SchemaError
 from relay.service.capture import capture, capturing
 from relay.service.insert import Statements
 from relay.service.records import Batch, Emitted, batch_of
+from relay.service.refusals import refusal
 
 AUTOCOMMIT: Final = (
     "This connection is in autocommit mode, so the rows could not belong to the transaction of "
@@ -33,19 +37,36 @@ def write(connection: Connection, batch: Batch) -> None:
 
     Raises:
         NoTransactionError: the connection commits each statement by itself.
-        SchemaError: the database is no PostgreSQL.
+        PayloadError: PostgreSQL refused a row.
+        SchemaError: the database is no PostgreSQL, or has no outbox for this user.
     """
     if connection.dialect.name != "postgresql":
         _capture_instead(connection, batch)
         return
     require_transaction(connection)
-    if lock := STATEMENTS.lock(batch):
-        connection.execute(lock.query, lock.parameters)
-    refused: list[str] = []
-    if admission := STATEMENTS.admission(batch):
-        refused = list(connection.execute(admission.query, admission.parameters).scalars())
-    for insert in STATEMENTS.inserts(batch, refused):
-        connection.execute(insert.query, insert.parameters)
+    with _quoting_no_row():
+        if lock := STATEMENTS.lock(batch):
+            connection.execute(lock.query, lock.parameters)
+        refused: list[str] = []
+        if admission := STATEMENTS.admission(batch):
+            refused = list(connection.execute(admission.query, admission.parameters).scalars())
+        for insert in STATEMENTS.inserts(batch, refused):
+            connection.execute(insert.query, insert.parameters)
+
+
+@contextmanager
+def _quoting_no_row() -> Iterator[None]:
+    """Let errors say what PostgreSQL refused, without the parameters and details that they show."""
+    try:
+        yield
+    except DBAPIError as error:
+        error.hide_parameters = True
+        diagnosis: Any = getattr(error.orig, "diag", None)
+        state = getattr(error.orig, "sqlstate", None)
+        said = refusal(state, getattr(diagnosis, "message_primary", None))
+        if said is not None:
+            raise said from None
+        raise
 
 
 def require_transaction(connection: Connection) -> None:

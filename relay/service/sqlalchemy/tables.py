@@ -145,7 +145,7 @@ outbox_audit = Table(
     Column(
         "action",
         Text,
-        CheckConstraint("action IN ('requeue', 'discard', 'pause', 'resume')"),
+        CheckConstraint("action IN ('requeue', 'discard', 'redirect', 'pause', 'resume')"),
         nullable=False,
     ),
     Column("reason", Text, CheckConstraint(r"reason ~ '\S'"), nullable=False),

@@ -6,7 +6,6 @@ from contextlib import contextmanager, suppress
 import pytest
 from sqlalchemy import Engine, MetaData, create_engine, event, text
 from sqlalchemy.exc import (
-    DBAPIError,
     IntegrityError,
     InvalidRequestError,
     SQLAlchemyError,
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from relay import Message, Outbox
 from relay.demo.postgres import EmbeddedPostgres
-from relay.errors import NoTransactionError, PayloadError
+from relay.errors import NoTransactionError, PayloadError, SchemaError
 from relay.service.sqlalchemy import tables
 from tests.support.models import Cluster
 from tests.support.postgres import Database, apply_schema, temporary_database
@@ -130,7 +129,7 @@ def test_without_the_outbox_table_the_commit_fails_and_so_does_the_change(
     with Session(engine) as session:
         session.add(Cluster(name="c"))
         outbox.emit(session, message("Lost"))
-        with pytest.raises(DBAPIError, match="outbox"):
+        with pytest.raises(SchemaError, match="relay migrate"):
             session.commit()
         session.rollback()
     with database.connect() as owner:
