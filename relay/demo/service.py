@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from relay import logs, settings
 from relay.demo.installation import Base, Installation, track
-from relay.errors import RelayError
+from relay.errors import RelayError, SchemaError
 from relay.service.outbox import Outbox
 
 STEPS: Final = 200
@@ -61,8 +61,11 @@ class Service:
                 Base.metadata.create_all(self._engine)
                 self._install()
             except (OperationalError, ProgrammingError) as error:
-                # Away, or not migrated yet: what PostgreSQL itself says, without the statement.
+                # Away, or without the service's tables: PostgreSQL's words, without the statement.
                 log.warning("waiting for the database: %s", str(error.orig).splitlines()[0])
+                self._stopping.wait(RETRY_SECONDS)
+            except SchemaError as error:
+                log.warning("waiting for the database: %s", error)
                 self._stopping.wait(RETRY_SECONDS)
         log.info("stopped")
 

@@ -33,13 +33,14 @@ def test_black_holed_connection(
         # Frozen only to lose the network at this point: with messages out and none deleted.
         cut_off = sabotaged("SIGSTOP", "produce", 1_000, **impatient, **behind)
         cut_off.wait_until_frozen()
+        left = outbox.count()
         proxy.mode = Mode.BLACK_HOLE
         cut_off.send_signal(signal.SIGCONT)
         with recovery(AFTER_A_FREEZE_SECONDS):
             other.send_signal(signal.SIGCONT)
             outbox.await_empty("true")
         # All of them: whatever Kafka acknowledged to the other, its deletes never arrived.
-        assert metric(other, "published_total") == ROWS
+        assert metric(other, "published_total") == left > 0
         cut_off.wait_for_log("no answer from the database")
         assert get(cut_off, "/livez")[0] == 200
         proxy.mode = Mode.PASS

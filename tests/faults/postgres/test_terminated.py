@@ -30,7 +30,8 @@ def test_pg_terminate_backend_on_a_worker_in_mid_batch(
     assert metric(relay, "parked_total") == 0
     found = stream()
     assert (found.rows, found.inversions) == (4_000, 0)
-    assert 0 < found.duplicates <= LEASE_ROWS
+    # What Kafka had acknowledged was deleted when the relay was connected again.
+    assert found.duplicates <= LEASE_ROWS
 
 
 def test_pg_terminate_backend_with_messages_queued(
@@ -53,7 +54,7 @@ def test_pg_terminate_backend_again_and_again_parks_no_row(
     outbox: Outbox, sabotaged: Start, impatient: Mapping[str, str], stream: Callable[[], Stream]
 ) -> None:
     outbox.fill(10, keys=1)
-    relay = sabotaged("TERMINATE_EACH", "ack", 8, **impatient)
+    relay = sabotaged("TERMINATE_EACH", "claim", 8, **impatient)
     outbox.await_empty()
     assert outbox.count() == 0
     assert metric(relay, "leases_total", outcome="lost") == 8
@@ -65,7 +66,7 @@ def test_pg_terminate_backend_on_several_relays_parks_no_row(
     outbox: Outbox, sabotaged: Start, impatient: Mapping[str, str]
 ) -> None:
     outbox.fill(10, keys=1)
-    unlucky = [sabotaged("TERMINATE_EACH", "ack", 4, **impatient) for _ in range(3)]
+    unlucky = [sabotaged("TERMINATE_EACH", "claim", 4, **impatient) for _ in range(3)]
     outbox.await_empty()
     assert outbox.count() == 0
     lost = sum(metric(process, "leases_total", outcome="lost") for process in unlucky)
