@@ -83,7 +83,7 @@ POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
     "claim": (Claims, "claim", claimed),
     "claim_sent": (psycopg.Cursor, "execute", sends("SKIP LOCKED")),
     "read_sent": (psycopg.Cursor, "execute", sends("END AS payload")),
-    "delete_sent": (psycopg.Cursor, "execute", sends("DELETE FROM outbox")),
+    "delete_sent": (psycopg.Cursor, "execute", sends("DELETE FROM outbox\n")),
     "read": (ChunkReader, "_ask", always),
     "produce": (GaplessProducer, "send", always),
     "killer": (GaplessProducer, "send", killer_sent),
