@@ -37,10 +37,18 @@ def type_fault(kind: TypeEngine[Any]) -> str | None:  # noqa: PLR0911 - one for 
             return type_fault(kind.data_type)
         case Enum() if kind.enum_class is not None:
             return _enum_fault(kind.enum_class)
-        case _ if isinstance(kind, _TEXTS) or issubclass(kind.python_type, _PLAIN):
+        case _ if isinstance(kind, _TEXTS) or _is_plain(kind):
             return None
         case _:
             return f"has the type {type(kind).__name__}, which JSON does not know"
+
+
+def _is_plain(kind: TypeEngine[Any]) -> bool:
+    try:
+        return issubclass(kind.python_type, _PLAIN)
+    except NotImplementedError:
+        # Older SQLAlchemy does not know the values of all types.
+        return False
 
 
 def _decorator_fault(kind: TypeDecorator[Any]) -> str | None:

@@ -58,6 +58,8 @@ def test_an_event_in_both_tables(engine: Engine, outbox: Outbox, stored: Stored)
         "event_time": event.event_time,
         "request_id": "r1",
         "props": props,
+        "subject_kind": None,
+        "subject_id": None,
         **shared,
     }
     assert message["payload"] == {
