@@ -7,7 +7,8 @@ from relay.errors import PayloadError, RelayError, SchemaError
 # Classes of SQLSTATE: names and rights; the form of values; the rules of the tables.
 _SCHEMA: Final = ("3F", "42")
 _FORM: Final = "22"
-_RULES: Final = ("23", "P0")
+# Not unique keys, which callers have a use for: an event id that is there already.
+_RULES: Final = ("23502", "23514", "P0")
 
 
 def refusal(sqlstate: str | None, message: str | None) -> RelayError | None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from types import ModuleType
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -75,6 +76,7 @@ CALLS: dict[Callable[..., Any], Callable[[Connection], Any]] = {
     actions.requeue: lambda c: actions.requeue(c, [1], WHY),
     actions.discard: lambda c: actions.discard(c, [1], WHY),
     actions.redirect: lambda c: actions.redirect(c, [1], "other", WHY),
+    actions.refuse_states: lambda c: actions.refuse_states(c, [], ()),
     actions.pause: lambda c: actions.pause(c, [1], WHY),
     actions.resume: lambda c: actions.resume(c, [1], WHY),
     actions.shard_of: lambda c: actions.shard_of(c, "key"),
@@ -87,6 +89,8 @@ CALLS: dict[Callable[..., Any], Callable[[Connection], Any]] = {
     retention.cutoff: lambda c: retention.cutoff(c, timedelta(days=1)),
     retention.count: lambda c: retention.count(c, NOW),
     retention.purge: lambda c: retention.purge(c, NOW),
+    retention.count_cluster: lambda c: retention.count_cluster(c, UUID(int=1)),
+    retention.purge_cluster: lambda c: retention.purge_cluster(c, UUID(int=1)),
     retention.count_limits: lambda c: retention.count_limits(c, NOW),
     retention.purge_limits: lambda c: retention.purge_limits(c, NOW),
     secret_audit.exposures: lambda c: secret_audit.exposures(

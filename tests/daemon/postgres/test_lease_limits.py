@@ -26,6 +26,8 @@ def rows_of_one_shard(outbox: Outbox) -> None:
 def lease(make_store: MakeStore, **settings: Any) -> tuple[list[Sequence[Row]], bool]:  # noqa: ANN401
     """The chunks of one lease, and whether it was full."""
     store = make_store(**settings)
+    # As after a full lease: the next one has cursors.
+    store._large = True  # noqa: SLF001
     store.refresh_watermarks(NOTHING_HELD)
     with store.lease(NOTHING_HELD) as lease:
         assert lease is not None
@@ -69,6 +71,7 @@ def test_no_chunk_is_asked_for_when_the_time_of_a_lease_is_over(
     now = 0.0
     monkeypatch.setattr(timing, "boot_seconds", lambda: now)
     store = make_store(lease_seconds=3.0, chunk_rows=4)
+    store._large = True  # noqa: SLF001
     store.refresh_watermarks(NOTHING_HELD)
     with store.lease(NOTHING_HELD) as lease:
         assert lease is not None
