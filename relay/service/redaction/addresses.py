@@ -13,7 +13,7 @@ _OPEN_USERS: Final = listed(
     "author authors username sender recipient reply-to account login principal ssh git id upn "
     "group http https message-id maintainer assignee reviewer attendee invitee key name host"
 )
-"""What stands before the colon of "user:alice@example.org", which is no password."""
+"""Words before the colon of "user:alice@example.org", which is no password."""
 
 _SHELL_SCHEMES: Final = listed("ssh sftp scp rsync git git+ssh svn+ssh nfs mailto file")
 _PORT: Final = re.compile(r"\d{1,5}(?:[/?#]|$)")

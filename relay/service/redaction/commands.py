@@ -31,7 +31,7 @@ USER_OPTIONS: Final = frozenset({"-u", "-U", "--user", "--username", "--login-us
 CREDENTIAL_OPTIONS: Final = listed(
     "-u -U --user --proxy-user --creds --src-creds --dest-creds --credentials --basic-auth --auth"
 )
-"""What they take is `user:password` where it holds a colon (smbclient: a percent sign)."""
+"""They take `user:password` where it holds a colon (smbclient: a percent sign)."""
 
 OTHER_OWNERS: Final = listed(
     "mkdir ssh scp rsync cp mv tar grep egrep fgrep ps kill nmap iptables ip6tables nft psql "

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from relay.service.redaction.private_keys import is_private_key
 
 MAX_LAYERS: Final = 4
-"""How many encodings around each other are looked through; what is encoded deeper is a secret."""
+"""Encodings around each other that are looked through; what is encoded deeper is a secret."""
 
 MAX_INFLATED: Final = 1 << 20
 """Bytes of something compressed that are looked at."""

@@ -36,7 +36,7 @@ ENDS_LIKE_PASS: Final = listed("bypass compass encompass surpass trespass overpa
 PASSES: Final = listed(
     "all band by dry final first high last low multi one second single test third two"
 )
-"""What is passed, or counted, before "pass"."""
+"""Words of what is passed, or counted, before "pass"."""
 
 SECRET_WHOLE: Final = listed(
     "auth secretid vaultsecretid appsecretid jsessionid phpsessid aspnetsessionid"
@@ -105,7 +105,7 @@ TAILS_OF_OTHER_WORDS: Final = listed(
     "arial ariat ary cutter iat ion isation ise ised iser ism ive ively ization ize ized izer "
     "izers izes less lessly"
 )
-"""What makes another word of a stem: "tokenizer", "passwordless", "secretary"."""
+"""Endings that make another word of a stem: "tokenizer", "passwordless", "secretary"."""
 
 STATES: Final = listed(
     "a absent accepted access again all already an and any are as asn1 at authentication "
@@ -126,4 +126,4 @@ STATES: Final = listed(
     "user uses using valid value values was wasn't were when which will with without won't write "
     "wrong x509 yaml yes you your"
 )
-"""How a sentence about a secret goes on after its colon: "token: expired", "secret: not found"."""
+"""Ways a sentence about a secret goes on after its colon: "token: expired", "secret: not found"."""
