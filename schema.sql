@@ -268,6 +268,20 @@ CREATE TABLE IF NOT EXISTS outbox_relay (
     broker_errors  jsonb NOT NULL DEFAULT '[]'
 ) WITH (fillfactor = 50);
 
+-- Samples: the last day of the outbox, as consoles draw it. One row a minute, written by whichever
+-- relay comes first; older ones go, so that there are never many more than 1,440.
+CREATE TABLE IF NOT EXISTS outbox_sample (
+    at          timestamptz PRIMARY KEY,
+    -- Counted up to the sampler's limit, as for the metrics.
+    pending     bigint NOT NULL,
+    parked      bigint NOT NULL,
+    -- Of the oldest row that waits.
+    lag_seconds real NOT NULL,
+    -- By all relays that outbox_relay knew at that time. Less than before: one was forgotten.
+    published   bigint NOT NULL,
+    relays      smallint NOT NULL
+);
+
 -- ---------------------------------------------------------------------------------------------
 -- Events: what the REST API serves
 -- ---------------------------------------------------------------------------------------------
@@ -732,13 +746,14 @@ BEGIN
         ['outbox_relay', 'SELECT, UPDATE (streaming, streaming_by, streaming_at, states) '
                          'ON outbox_state'],
         ['outbox_relay', 'SELECT, INSERT, UPDATE, DELETE ON outbox_relay'],
+        ['outbox_relay', 'SELECT, INSERT, DELETE ON outbox_sample'],
         ['outbox_relay', 'SELECT ON SEQUENCE outbox_id_seq'],
         ['outbox_relay', 'SELECT ON outbox_overview, outbox_migration, outbox_audit'],
         ['outbox_reader', 'SELECT ON outbox_overview, outbox_shard, outbox_state, outbox_audit, '
-                          'outbox_migration, outbox_relay'],
+                          'outbox_migration, outbox_relay, outbox_sample'],
         -- Operators change nothing but through the functions, and so never without a reason.
         ['outbox_operator', 'SELECT ON outbox_overview, outbox_shard, outbox_state, outbox_audit, '
-                            'outbox_migration, outbox_relay'],
+                            'outbox_migration, outbox_relay, outbox_sample'],
         ['outbox_operator', 'EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_redirect, '
                             'outbox_pause, outbox_resume'],
         -- Payloads are about customers: for the few who may see those, on top of another role.

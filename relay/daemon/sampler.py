@@ -14,6 +14,7 @@ import psycopg
 from relay.daemon.backoff import OUTAGES
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.figures import Report, summed
+from relay.daemon.postgres import samples
 from relay.daemon.postgres.blind_spot import View
 from relay.daemon.postgres.roster import Roster
 from relay.daemon.postgres.session import Session
@@ -108,9 +109,11 @@ class Sampler:
         firsts = survey.firsts(Exclusions())
         oldest_ms = min((first.created_ms for first in firsts.values()), default=None)
         lag_ms = 0 if oldest_ms is None else max(0, survey.now_ms - oldest_ms)
-        self._instrumentation.sampled(lag_ms / 1000, survey.measure(COUNT_LIMIT))
+        figures = survey.measure(COUNT_LIMIT)
+        self._instrumentation.sampled(lag_ms / 1000, figures)
         with self._session.transaction() as connection:
             flag = self._roster.sign(connection, self._report())
+            samples.record(connection, figures, lag_ms / 1000)
             self._instrumentation.signed(flag, self._roster.drain_timeouts(connection))
 
     def _report(self) -> Report:

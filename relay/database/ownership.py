@@ -36,6 +36,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "topic": _TEXT, "published": _BIGINT, "holds": _JSONB, "broker_errors": _JSONB,
     },
     "outbox_lease": {"shard": _SMALLINT},
+    "outbox_sample": {"at": _TIME, "pending": _BIGINT, "parked": _BIGINT, "published": _BIGINT},
     "outbox_event": {
         "id": _BIGINT, "event_id": _UUID, "name": _TEXT, "category": _TEXT, "severity": _TEXT,
         "message": _TEXT, "event_time": _TIME, "cluster_id": _UUID, "host_id": _UUID,
@@ -70,6 +71,7 @@ PARTS: Final[Mapping[str, str]] = {
     "outbox_shard_pkey": "outbox_shard",
     "outbox_relay_pkey": "outbox_relay",
     "outbox_lease_pkey": "outbox_lease",
+    "outbox_sample_pkey": "outbox_sample",
     "outbox_event_pkey": "outbox_event",
     "outbox_event_id_seq": "outbox_event",
     "outbox_event_event_id_key": "outbox_event",

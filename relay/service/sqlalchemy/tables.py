@@ -135,6 +135,17 @@ outbox_lease = Table(
     ),
 )
 
+outbox_sample = Table(
+    "outbox_sample",
+    metadata,
+    Column("at", DateTime(timezone=True), primary_key=True),
+    Column("pending", BigInteger, nullable=False),
+    Column("parked", BigInteger, nullable=False),
+    Column("lag_seconds", REAL, nullable=False),
+    Column("published", BigInteger, nullable=False),
+    Column("relays", SmallInteger, nullable=False),
+)
+
 outbox_audit = Table(
     "outbox_audit",
     metadata,
