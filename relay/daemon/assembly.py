@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from relay.daemon.backoff import backoff
+from relay.daemon.backoff import Backoff
 from relay.daemon.kafka.delivery import DeliveryLimits
 from relay.daemon.kafka.holds import Holds
 from relay.daemon.kafka.message import Composer
@@ -114,7 +114,7 @@ def _waiting(settings: Settings) -> Waiting:
     return Waiting(
         waiter,
         Pace(relay.poll_min_seconds, relay.poll_max_seconds),
-        backoff(
+        Backoff(
             waiter,
             relay.backoff_max_seconds,
             broker=settings.kafka.bootstrap_server or "",

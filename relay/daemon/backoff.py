@@ -1,7 +1,8 @@
 """Backoff while the database or the broker is away."""
 
 import logging
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import psycopg
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
@@ -15,14 +16,37 @@ log = logging.getLogger(__name__)
 FIRST_SECONDS: Final = 0.2
 OUTAGES: Final = (BrokerUnavailableError, DatabaseUnavailableError, psycopg.Error)
 
+T = TypeVar("T")
 
-def backoff(waiter: Waiter, longest_seconds: float, *, broker: str, database: str) -> Retrying:
-    """Return a caller that repeats a call until it ends without an outage, or until a stop.
 
-    Every failed attempt logs one warning. The pause doubles up to *longest_seconds*. After a stop
-    the call returns None.
+class Backoff:
+    """Repeats a call until it ends without an outage, or until a stop.
+
+    Every failed attempt logs one warning. The pause doubles up to *longest_seconds*.
     """
 
+    def __init__(
+        self, waiter: Waiter, longest_seconds: float, *, broker: str, database: str
+    ) -> None:
+        self._retrying = _retrying(waiter, longest_seconds, broker, database)
+
+    def __call__(self, call: Callable[[], T]) -> T | None:
+        """Return the result of *call*; None after a stop."""
+        # tenacity's own first attempt would cost a tenth of what an idle relay does.
+        try:
+            return call()
+        except OUTAGES as error:
+            failed = [error]
+
+        def again() -> T:
+            if failed:
+                raise failed.pop()
+            return call()
+
+        return self._retrying(again)
+
+
+def _retrying(waiter: Waiter, longest_seconds: float, broker: str, database: str) -> Retrying:
     def warn(attempt: RetryCallState) -> None:
         error = attempt.outcome.exception() if attempt.outcome else None
         pause = attempt.next_action.sleep if attempt.next_action else 0.0

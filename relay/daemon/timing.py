@@ -70,7 +70,11 @@ class Waiter:
 
 
 class Pace:
-    """Pause after a poll: none after a full lease, longer and longer when idle."""
+    """Pause after a poll: none after a full lease, longer and longer when idle.
+
+    It follows the rate: each row found shortens it, so that a single one now and then does not have
+    the relay poll as if many came.
+    """
 
     def __init__(self, shortest_seconds: float, longest_seconds: float) -> None:
         self._shortest = shortest_seconds
@@ -83,7 +87,7 @@ class Pace:
             self._current = self._shortest
             return 0.0
         if rows:
-            self._current = self._shortest
+            self._current = max(self._current / (1 + rows), self._shortest)
         else:
             self._current = min(self._current * 1.25, self._longest)
         return self._current

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 import psycopg
-from tenacity import Retrying
 
-from relay.daemon.backoff import OUTAGES
+from relay.daemon.backoff import OUTAGES, Backoff
 from relay.daemon.figures import Report
 from relay.daemon.kafka.publisher import Publisher
 from relay.daemon.postgres.blind_spot import View
@@ -41,7 +40,7 @@ class Waiting:
 
     waiter: Waiter
     pace: Pace
-    backoff: Retrying
+    backoff: Backoff
 
 
 @dataclass(frozen=True, slots=True)

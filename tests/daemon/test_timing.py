@@ -50,7 +50,21 @@ def test_the_pause_grows_while_idle_up_to_its_limit_and_shrinks_with_work() -> N
     assert idle == sorted(idle)
     assert idle[0] < 0.003
     assert idle[-1] == 0.1
-    assert pace.after(3, full=False) == 0.002
+    assert pace.after(3, full=False) == 0.025
+    assert pace.after(200, full=False) == 0.002
+
+
+@pytest.mark.parametrize(("events_per_second", "most_polls"), [(1, 20), (10, 60), (30, 160)])
+def test_polls_are_a_few_for_each_row_where_rows_are_sparse(
+    events_per_second: int, most_polls: int
+) -> None:
+    pace, now, events, polls = Pace(0.002, 0.1), 0.0, 0, 0
+    while now < 10.0:
+        found = int(now * events_per_second) - events
+        events += found
+        polls += 1
+        now += pace.after(found, full=False)
+    assert polls / 10.0 < most_polls
 
 
 def test_a_deadline_passes_by_its_own_clock() -> None:

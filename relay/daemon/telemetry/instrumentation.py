@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from functools import cache
 from typing import Protocol, assert_never
 
 from relay.daemon.rows import Delivered, Outcome, Reason, Rejected, Row, Undelivered, column
@@ -51,6 +52,10 @@ class WorkerInstrumentation:
         self._rows_locked = metrics.deliveries.rows_locked.labels(worker)
         self._locked_ids: set[int] = set()
         self._heartbeat = metrics.leases.heartbeat.labels(worker)
+        # Labels are looked up once: under a lock, and by text, it takes longer than to count.
+        self._ended = {end: metrics.leases.ended.labels(end) for end in LeaseEnd}
+        self._published = cache(metrics.deliveries.published.labels)
+        self._failures = cache(metrics.deliveries.failed.labels)
 
     def beat(self) -> None:
         """Show that the loop goes round."""
@@ -83,7 +88,7 @@ class WorkerInstrumentation:
 
     def lease_ended(self, end: LeaseEnd) -> None:
         """Count one lease."""
-        self._leases.ended.labels(end).inc()
+        self._ended[end].inc()
 
     def deaths(self, shards: Sequence[int]) -> None:
         """Warn of leases that ended without a commit."""
@@ -133,7 +138,7 @@ class WorkerInstrumentation:
 
     def _delivered(self, rows: Sequence[Row], now_ms: int) -> None:
         for topic, count in self._by_topic(rows):
-            self._deliveries.published.labels(topic).inc(count)
+            self._published(topic).inc(count)
         self._deliveries.last_publish.set_to_current_time()
         self._deliveries.end_to_end_seconds.observe_many(
             [max(0.0, now_ms - row.created_ms) / 1000 for row in rows]
@@ -141,7 +146,7 @@ class WorkerInstrumentation:
 
     def _failed(self, rows: Sequence[Row], reason: Reason) -> None:
         for topic, count in self._by_topic(rows):
-            self._deliveries.failed.labels(topic, reason).inc(count)
+            self._failures(topic, reason).inc(count)
 
     def _by_topic(self, rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
         for topic, count in Counter(map(_TOPIC, rows)).items():
