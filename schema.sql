@@ -171,16 +171,17 @@ BEGIN
 END
 $$;
 
--- Most rows have none of these, and then nothing is called.
+-- Most rows have none of these, and then nothing is called. No writer can park a row: one that comes
+-- parked is restored, and may be older than the rule.
 CREATE OR REPLACE TRIGGER outbox_refused BEFORE INSERT ON outbox
-    FOR EACH ROW WHEN (
+    FOR EACH ROW WHEN (NEW.parked_at IS NULL AND (
         octet_length(NEW.key) > 1024
         -- Unlike the usual ones: plain names and texts, of which the relay writes none itself.
         OR NEW.headers::text !~ '^\{("[A-Za-z0-9_-]+" *: *"[^"\\]*" *(, *|\}$))+$'
         OR NEW.headers::text ~ '"(id|seq|replay)"'
         OR strpos(NEW.payload::text, '\u') > 0
         OR strpos(NEW.metadata::text, '\u') > 0
-    ) EXECUTE FUNCTION outbox_refuse();
+    )) EXECUTE FUNCTION outbox_refuse();
 
 -- A requeued row keeps its id and so comes back below the relays' low watermarks. Once a statement, or many
 -- rows would update that one row as many times.
@@ -551,7 +552,7 @@ CREATE TABLE IF NOT EXISTS outbox_audit (
     -- ... and, where several people share that user, who they say they are.
     person     text,
     action     text NOT NULL CHECK (
-                   action IN ('requeue', 'discard', 'redirect', 'pause', 'resume')
+                   action IN ('requeue', 'discard', 'restore', 'redirect', 'pause', 'resume')
                ),
     reason     text NOT NULL CHECK (reason ~ '\S'),
     shard      smallint NOT NULL,
@@ -561,13 +562,25 @@ CREATE TABLE IF NOT EXISTS outbox_audit (
     topic      text,
     key        text,
     name       text,
-    last_error text
+    last_error text,
+    -- Of a row that was discarded: what is restored must be what was there.
+    digest     bytea
 );
 
 -- The shard of a key, which is what a pause takes. The same expression as the column's.
 CREATE OR REPLACE FUNCTION outbox_shard_of(key text) RETURNS smallint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT (hashtextextended(key, 0) & 63)::smallint
+$$;
+
+-- What a row says, in short; attempts and errors are no part of it.
+CREATE OR REPLACE FUNCTION outbox_digest(
+    event_id uuid, topic text, key text, name text, payload text, metadata text, headers text,
+    replayed boolean
+) RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT sha256(convert_to(
+        ROW(event_id, topic, key, name, payload, metadata, headers, replayed)::text,
+        getdatabaseencoding()))
 $$;
 
 -- These functions run as the owner, so that nothing happens without its line in the audit, and
@@ -609,15 +622,64 @@ CREATE OR REPLACE FUNCTION outbox_discard(ids bigint[], reason text, person text
          WHERE o.id = ANY (ids)
            AND s.shard = o.shard
            AND (o.parked_at IS NOT NULL OR s.paused_at IS NOT NULL)
+        RETURNING o.id, o.event_id, o.shard, o.topic, o.key, o.name, o.last_error,
+                  outbox_digest(o.event_id, o.topic, o.key, o.name, o.payload::text,
+                                o.metadata::text, o.headers::text, o.replayed) AS digest
+    ), noted AS (
+        INSERT INTO outbox_audit (person, action, reason, shard, outbox_id, event_id, topic, key,
+                                  name, last_error, digest)
+        SELECT outbox_discard.person, 'discard', outbox_discard.reason, d.shard, d.id, d.event_id,
+               d.topic, d.key, d.name, d.last_error, d.digest
+          FROM discarded AS d
+    )
+    SELECT id FROM discarded ORDER BY id
+$$;
+
+-- Rows that were discarded last, and saved before, come back as they were, parked where they were
+-- parked; all others are left out: a row goes back once, and none says what it did not say before.
+-- They keep their ids, below the low watermarks. A state that waited comes back parked where
+-- consumers cannot tell that it is old.
+CREATE OR REPLACE FUNCTION outbox_restore(rows json, reason text, person text DEFAULT NULL)
+    RETURNS SETOF bigint LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SELECT pg_advisory_xact_lock(7164150313);
+    UPDATE outbox_state SET requeues = requeues + 1;
+    WITH given AS MATERIALIZED (
+        SELECT *
+          FROM json_to_recordset(rows) AS r (
+                   id bigint, event_id uuid, topic text, key text, name text, payload text,
+                   metadata text, headers text, created_at timestamptz, attempts smallint,
+                   parked_at timestamptz, last_error text, replayed boolean)
+    ), last AS MATERIALIZED (
+        SELECT DISTINCT ON (a.outbox_id) a.outbox_id, a.action, a.digest
+          FROM outbox_audit AS a
+         WHERE a.outbox_id IN (SELECT g.id FROM given AS g)
+         ORDER BY a.outbox_id, a.id DESC
+    ), restored AS (
+        INSERT INTO outbox AS o (id, event_id, topic, key, name, payload, metadata, headers,
+                                 created_at, attempts, parked_at, last_error, replayed)
+        OVERRIDING SYSTEM VALUE
+        SELECT g.id, g.event_id, g.topic, g.key, g.name, g.payload::json, g.metadata::json,
+               g.headers::json, g.created_at, g.attempts,
+               coalesce(g.parked_at, CASE WHEN s.name IS NOT NULL THEN clock_timestamp() END),
+               coalesce(g.last_error, CASE WHEN s.name IS NOT NULL THEN
+                   'restored, and a newer state may have gone out: discard it, and replay' END),
+               g.replayed
+          FROM given AS g
+          JOIN last AS l ON l.outbox_id = g.id AND l.action = 'discard'
+           AND l.digest = outbox_digest(g.event_id, g.topic, g.key, g.name, g.payload, g.metadata,
+                                        g.headers, g.replayed)
+          LEFT JOIN (SELECT unnest(states) FROM outbox_state) AS s (name)
+            ON s.name = g.name AND g.parked_at IS NULL
+            ON CONFLICT (id) DO NOTHING
         RETURNING o.id, o.event_id, o.shard, o.topic, o.key, o.name, o.last_error
     ), noted AS (
         INSERT INTO outbox_audit (person, action, reason, shard, outbox_id, event_id, topic, key,
                                   name, last_error)
-        SELECT outbox_discard.person, 'discard', outbox_discard.reason, d.shard, d.id, d.event_id,
-               d.topic, d.key, d.name, d.last_error
-          FROM discarded AS d
+        SELECT outbox_restore.person, 'restore', outbox_restore.reason, r.shard, r.id, r.event_id,
+               r.topic, r.key, r.name, r.last_error
+          FROM restored AS r
     )
-    SELECT id FROM discarded ORDER BY id
+    SELECT id FROM restored ORDER BY id
 $$;
 
 -- Rows go to another topic, pending ones and parked ones alike: a misspelt name is no loss. Waits for
@@ -688,8 +750,8 @@ CREATE OR REPLACE FUNCTION outbox_resume(shards smallint[], reason text, person 
     SELECT shard FROM resumed ORDER BY shard
 $$;
 
-REVOKE EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_redirect, outbox_pause, outbox_resume
-    FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_restore, outbox_redirect,
+    outbox_pause, outbox_resume FROM PUBLIC;
 
 -- ---------------------------------------------------------------------------------------------
 -- Roles: group roles without login, to be granted to the users of a deployment
@@ -754,8 +816,8 @@ BEGIN
         -- Operators change nothing but through the functions, and so never without a reason.
         ['outbox_operator', 'SELECT ON outbox_overview, outbox_shard, outbox_state, outbox_audit, '
                             'outbox_migration, outbox_relay, outbox_sample'],
-        ['outbox_operator', 'EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_redirect, '
-                            'outbox_pause, outbox_resume'],
+        ['outbox_operator', 'EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_restore, '
+                            'outbox_redirect, outbox_pause, outbox_resume'],
         -- Payloads are about customers: for the few who may see those, on top of another role.
         ['outbox_payload_reader', 'SELECT (id, name, created_at, payload, metadata, headers, '
                                   'replayed) ON outbox'],

@@ -107,6 +107,8 @@ FUNCTIONS: Final[Mapping[str, frozenset[str]]] = {
     "outbox_shard_of": frozenset({"(text) smallint"}),
     "outbox_requeue": frozenset({_CHANGE_ROWS}),
     "outbox_discard": frozenset({_CHANGE_ROWS}),
+    "outbox_digest": frozenset({"(uuid, text, text, text, text, text, text, boolean) bytea"}),
+    "outbox_restore": frozenset({"(json, text, text) SETOF bigint"}),
     "outbox_redirect": frozenset({"(bigint[], text, text, text) SETOF bigint"}),
     "outbox_pause": frozenset({_CHANGE_SHARDS}),
     "outbox_resume": frozenset({_CHANGE_SHARDS}),

@@ -37,7 +37,10 @@ def requeue(connection: Connection, ids: Sequence[int], why: Why) -> list[int]:
 
 
 def discard(connection: Connection, ids: Sequence[int], why: Why) -> list[int]:
-    """Delete rows that are parked or in a paused shard; return the ids of those that were."""
+    """Delete rows that are parked or in a paused shard; return the ids of those that were.
+
+    `saved_rows.discard_saved` keeps them in a file first.
+    """
     return _change(connection, queries.DISCARD, ids, why)
 
 

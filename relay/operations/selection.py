@@ -53,6 +53,7 @@ class Selection:
     topic: str | None = None
     older_than: str | None = None
     newer_than: str | None = None
+    event_id: UUID | None = None
 
     @property
     def is_everything(self) -> bool:

@@ -2,6 +2,7 @@
 
 import inspect
 import pkgutil
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -19,13 +20,16 @@ from relay.formats import envelope, format_of
 from relay.operations import (
     actions,
     doctor,
+    history,
     outlook,
     preflight,
     replay,
     retention,
+    saved_rows,
     secret_audit,
     selection,
     status,
+    whereabouts,
 )
 from relay.operations.actions import Why
 from relay.operations.doctor import database as doctor_database
@@ -80,6 +84,12 @@ CALLS: dict[Callable[..., Any], Callable[[Connection], Any]] = {
     actions.pause: lambda c: actions.pause(c, [1], WHY),
     actions.resume: lambda c: actions.resume(c, [1], WHY),
     actions.shard_of: lambda c: actions.shard_of(c, "key"),
+    saved_rows.discard_saved: lambda c: saved_rows.discard_saved(
+        c, [1], WHY, lambda lines: deque(lines, 0).clear()
+    ),
+    saved_rows.restore: lambda c: saved_rows.restore(c, [b'{"id": 1}'], WHY),
+    history.history: lambda c: history.history(c, history.Past(), limit=9),
+    whereabouts.whereabouts: lambda c: whereabouts.whereabouts(c, selection.find(c, ALL, limit=9)),
     facts.gather: lambda c: facts.gather(c, outlook.Thresholds()),
     outlook.look: outlook.look,
     selection.find: lambda c: selection.find(c, ALL, limit=9),

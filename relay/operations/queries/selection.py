@@ -21,6 +21,7 @@ SELECT id,
   FROM outbox_overview
  WHERE id > %(after)s
    AND (%(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s::bigint[]))
+   AND (%(event_id)s::uuid IS NULL OR event_id = %(event_id)s::uuid)
    AND (%(state)s::text IS NULL OR (parked_at IS NULL) = (%(state)s::text = 'pending'))
    AND (%(key)s::text IS NULL OR (key = %(key)s::text AND shard = outbox_shard_of(%(key)s::text)))
    AND (%(name)s::text IS NULL OR name = %(name)s::text)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Index,
     Integer,
     Interval,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
@@ -156,7 +157,9 @@ outbox_audit = Table(
     Column(
         "action",
         Text,
-        CheckConstraint("action IN ('requeue', 'discard', 'redirect', 'pause', 'resume')"),
+        CheckConstraint(
+            "action IN ('requeue', 'discard', 'restore', 'redirect', 'pause', 'resume')"
+        ),
         nullable=False,
     ),
     Column("reason", Text, CheckConstraint(r"reason ~ '\S'"), nullable=False),
@@ -167,6 +170,7 @@ outbox_audit = Table(
     Column("key", Text),
     Column("name", Text),
     Column("last_error", Text),
+    Column("digest", LargeBinary),
 )
 
 outbox_event = Table(
