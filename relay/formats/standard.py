@@ -14,6 +14,7 @@ from relay.settings.versions import VersionSettings
 
 _STATES: Final = {"Cluster": "ClusterState"}
 """Names of snapshots that are not the name of the class."""
+_FACTS: Final = frozenset({"message", "severity", "event_time", *OWNERS})
 
 
 class Standard:
@@ -58,8 +59,9 @@ class Standard:
             # In a domain of its own, the usual owners say nothing but where they are set.
             **{name: id_ for name, id_ in owners.items() if id_ or event.subject_id is None},
         }
-        apart = {name: value for name, value in fields.items() if name in facts}
-        payload = {**facts, **fields, **facts} | ({"props": apart} if apart else {})
+        apart = {name: value for name, value in fields.items() if name in _FACTS}
+        beside = {name: value for name, value in fields.items() if name not in _FACTS}
+        payload = facts | beside | ({"props": apart} if apart else {})
         key = event.subject_id or first_set(owners, OWNERS)
         return Message(event.name, payload, key=key, event_id=UUID(event.event_id))
 

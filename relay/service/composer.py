@@ -38,12 +38,15 @@ class Composer:
         Raises:
             EventDefinitionError: the class of the event is abstract.
             PayloadError: it cannot be stored or published as it is.
+            TypeError: it is neither an event nor a message.
         """
         if isinstance(item, Message):
             message = redacted(overridden(item, given), self.redactor)
             return self._emitted(message, given)
         if isinstance(item, Event):
             item = untyped(item, uuid4())
+        if not isinstance(item, UntypedEvent):
+            raise TypeError(_unknown(item))
         event, fields = render(item, self.redactor)
         message = overridden(self.format.event(event, fields), given)
         emitted = self._emitted(redacted(message, self.redactor, payload=False), given)
@@ -79,3 +82,12 @@ class Composer:
         message = self.format.checked(message)
         check(message)
         return outbox_record(message, self.metadata)
+
+
+def _unknown(item: object) -> str:
+    found = f"the class {item.__name__}" if isinstance(item, type) else type(item).__name__
+    if isinstance(item, type) and issubclass(item, Event):
+        advice = f"make one: {item.__name__}(…)"
+    else:
+        advice = 'without a class for it, write Message("Name", {…: …})'
+    return f"emit() takes an event or a Message, not {found}; {advice}"

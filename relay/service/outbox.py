@@ -54,6 +54,11 @@ class Outbox:
         rate_limits: RateLimits | None = None,
         schema: str | None = None,
     ) -> None:
+        # A text such as "false", out of an environment, would switch it on.
+        if not isinstance(streaming, bool):
+            raise TypeError(
+                f"streaming is {streaming!r}; give True or False, or use Outbox.from_environment()"
+            )
         self._composer = Composer(
             format=format_of(preset),
             metadata=envelope.metadata(versions or settings.VersionSettings().versions()),

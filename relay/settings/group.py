@@ -92,5 +92,7 @@ def _valid(group: type[Group], faults: list[str]) -> Group:
 
 def _said(fault: ErrorDetails) -> str:
     """Return our own words without pydantic's before them; else pydantic's."""
+    if fault["type"] == "bool_parsing":
+        return "write true or false"
     ours = fault.get("ctx", {}).get("error")
     return str(ours) if isinstance(ours, ValueError) else fault["msg"]

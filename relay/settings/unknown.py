@@ -34,7 +34,7 @@ GROUPS: Final[tuple[type[SettingsGroup], ...]] = (
 
 # Others use these too (KAFKA_HOME, DB_TIMEOUT): of those only a near miss is worth a warning.
 _OWN: Final = ("RELAY_", "EVENT_", "OUTBOX_")
-_SHARED: Final = ("KAFKA_", "DB_", "ENABLE_EVENT_")
+_SHARED: Final = ("KAFKA_", "DB_", "ENABLE_")
 _NEAR: Final = 0.6
 _VERY_NEAR: Final = 0.85
 

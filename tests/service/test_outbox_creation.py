@@ -76,3 +76,15 @@ def test_without_greenlet_plain_sessions_work() -> None:
         "from relay import Outbox; Outbox(streaming=True)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("text", ["ture", "enabled", "2"])
+def test_a_misspelt_flag_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("ENABLE_EVENT_STREAMING", text)
+    with pytest.raises(ConfigurationError, match="ENABLE_EVENT_STREAMING: write true or false"):
+        Outbox.from_environment()
+
+
+def test_a_text_switches_nothing_on() -> None:
+    with pytest.raises(TypeError, match=r"streaming is 'false'; give True or False"):
+        Outbox(streaming="false")  # type: ignore[arg-type]

@@ -49,6 +49,7 @@ def scope_of(scope: Scope | OwnScope | str) -> Scope | OwnScope:
     """
     if isinstance(scope, Scope | OwnScope):
         return scope
+    scope = str(scope)
     if scope in {known.value for known in Scope}:
         return Scope(scope)
     if not _OWN_SCOPE.fullmatch(scope):
@@ -96,11 +97,9 @@ def define(event: str, fields: Collection[str], options: EventOptions) -> EventD
     Raises:
         EventDefinitionError: it cannot work; the message says what to change.
     """
-    severity = options.get("severity")
-    if severity is None:
-        raise EventDefinitionError(
-            f"{event}: say how much it matters: severity=Severity.INFO, or another"
-        )
+    for fault in _option_faults(options):
+        raise EventDefinitionError(f"{event}: {fault}")
+    severity = options["severity"]
     message, remedy = options["message"], options.get("remedy")
     details = tuple(options.get("details", ()))
     rules = list(broken_rules(severity, message, remedy, details))
@@ -127,6 +126,25 @@ def define(event: str, fields: Collection[str], options: EventOptions) -> EventD
         details=details,
         broken_rules=tuple(rules),
     )
+
+
+def _option_faults(options: EventOptions) -> Iterator[str]:
+    """Yield options of a wrong type: class statements are checked by nobody else."""
+    severity: object = options.get("severity")
+    if severity is None:
+        yield "say how much it matters: severity=Severity.INFO, or another"
+    elif not isinstance(severity, Severity):
+        meant = next((known.name for known in Severity if known.value == str(severity).lower()), "")
+        yield (
+            f"severity={severity!r} is no Severity; write severity=Severity.{meant or 'INFO'}"
+            f"{'' if meant else ', WARNING, ERROR or CRITICAL'}"
+        )
+    texts: dict[str, object] = {name: options.get(name) for name in ("message", "remedy", "name")}
+    for name, text in texts.items():
+        if text is not None and not isinstance(text, str):
+            yield f"{name} is of type {type(text).__name__}; write a text"
+    if isinstance(options.get("details"), str):
+        yield f'details is a text; write a list of names: details=["{options["details"]}"]'
 
 
 def _scope_faults(scope: Scope | OwnScope, fields: Collection[str]) -> Iterator[str]:

@@ -1,11 +1,21 @@
 """Typed events: a class per event, checked when it is defined."""
 
 import threading
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Unpack, cast
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+)
+from pydantic.errors import PydanticSchemaGenerationError
+from pydantic_core import CoreSchema
 
 from relay.errors import EventDefinitionError, PayloadError
 from relay.formats.keys import OWNERS
@@ -17,6 +27,8 @@ from relay.service.events.definition import (
     define,
     scope_of,
 )
+from relay.service.events.field_types import base_field_faults, type_faults
+from relay.service.events.names import claim_name
 
 BASE_FIELDS = frozenset({*OWNERS, "event_time", "request_id"})
 RESERVED_FIELDS = frozenset({"message", "severity", "definition", "default_scope"})
@@ -63,8 +75,9 @@ class Event(BaseModel):
     and *details*, the names of the fields that hold what is needed to debug it.
 
     Raises:
-        EventDefinitionError: when the class is defined: the template names an unknown field, or
-            a rule of its severity is broken.
+        EventDefinitionError: when the class is defined: the template names an unknown field, a
+            field is of a type that JSON does not know, a rule of its severity is broken, or
+            another class has its name.
         PayloadError: when an event is made: a field is missing, unknown or of a wrong type.
     """
 
@@ -92,15 +105,20 @@ class Event(BaseModel):
         """Tell type checkers what may stand behind the class name; the next one does the work."""
 
     @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[BaseModel], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        try:
+            return handler(source)
+        except PydanticSchemaGenerationError:
+            raise _refused(cls, type_faults(cls)) from None
+
+    @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 - pydantic's own
         super().__pydantic_init_subclass__()
         options = cast("EventOptions", kwargs)
-        if unknown := sorted(options.keys() - EventOptions.__annotations__.keys()):
-            raise EventDefinitionError(f"{cls.__name__}: {', '.join(unknown)} is no option")
-        if reserved := sorted(RESERVED_FIELDS & cls.model_fields.keys()):
-            raise EventDefinitionError(
-                f"{cls.__name__}: the field names {reserved} are taken; choose others"
-            )
+        if faults := list(_faults(cls, options)):
+            raise _refused(cls, faults)
         cls.default_scope = scope_of(options.get("scope", cls.default_scope))
         options["scope"] = cls.default_scope
         cls.definition = (
@@ -108,6 +126,25 @@ class Event(BaseModel):
             if options.get("message") is not None
             else None
         )
+        if cls.definition:
+            claim_name(cls.definition.name, cls)
+
+
+def _faults(event: type[Event], options: EventOptions) -> Iterator[str]:
+    if unknown := sorted(options.keys() - EventOptions.__annotations__.keys()):
+        yield f"{', '.join(unknown)} is no option"
+    names = field_names(event)
+    doubled = {name for name in names if names.count(name) > 1}
+    if reserved := sorted(RESERVED_FIELDS & event.model_fields.keys() | doubled):
+        yield f"the field names {reserved} are taken; choose others"
+    yield from base_field_faults(event.model_fields)
+    # Its annotations may wait for a class that is defined further down.
+    if event.__pydantic_complete__:
+        yield from type_faults(event)
+
+
+def _refused(event: type[Event], faults: Iterable[str]) -> EventDefinitionError:
+    return EventDefinitionError(f"{event.__name__}: {'; '.join(faults)}")
 
 
 def field_names(event: type[BaseModel]) -> list[str]:

@@ -20,11 +20,11 @@ class Role(Enum):
     MASTER = "master"
 
 
-class HostInstallationFailed(
+class HostImageFailed(
     Event,
     severity=Severity.ERROR,
     message="Host {host_id} ({role}) failed: {reason}",
-    name="host_installation_failed",
+    name="host_image_failed",
     category="metrics",
     scope=Scope.HOST,
     remedy="Look at the disks, then install again.",
@@ -79,7 +79,7 @@ def test_the_class_says_how_it_is_called(engine: Engine, outbox: Outbox, stored:
     with Session(engine) as session, session.begin():
         outbox.emit(
             session,
-            HostInstallationFailed(
+            HostImageFailed(
                 host_id=host,
                 event_time=happened,
                 role=Role.MASTER,
@@ -91,7 +91,7 @@ def test_the_class_says_how_it_is_called(engine: Engine, outbox: Outbox, stored:
         )
     (row,), (message,) = stored.events(), stored.outbox()
     assert (row["name"], row["category"], row["severity"]) == (
-        "host_installation_failed",
+        "host_image_failed",
         "metrics",
         "error",
     )
@@ -105,7 +105,7 @@ def test_the_class_says_how_it_is_called(engine: Engine, outbox: Outbox, stored:
     assert (message["key"], message["topic"]) == ("mine", "errors")
 
 
-class HostBooted(Event, severity=Severity.INFO, message="Booted", scope=Scope.HOST):
+class HostStarted(Event, severity=Severity.INFO, message="Booted", scope=Scope.HOST):
     pass
 
 
@@ -122,7 +122,7 @@ def test_the_key_is_the_widest_owner(
 ) -> None:
     owners = {name: uuid.uuid4() for name in given}
     with psycopg.connect(database.dsn) as connection:
-        outbox.emit(connection, HostBooted(**owners))
+        outbox.emit(connection, HostStarted(**owners))
     assert [row["key"] for row in stored.outbox()] == [str(owners[expected])]
 
 
@@ -143,7 +143,7 @@ def test_no_secret_reaches_a_table(engine: Engine, outbox: Outbox, stored: Store
     with Session(engine) as session, session.begin():
         outbox.emit(
             session,
-            HostInstallationFailed(
+            HostImageFailed(
                 host_id=uuid.uuid4(),
                 role=Role.MASTER,
                 reason="GET https://admin:hunter2@quay.io failed",
