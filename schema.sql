@@ -151,6 +151,9 @@ BEGIN
     ELSIF octet_length(NEW.key) > 1024 THEN
         fault := format('key: it has %s bytes, and 1024 fit into the index of parked rows; use an id '
                         'or a hash', octet_length(NEW.key));
+    ELSIF octet_length(NEW.name) > 1024 THEN
+        fault := format('name: it has %s bytes, and 1024 are allowed; use a shorter one',
+                        octet_length(NEW.name));
     ELSIF json_typeof(NEW.headers) = 'object' THEN
         FOR header IN SELECT h.key, json_typeof(h.value) AS type FROM json_each(NEW.headers) AS h
         LOOP
@@ -176,6 +179,7 @@ $$;
 CREATE OR REPLACE TRIGGER outbox_refused BEFORE INSERT ON outbox
     FOR EACH ROW WHEN (NEW.parked_at IS NULL AND (
         octet_length(NEW.key) > 1024
+        OR octet_length(NEW.name) > 1024
         -- Unlike the usual ones: plain names and texts, of which the relay writes none itself.
         OR NEW.headers::text !~ '^\{("[A-Za-z0-9_-]+" *: *"[^"\\]*" *(, *|\}$))+$'
         OR NEW.headers::text ~ '"(id|seq|replay)"'
@@ -529,9 +533,9 @@ SELECT id,
        created_at,
        -- Not the clock: a volatile function would keep every query from using an index.
        statement_timestamp() - created_at AS age,
-       -- Bytes of all that a relay reads. Nothing is unpacked for it: the length of a large value
-       -- stands beside it.
+       -- Bytes of all that a relay reads.
        octet_length(payload::text)
+           + octet_length(name)
            + coalesce(octet_length(metadata::text), 0)
            + coalesce(octet_length(headers::text), 0)
            + coalesce(octet_length(key), 0) AS size,

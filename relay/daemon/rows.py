@@ -16,7 +16,8 @@ class Row(NamedTuple):
     topic: str | None
     key: str | None
     name: str
-    payload: str
+    # None: the row is too large for any topic, and its values were not read.
+    payload: str | None
     metadata: str | None
     headers: str | None
     created_ms: int

@@ -175,7 +175,10 @@ class Worker:
     def _lease(self) -> Round:
         begun = time.monotonic()
         only, self._only = self._only, None
-        with self._store.lease(self._publisher.holds.exclusions(), only) as lease:
+        publisher = self._publisher
+        with self._store.lease(
+            publisher.holds.exclusions(), only, publisher.sendable_bytes
+        ) as lease:
             if lease is None:
                 return Round(rows=0, more=only is not None)
             self._instrumentation.claimed(time.monotonic() - begun)

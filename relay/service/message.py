@@ -10,6 +10,7 @@ from relay.jsontext import checked_text
 from relay.service.redaction.redactor import Redactor
 
 MAX_KEY_BYTES = 1024
+MAX_NAME_BYTES = 1024
 """Longer keys would not fit into the index of parked rows."""
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
@@ -68,6 +69,8 @@ def check(message: Message) -> None:
     """
     if not checked_text(message.name, "name"):
         raise PayloadError("name: it is empty; give the message a name")
+    if len(message.name.encode()) > MAX_NAME_BYTES:
+        raise PayloadError(f"name: it is longer than {MAX_NAME_BYTES} bytes; use a shorter one")
     _check_key(message.key)
     _check_topic(message.topic)
     if message.headers:

@@ -59,6 +59,7 @@ def test_secrets_are_taken_out_of_payload_and_headers() -> None:
         ({"key": "\ud800"}, "key.*surrogate"),
         ({"key": uuid.uuid4()}, "key: it is of type UUID; use text"),
         ({"key": "ü" * 600}, "key: it is longer than 1024 bytes"),
+        ({"name": "ü" * 600}, "name: it is longer than 1024 bytes"),
         ({"topic": ""}, "topic"),
         ({"topic": "with space"}, "topic"),
         ({"topic": "line\n"}, "topic"),

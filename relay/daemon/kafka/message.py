@@ -41,11 +41,13 @@ class Composer:
             UnpublishableRowError: what is wrong with the row.
         """
         # By name, one after the other, they would cost a fiftieth of the throughput.
-        id_, event_id, _, _, _, name, payload, metadata, own_headers, _, _ = row
+        id_, event_id, _, _, _, name, payload, metadata, own_headers, _, size = row
         if self._names is not None and name not in self._names:
             raise UnpublishableRowError(
                 Reason.UNKNOWN_NAME, "existing consumers would stop at a message of this name"
             )
+        if payload is None:
+            raise _too_large(f"at least {size}", partition)
         value = self._envelope(name, payload, metadata or self._metadata)
         headers: Headers = [("id", event_id), ("seq", str(id_))]
         if own_headers is not None:
@@ -63,11 +65,15 @@ def _check_size(row: Row, value: bytes, headers: Headers, partition: Partition) 
         + _RECORD_OVERHEAD_BYTES
     )
     if size > partition.max_bytes:
-        raise UnpublishableRowError(
-            Reason.TOO_LARGE,
-            f"{size} bytes with the envelope, and topic {partition.topic} takes "
-            f"{partition.max_bytes}; {LARGE_ADVICE}",
-        )
+        raise _too_large(f"{size}", partition)
+
+
+def _too_large(size: str, partition: Partition) -> UnpublishableRowError:
+    return UnpublishableRowError(
+        Reason.TOO_LARGE,
+        f"{size} bytes with the envelope, and topic {partition.topic} takes "
+        f"{partition.max_bytes}; {LARGE_ADVICE}",
+    )
 
 
 def _own_headers(headers: str) -> Iterator[tuple[str, str | bytes]]:

@@ -75,6 +75,11 @@ class Publisher:
         return self._routing.holds
 
     @property
+    def sendable_bytes(self) -> int:
+        """The size of the largest message that any topic takes."""
+        return self._routing.topics.largest_limit()
+
+    @property
     def broken(self) -> bool:
         """True if the producer failed, or was abandoned, in the last delivery."""
         return self._producer is not None and self._producer.broken

@@ -117,6 +117,11 @@ class Topics:
         limits = [t.max_bytes for t in self._known.values() if isinstance(t, Topic)]
         return min(limits, default=self._given_limit or DEFAULT_LIMIT_BYTES)
 
+    def largest_limit(self) -> int:
+        """Return the largest size limit of the topics seen so far, in bytes."""
+        limits = [t.max_bytes for t in self._known.values() if isinstance(t, Topic)]
+        return max(limits, default=self._given_limit or DEFAULT_LIMIT_BYTES)
+
     def _ask(
         self, names: Sequence[str], producer: GaplessProducer
     ) -> dict[str, Topic | UnwritableTopic]:

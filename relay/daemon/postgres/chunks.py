@@ -28,7 +28,9 @@ NO_LIMIT: Final = 2**63 - 1
 _FIRST_CHUNK_PARTS: Final = 4
 # The values of rows up to this size come with them.
 _INLINE_BYTES: Final = 8_192
-_LARGE: Final = ("payload", "metadata", "headers")
+# Headers are longer as JSON than as they are sent: over a limit by more than this, rows don't fit.
+_JSON_BYTES: Final = 64 << 10
+_LARGE: Final = ("key", "name", "payload", "metadata", "headers")
 
 _ID = column("id")
 _SHARD = column("shard")
@@ -80,10 +82,12 @@ class ChunkReader:
         limits: ReadLimits,
         *,
         large: bool,
+        sendable_bytes: int,
     ) -> None:
         self._connection = connection
         self._row_filter = row_filter
         self.limits = limits
+        self._readable_bytes = min(sendable_bytes + _JSON_BYTES, NO_LIMIT)
         self._large = large
         self._ends = Deadline(limits.seconds)
         # Where the database has read to, of shards that may have more.
@@ -130,6 +134,7 @@ class ChunkReader:
                 "after": after,
                 "upto": self._upto,
                 "inline_bytes": _INLINE_BYTES,
+                "readable_bytes": self._readable_bytes,
             })  # fmt: skip
 
     def _ask(self) -> _Request | None:
@@ -158,6 +163,7 @@ class ChunkReader:
             "upto": self._upto,
             "rows_per_shard": rows_per_shard,
             "inline_bytes": _INLINE_BYTES,
+            "readable_bytes": self._readable_bytes,
         }, binary=True)  # fmt: skip
 
     def _behind(self) -> list[int]:
@@ -206,29 +212,36 @@ class ChunkReader:
 
     def _split(self, rows: Sequence[Row]) -> tuple[Sequence[Row], Sequence[Row]]:
         """Return the first of *rows*, up to the one that fills a chunk, and the others."""
-        upto = list(accumulate(map(_SIZE, rows)))
+        upto = list(accumulate(self._weights(rows)))
         count = bisect_left(upto, self.limits.chunk_bytes) + 1
         return rows[:count], rows[count:]
 
     def _whole(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Return *rows* with the values that were too large to come along."""
-        large = [row.id for row in rows if row.size > _INLINE_BYTES]
+        large = {row.id for row in rows if _INLINE_BYTES < row.size <= self._readable_bytes}
         if not large:
             return rows
-        cursor = self._connection.execute(queries.LARGE, {"ids": large}, binary=True)
+        cursor = self._connection.execute(queries.LARGE, {"ids": list(large)}, binary=True)
         values = {id_: dict(zip(_LARGE, texts, strict=True)) for id_, *texts in cursor.fetchall()}
         return [
             row._replace(**values[row.id]) if row.id in values else row
             for row in rows
-            if row.size <= _INLINE_BYTES or row.id in values
+            if row.id in values or row.id not in large
         ]
+
+    def _weights(self, rows: Sequence[Row]) -> Sequence[int]:
+        """Return the bytes that are read of *rows*: nothing of those that cannot be sent."""
+        sizes = list(map(_SIZE, rows))
+        if max(sizes, default=0) <= self._readable_bytes:
+            return sizes
+        return [size if size <= self._readable_bytes else 0 for size in sizes]
 
     def _note(self, rows: Sequence[Row]) -> None:
         # In id order: the last row of each shard stays.
         read = self.progress
         read.read_upto.update(map(_POSITION, rows))
         read.rows += len(rows)
-        read.bytes += sum(map(_SIZE, rows))
+        read.bytes += sum(self._weights(rows))
 
 
 def _cursor_of(shard: int) -> str:

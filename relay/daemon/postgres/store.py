@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.blind_spot import View
-from relay.daemon.postgres.chunks import ChunkReader, ReadLimits
+from relay.daemon.postgres.chunks import NO_LIMIT, ChunkReader, ReadLimits
 from relay.daemon.postgres.claims import Claims
 from relay.daemon.postgres.lease import Lease
 from relay.daemon.postgres.lost_leases import LostLeases
@@ -87,8 +87,12 @@ class Store:
         return self._survey.view(exclusions)
 
     @contextmanager
-    def lease(self, exclusions: Exclusions, only: int | None = None) -> Iterator[Lease | None]:
+    def lease(
+        self, exclusions: Exclusions, only: int | None = None, sendable_bytes: int = NO_LIMIT
+    ) -> Iterator[Lease | None]:
         """Lock shards with pending rows, or *only* one shard; None where there is nothing to do.
+
+        Of rows that are larger than what can be sent, only the size is read.
 
         All statements of a lease go through one pipeline, so that the database works on one while
         the last result is published. Commits at the end of the block, unless it is left by an
@@ -104,8 +108,9 @@ class Store:
             lease = None
             if claimed:
                 reader = ChunkReader(
-                    connection, claimed, row_filter, self._limits.read, large=self._large
-                )
+                    connection, claimed, row_filter, self._limits.read,
+                    large=self._large, sendable_bytes=sendable_bytes,
+                )  # fmt: skip
                 deadline = Deadline(self._limits.budget_seconds)
                 lease = Lease(connection, claimed, row_filter, reader, deadline)
             with self._lost.noting(claimed), self._remembering(lease):

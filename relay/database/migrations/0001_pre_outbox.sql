@@ -65,6 +65,7 @@ SELECT id,
        created_at,
        statement_timestamp() - created_at AS age,
        octet_length(payload::text)
+           + octet_length(name)
            + coalesce(octet_length(metadata::text), 0)
            + coalesce(octet_length(headers::text), 0)
            + coalesce(octet_length(key), 0) AS size,

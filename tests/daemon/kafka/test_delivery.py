@@ -78,12 +78,17 @@ def test_a_row_that_is_too_large_is_rejected_and_its_neighbours_are_delivered(
 ) -> None:
     publishing = publish(broker.make_topic(), max_message_bytes=20_000)
     large = row(2, key="k", payload='{"filler": "%s"}' % ("x" * 30_000))
-    publishing.lease([row(1, key="k"), large, row(3, key="k")])
-    assert [r.id for r in publishing.delivered] == [1, 3]
-    (rejected,) = publishing.rejected
-    assert (rejected.row.id, rejected.reason) == (2, Reason.TOO_LARGE)
-    assert "max.message.bytes" in rejected.error
-    assert "xxx" not in rejected.error
+    # So large that it was not even read.
+    unread = row(4, key="k", payload=None, size=60_000_000)
+    publishing.lease([row(1, key="k"), large, row(3, key="k"), unread, row(5, key="k")])
+    assert [r.id for r in publishing.delivered] == [1, 3, 5]
+    assert [(r.row.id, r.reason) for r in publishing.rejected] == [
+        (2, Reason.TOO_LARGE),
+        (4, Reason.TOO_LARGE),
+    ]
+    assert all("max.message.bytes" in r.error for r in publishing.rejected)
+    assert "at least 60000000 bytes" in publishing.rejected[1].error
+    assert "xxx" not in publishing.rejected[0].error
 
 
 def test_where_keys_are_blocked_a_rejected_row_holds_back_those_behind_it(

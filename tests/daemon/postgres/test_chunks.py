@@ -41,7 +41,7 @@ def test_payloads_small_and_large_come_whole(written: list[str], make_store: Mak
     read = {row.id: row for rows in chunks(make_store) for row in rows}
     assert [read[id_].payload for id_ in sorted(read)] == written
     assert [read[id_].size for id_ in sorted(read)] == [
-        len(text.encode()) + len("key-0") for text in written
+        len(text.encode()) + len("Rowkey-0") for text in written
     ]
 
 
@@ -56,7 +56,7 @@ def test_all_that_is_read_counts_and_large_metadata_comes_whole(
     )
     [[row]] = chunks(make_store)
     assert (row.payload, row.metadata, row.headers) == ("{}", metadata, headers)
-    assert row.size == len("{}" + "k" + metadata + headers)
+    assert row.size == len("{}" + "Row" + "k" + metadata + headers)
 
 
 def test_a_replay_is_told_by_a_header(outbox: Outbox, make_store: MakeStore) -> None:
@@ -81,6 +81,30 @@ def test_a_chunk_ends_with_the_row_that_fills_it(written: list[str], make_store:
     for rows in found:
         assert [row.id for row in rows] == sorted(row.id for row in rows)
         assert sum(row.size for row in rows[:-1]) < CHUNK_BYTES
+
+
+def test_of_a_row_that_nobody_can_send_only_the_size_is_read(
+    outbox: Outbox, make_store: MakeStore
+) -> None:
+    huge = json.dumps({"x": "x" * 3_000_000})
+    with outbox.as_version_1() as connection:
+        connection.execute(
+            "INSERT INTO outbox (key, name, payload) VALUES ('a', 'small', '{}'),"
+            " ('b', 'huge', %(huge)s), ('c', repeat('n', 2000000), '{}'),"
+            " (repeat('k', 2000000), 'key', '{}'), ('d', 'large', %(large)s),"
+            " ('e', 'huge', %(huge)s)",
+            {"huge": huge, "large": json.dumps({"x": "x" * 900_000})},
+        )
+    store = make_store(lease_bytes=2_000_000, lease_shards=64)
+    with store.lease(NOTHING_HELD, sendable_bytes=1_000_000) as lease:
+        assert lease is not None
+        rows = sorted(row for found in lease.chunks() for row in found)
+    # All at once, since what is not read fills no lease.
+    assert [(row.key, len(row.name), len(row.payload or "")) for row in rows] == [
+        ("a", 5, 2), ("b", 4, 0), ("c", 255, 0), (None, 3, 0), ("d", 5, 900_009), ("e", 4, 0),
+    ]  # fmt: skip
+    assert rows[1].size == len(huge + "b" + "huge")
+    assert rows[3].size > 2_000_000
 
 
 def test_a_large_row_that_somebody_deletes_meanwhile_is_left_out(

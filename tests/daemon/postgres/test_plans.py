@@ -44,6 +44,7 @@ STATEMENTS: Final[dict[str, tuple[str, dict[str, Any], set[str], int]]] = {
             "upto": 2**63 - 1,
             "rows_per_shard": 100,
             "inline_bytes": 8192,
+            "readable_bytes": 1_000_000,
         },
         {"outbox_pending"},
         100 * LEASE_SHARDS,

@@ -4,14 +4,14 @@ from typing import Final
 
 from relay.daemon.postgres.queries import fragments
 
-# Large values stay behind until it is known how many of them are wanted; asking for their length
-# unpacks nothing.
+# Large values stay behind until it is known how many of them are wanted. Keys and names that nobody
+# may write any more, but version 1 let in, are large values as well.
 _COLUMNS: Final = """o.id,
        o.event_id::text,
        o.shard,
        o.topic,
-       o.key,
-       o.name,
+       CASE WHEN o.size <= %(inline_bytes)s OR octet_length(o.key) <= 1024 THEN o.key END AS key,
+       CASE WHEN o.size <= %(inline_bytes)s THEN o.name ELSE left(o.name, 255) END AS name,
        CASE WHEN o.size <= %(inline_bytes)s THEN o.payload::text END AS payload,
        CASE WHEN o.size <= %(inline_bytes)s THEN o.metadata::text END AS metadata,
        CASE WHEN o.size <= %(inline_bytes)s THEN {headers} END AS headers,
@@ -20,8 +20,14 @@ _COLUMNS: Final = """o.id,
     "{created_ms}", fragments.CREATED_MS
 )
 
+# A payload that cannot be sent is not unpacked: as it is stored, it is too large already.
 _ROWS: Final = """SELECT *,
-                  octet_length(o.payload::text)
+                  CASE
+                      WHEN pg_column_size(o.payload) > %(readable_bytes)s
+                      THEN pg_column_size(o.payload)
+                      ELSE octet_length(o.payload::text)
+                  END
+                      + octet_length(o.name)
                       + coalesce(octet_length(o.metadata::text), 0)
                       + coalesce(octet_length(o.headers::text), 0)
                       + coalesce(octet_length(o.key), 0) AS size
@@ -65,7 +71,7 @@ FETCH: Final = "FETCH FORWARD {rows} FROM {cursor}"
 
 # What was left behind.
 LARGE: Final = """
-SELECT o.id, o.payload::text, o.metadata::text, {headers}
+SELECT o.id, o.key, o.name, o.payload::text, o.metadata::text, {headers}
   FROM outbox AS o
  WHERE o.id = ANY(%(ids)s::bigint[])
 """.replace("{headers}", fragments.HEADERS)
