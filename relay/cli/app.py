@@ -12,6 +12,7 @@ from relay.cli.commands.api import api
 from relay.cli.commands.audit import audit
 from relay.cli.commands.check import check
 from relay.cli.commands.completion import completion
+from relay.cli.commands.console import console
 from relay.cli.commands.create_topic import create_topic
 from relay.cli.commands.demo import demo
 from relay.cli.commands.discard import discard
@@ -84,7 +85,7 @@ def _options(
     ] = False,
 ) -> None:
     # Others say it in their log or among their findings, or run at each start of a shell.
-    if context.invoked_subcommand not in {"run", "api", "check", "doctor", "completion"}:
+    if context.invoked_subcommand not in {"run", "api", "console", "check", "doctor", "completion"}:
         for warning in unknown_variables():
             typer.echo(f"relay: warning: {warning}", err=True)
 
@@ -96,6 +97,7 @@ def _add(panel: str, command: Callable[..., None], example: str, name: str | Non
 
 _add("Run", run, "DATABASE_URL=postgresql://… relay run")
 _add("Run", api, "RELAY_API_AUTHENTICATION=off relay api")
+_add("Run", console, "relay console")
 
 _add("Look", status, "relay status --by age --keys 20")
 _add("Look", list_rows, "relay list --state parked --older-than 1h", "list")

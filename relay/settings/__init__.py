@@ -5,6 +5,7 @@ A field's environment variable is its name in capitals, behind the prefix of its
 """
 
 from relay.settings.api import ApiSettings
+from relay.settings.console import ConsoleSettings, SignIn
 from relay.settings.database import DatabaseSettings
 from relay.settings.events import EventSettings
 from relay.settings.kafka import PROPERTY_PREFIX, KafkaSettings
@@ -22,6 +23,7 @@ __all__ = [
     "SHARDS",
     "UNKNOWN_VERSION",
     "ApiSettings",
+    "ConsoleSettings",
     "DatabaseSettings",
     "EventSettings",
     "KafkaSettings",
@@ -30,6 +32,7 @@ __all__ = [
     "RedactionSettings",
     "RelaySettings",
     "Settings",
+    "SignIn",
     "VersionSettings",
     "load",
     "required",

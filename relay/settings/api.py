@@ -1,4 +1,3 @@
-import ipaddress
 import re
 from collections.abc import Iterator
 from enum import StrEnum
@@ -9,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from relay.settings.group import SettingsGroup
-from relay.settings.hosts import Host
+from relay.settings.hosts import Host, is_loopback
 
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - the address of a server that asks for tokens
@@ -120,7 +119,7 @@ class ApiSettings(SettingsGroup):
         if self.authentication:
             yield from self._key_faults()
             return
-        if not _is_loopback(self.address):
+        if not is_loopback(self.address):
             yield (
                 "RELAY_API_HOST must be a loopback address while RELAY_API_AUTHENTICATION is off: "
                 "everybody who reaches it would see and add events"
@@ -153,14 +152,4 @@ def _is_safe_url(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme == "https" or (
-        parts.scheme == "http" and _is_loopback(parts.hostname or "")
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    """Tell whether *host* is a loopback address. A name, localhost too, may resolve elsewhere."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))

@@ -1,3 +1,4 @@
+import ipaddress
 from typing import Annotated, Final
 
 from pydantic import AfterValidator
@@ -14,6 +15,14 @@ def host_fault(host: str) -> str | None:
     if not host.isprintable() or _FORBIDDEN & set(host):
         return "write a host name or an IP address"
     return None
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether *host* is a loopback address. A name, localhost too, may resolve elsewhere."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _checked(host: str) -> str:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from relay.errors import ConfigurationError
 from relay.settings.api import ApiSettings
+from relay.settings.console import ConsoleSettings
 from relay.settings.database import DatabaseSettings
 from relay.settings.events import EventSettings
 from relay.settings.group import Group, SettingsGroup, read
@@ -40,6 +41,7 @@ class Settings(BaseModel):
     metrics: MetricsSettings = Field(default_factory=MetricsSettings.model_construct)
     log: LogSettings = Field(default_factory=LogSettings.model_construct)
     api: ApiSettings = Field(default_factory=ApiSettings.model_construct)
+    console: ConsoleSettings = Field(default_factory=ConsoleSettings.model_construct)
     events: EventSettings = Field(default_factory=EventSettings.model_construct)
 
 
@@ -54,6 +56,7 @@ def load(
     stream: bool = False,
     relay: bool = False,
     api: bool = False,
+    console: bool = False,
     events: bool = False,
     kafka_faults: KafkaFaults = no_faults,
 ) -> Settings:
@@ -62,8 +65,8 @@ def load(
     *database*: a database must be named. *stream*: Kafka must be named and the relay's settings
     must fit together; while streaming is switched off neither is used, and no database is needed.
     *relay*: this process is a relay, with a log and metrics. *api*: it serves the REST API, which
-    needs its database always. *events*: it writes events. *kafka_faults* judges what is passed
-    through to librdkafka.
+    needs its database always; *console*: it serves the console, which does too. *events*: it
+    writes events. *kafka_faults* judges what is passed through to librdkafka.
 
     Raises:
         ConfigurationError: names every fault.
@@ -76,7 +79,7 @@ def load(
 
     streaming = read(FlagSettings, used_if(stream or api)).enable_event_streaming
     publishes = stream and streaming
-    needs_database = database and (api or publishes or not stream)
+    needs_database = database and (api or console or publishes or not stream)
     where = read(DatabaseSettings, used_if(database))
     # Switched off, none has to be there; one that is there is used.
     faults.extend(where.faults() if database and (needs_database or where.configured) else ())
@@ -87,11 +90,12 @@ def load(
         versions=read(VersionSettings, faults),
         relay=read(RelaySettings, used_if(publishes), check=publishes),
         metrics=read(MetricsSettings, used_if(relay)),
-        log=read(LogSettings, used_if(relay or api)),
+        log=read(LogSettings, used_if(relay or api or console)),
         api=read(ApiSettings, used_if(api), check=api),
+        console=read(ConsoleSettings, used_if(console), check=console),
         events=read(EventSettings, used_if(stream or api or events)),
     )
-    read(RedactionSettings, used_if(events or api))
+    read(RedactionSettings, used_if(events or api or console))
     faults.extend(kafka_faults(settings.kafka) if publishes else ())
     if faults:
         raise ConfigurationError(faults)

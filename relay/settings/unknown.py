@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from relay.settings.api import ApiSettings
+from relay.settings.console import ConsoleSettings
 from relay.settings.database import DatabaseSettings
 from relay.settings.environment import FILE_SUFFIX, is_link
 from relay.settings.events import EventSettings
@@ -29,6 +30,7 @@ GROUPS: Final[tuple[type[SettingsGroup], ...]] = (
     MetricsSettings,
     LogSettings,
     ApiSettings,
+    ConsoleSettings,
 )
 """Every group, in the order in which a reader meets them."""
 

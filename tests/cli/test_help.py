@@ -12,14 +12,14 @@ from relay.cli.app import app
 
 COMMANDS: Final[dict[str, Any]] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 GROUPS: Final = {
-    "Run": ["run", "api"],
+    "Run": ["run", "api", "console"],
     "Look": ["status", "list", "show", "doctor", "check", "live", "audit"],
     "Change": ["requeue", "discard", "redirect", "pause", "resume", "replay", "purge-events"],
     "Set up": ["migrate", "create-topic", "triggers", "completion"],
     "Develop": ["demo", "events"],
 }
 # A log, a server and a script: none of them is a table.
-WITHOUT_JSON: Final = {"run", "api", "completion"}
+WITHOUT_JSON: Final = {"run", "api", "console", "completion"}
 QUESTION: Final = re.compile(r"(?i)^(what|who|whose|whom|how|whether|which|where|when|why)\b")
 
 each_command = pytest.mark.parametrize("command", COMMANDS)

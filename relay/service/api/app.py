@@ -32,6 +32,7 @@ from relay.service.api.own.problems import problem
 from relay.service.api.own.representation import EVENT as OWN_EVENT
 from relay.service.api.own.representation import LIST_HEADERS
 from relay.service.api.own.routes import OwnFace
+from relay.service.api.serving.documentation import documentation
 from relay.service.api.serving.health import health
 from relay.service.api.serving.metrics import ApiMetrics, Measured
 from relay.service.api.serving.request_ids import HEADER, RequestIds
@@ -98,11 +99,13 @@ class Api:
             description=DESCRIPTION,
             version=version("outbox-relay"),
             lifespan=self.running,
+            docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
         )
         app.include_router(self.router)
         app.include_router(health(self.fault, metrics), include_in_schema=False)
+        app.include_router(documentation("Events", "/openapi.json"), include_in_schema=False)
         for kind in (HTTPException, Exception):
             app.add_exception_handler(kind, self._explain)
         app.add_middleware(GZipMiddleware, minimum_size=_GZIP_BYTES, compresslevel=_GZIP_LEVEL)

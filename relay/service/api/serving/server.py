@@ -4,7 +4,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from relay.errors import ConfigurationError
 from relay.service.api.access.key_set import KeySet
 from relay.service.api.access.keys import KeysUnavailableError
 from relay.service.api.app import Api
+from relay.service.api.serving.listening import listen
 from relay.service.api.serving.metrics import SHARED
 from relay.service.api.serving.protocol import PatientProtocol
 from relay.service.api.serving.request_ids import RequestIdFilter
@@ -42,7 +42,7 @@ def run(settings: Settings) -> int:
     """
     _check_keys(settings.api)
     app = Api(settings).application()
-    listening = _listen(settings.api)
+    listening = listen(settings.api.address, settings.api.port, "API", "RELAY_API")
     host, port = listening.getsockname()[:2]
     logger.info("serving events on %s:%d", f"[{host}]" if ":" in host else host, port)
     if not settings.api.authentication:
@@ -125,17 +125,3 @@ def _check_keys(api: ApiSettings) -> None:
         keys.load()
     except KeysUnavailableError as error:
         raise ConfigurationError([f"RELAY_API_JWKS: {error}"]) from None
-
-
-def _listen(api: ApiSettings) -> socket.socket:
-    try:
-        kind = socket.SOCK_STREAM
-        family, *_, address = socket.getaddrinfo(api.address, api.port, type=kind)[0]
-        return socket.create_server(address[:2], family=family, backlog=128)
-    except OSError as error:
-        fault = (
-            f"the API cannot listen on {api.address}:{api.port} ({error.strerror}): set "
-            "RELAY_API_PORT to a free port and RELAY_API_HOST to an address of this machine, or "
-            "stop the program that has the port"
-        )
-        raise ConfigurationError([fault]) from None

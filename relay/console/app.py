@@ -1,0 +1,128 @@
+"""The console as an ASGI application, of its own or mounted into another one."""
+
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from relay.console import answers
+from relay.console.access.gate import gate_of
+from relay.console.database import Database
+from relay.console.doctor import Doctor
+from relay.console.headers import SecurityHeaders
+from relay.console.live import Live
+from relay.console.menu import DETAILS, SCREENS, Build
+from relay.console.visit import Visit
+from relay.console.watch import Watch
+from relay.settings import Settings
+
+COOKIE: Final = "outbox_console"
+_GZIP_BYTES: Final = 1_000
+
+log = logging.getLogger(__name__)
+
+
+class Console:
+    """The console of one outbox.
+
+    `application()` is an ASGI application, of its own or to mount below a path of another one.
+    Around a mounted one, `async with console.running():` holds the connections to PostgreSQL.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._database = Database(settings.database, settings.console)
+        self._watch = Watch(self._database, settings.console.look_seconds)
+        self._doctor = Doctor(self._database, settings)
+        self._gate = gate_of(settings.console)
+        self.live = Live(self._watch)
+
+    @asynccontextmanager
+    async def running(self, _: object = None) -> AsyncIterator[None]:
+        """Hold the connections while the console is served; a `lifespan` for FastAPI."""
+        self._database.open()
+        self._watch.start()
+        try:
+            yield
+        finally:
+            self.live.end()
+            self._watch.stop()
+            await run_in_threadpool(self._database.close)
+
+    def application(self) -> FastAPI:
+        """Return a new application with every screen."""
+        app = FastAPI(
+            title="Outbox", lifespan=self.running, openapi_url=None, docs_url=None, redoc_url=None
+        )
+        for screen in SCREENS:
+            app.add_route(screen.path, self._page(screen.build), ["GET"])
+        for path, build in DETAILS:
+            app.add_route(path, self._page(build), ["GET"])
+        app.add_route("/live", self._live, ["GET"])
+        app.add_route("/livez", _alive, ["GET"])
+        app.mount("/static", StaticFiles(packages=[("relay.console", "static")]), "static")
+        for kind in (HTTPException, Exception):
+            app.add_exception_handler(kind, self._explain)
+        self._add_middleware(app)
+        return app
+
+    def _add_middleware(self, app: FastAPI) -> None:
+        console = self._settings.console
+        is_https = (console.url or "").startswith("https://")
+        given = console.secret.get_secret_value() if console.secret else secrets.token_hex(32)
+        app.add_middleware(GZipMiddleware, minimum_size=_GZIP_BYTES)
+        app.add_middleware(
+            SessionMiddleware,
+            secret_key=given,
+            session_cookie=f"__Host-{COOKIE}" if is_https else COOKIE,
+            max_age=round(console.session_seconds),
+            same_site="lax",
+            https_only=is_https,
+        )
+        app.add_middleware(SecurityHeaders, is_https=is_https)
+
+    def _page(self, build: Build) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            visit = self._visit(request)
+            page = await run_in_threadpool(build, visit)
+            return await run_in_threadpool(
+                answers.page, page, request, visit.person, self._settings.console
+            )
+
+        return answer
+
+    def _visit(self, request: Request) -> Visit:
+        return Visit(
+            person=self._gate.person(request),
+            path={name: str(value) for name, value in request.path_params.items()},
+            query=dict(request.query_params),
+            database=self._database,
+            watch=self._watch,
+            doctor=self._doctor,
+            settings=self._settings,
+        )
+
+    async def _live(self, request: Request) -> Response:
+        self._gate.person(request)
+        return self.live.stream()
+
+    async def _explain(self, request: Request, error: Exception) -> Response:
+        found = answers.refused(error)
+        if found.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.error("%s could not be answered", request.url.path, exc_info=error)
+        return answers.page(found, request, None, self._settings.console)
+
+
+async def _alive(_: Request) -> Response:
+    return PlainTextResponse("alive\n")

@@ -1,0 +1,36 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from relay.console.access.person import Person
+from relay.console.database import Database
+from relay.console.doctor import Doctor
+from relay.console.watch import Watch
+from relay.settings import Settings
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Request of a person for a page, and what pages are made of."""
+
+    person: Person
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    database: Database
+    watch: Watch
+    doctor: Doctor
+    settings: Settings
+
+    def given(self, name: str) -> str | None:
+        """Return a query parameter; None where it is empty."""
+        return self.query.get(name, "").strip() or None
+
+    @property
+    def blocked(self) -> str:
+        """The reason why this person can change nothing here; empty where they can."""
+        if not self.settings.console.actions:
+            return "The console is read-only: RELAY_CONSOLE_ACTIONS is off."
+        if not self.person.acts:
+            return "You may look, and not act: you are in no group of operators."
+        if not self.watch.latest().rights.act:
+            return "The console's database user is no operator: grant it outbox_operator."
+        return ""

@@ -1,0 +1,142 @@
+"""Watch: looks at the outbox in the background while somebody reads, for all readers at once.
+
+So a page costs the same whatever waits, and many readers cost the database no more than one.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from relay.console.database import AGAIN, Database
+from relay.database import schema
+from relay.errors import DatabaseUnavailableError, RelayError
+from relay.operations import outlook, rights, samples, shards
+from relay.operations.outlook import Outlook
+from relay.operations.rights import Rights
+from relay.operations.samples import Sample
+from relay.operations.shards import ShardState
+
+# Nobody has asked for so long: nobody reads.
+IDLE_SECONDS: Final = 30.0
+# A tenth of the time at most is spent looking.
+PAUSE_PARTS: Final = 10
+WAIT_SECONDS: Final = 12.0
+REFRESH_SECONDS: Final = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Look:
+    """State of the outbox at one moment."""
+
+    at: datetime
+    outlook: Outlook
+    rights: Rights
+    shards: Sequence[ShardState]
+    samples: Sequence[Sample]
+
+
+@dataclass(frozen=True)
+class _Published:
+    """A look, or the reason why there is none. *begun*: by this machine's clock."""
+
+    number: int = 0
+    begun: float = float("-inf")
+    found: Look | RelayError | None = None
+
+
+class Watch:
+    """The latest look: an immutable value that one thread publishes and others read."""
+
+    def __init__(self, database: Database, seconds: float) -> None:
+        self._database = database
+        self._seconds = seconds
+        self._latest = _Published()
+        self._asked = float("-inf")
+        self._again = threading.Event()
+        self._published = threading.Condition()
+        self._stopping = False
+
+    def start(self) -> None:
+        """Begin to look, as soon as somebody asks."""
+        self._stopping = False
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more. Waits for nobody: a query may hang."""
+        self._stopping = True
+        self._again.set()
+
+    @property
+    def number(self) -> int:
+        """The number of the latest look."""
+        return self._latest.number
+
+    def attend(self) -> None:
+        """Go on looking: somebody still reads."""
+        was_idle = time.monotonic() - self._asked > IDLE_SECONDS
+        self._asked = time.monotonic()
+        if was_idle:
+            self._again.set()
+
+    def latest(self) -> Look:
+        """Return the latest look; waits for one where the last is old.
+
+        Raises:
+            RelayError: the outbox cannot be looked at.
+        """
+        asked = time.monotonic()
+        self.attend()
+        self._wait_for(asked - max(3 * self._seconds, IDLE_SECONDS / 3), WAIT_SECONDS)
+        found = self._latest.found
+        if isinstance(found, Look):
+            return found
+        raise found or DatabaseUnavailableError("PostgreSQL takes long to answer. " + AGAIN)
+
+    def refresh(self) -> None:
+        """Look again now, and wait for it: something was changed."""
+        self._asked = changed = time.monotonic()
+        self._again.set()
+        self._wait_for(changed, REFRESH_SECONDS)
+
+    def _wait_for(self, begun: float, seconds: float) -> None:
+        """Wait for a look that began then, or later."""
+        with self._published:
+            self._published.wait_for(lambda: self._latest.begun >= begun, seconds)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            pause: float | None = None
+            begun = time.monotonic()
+            if begun - self._asked <= IDLE_SECONDS:
+                self._publish(begun, self._look())
+                pause = max(self._seconds, PAUSE_PARTS * (time.monotonic() - begun))
+            self._again.wait(pause)
+            self._again.clear()
+
+    def _look(self) -> Look | RelayError:
+        try:
+            with self._database.connection() as connection:
+                schema.verify(connection)
+                return Look(
+                    at=datetime.now(UTC),
+                    outlook=outlook.look(connection),
+                    rights=rights.of(connection),
+                    shards=shards.read(connection),
+                    samples=samples.read(connection),
+                )
+        except RelayError as error:
+            return error
+        except Exception:
+            log.exception("the outbox could not be looked at")
+            return RelayError("The outbox could not be looked at: the log of the console says why.")
+
+    def _publish(self, begun: float, found: Look | RelayError) -> None:
+        with self._published:
+            self._latest = _Published(self._latest.number + 1, begun, found)
+            self._published.notify_all()
