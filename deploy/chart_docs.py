@@ -1,7 +1,8 @@
 """What is said about the chart, written from the chart: `make chart-docs`.
 
 The table of values in helm/README.md comes from values.yaml and its comments, and so does the
-template that fills in defaults; docs/rendered shows what the chart makes of the examples.
+template that fills in defaults; docs/rendered shows what the chart makes of the examples, and
+deploy/alerts.yaml has its alerts as plain rules.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from deploy.chart import HELM, REPOSITORY, load_chart, load_sidecar_example
 
 README: Final = HELM / "README.md"
 DEFAULTS: Final = HELM / "templates" / "_defaults.tpl"
+ALERTS: Final = REPOSITORY / "deploy" / "alerts.yaml"
 RENDERED: Final = REPOSITORY / "docs" / "rendered"
 POD_VALUES: Final = REPOSITORY / "examples" / "pod" / "values.yaml"
 BEGIN: Final = "<!-- values: written by `make chart-docs` -->\n"
@@ -65,6 +67,7 @@ def documents() -> dict[Path, str]:
     return {
         README: f"{prose}{BEGIN}{_table()}{END}{after}",
         DEFAULTS: _defaults(),
+        ALERTS: _alerts(),
         RENDERED / "pod.yaml": _pod(),
         RENDERED / "sidecar.yaml": _sidecar(),
     }
@@ -101,6 +104,21 @@ def _sidecar() -> str:
     with load_sidecar_example() as chart:
         rendered = chart.render({}, name="service", namespace="outbox")
     return _joined("helm template service examples/sidecar", rendered)
+
+
+def _alerts() -> str:
+    """Return the alerts on every outbox with the default thresholds, as Prometheus reads them."""
+    given = {
+        "database": {"secret": "outbox"},
+        "streaming": False,
+        "prometheusRule": {"enabled": True, "everyOutbox": True},
+    }
+    with load_chart() as chart:
+        rendered = chart.render(given, name="relay", namespace="outbox")
+    (text,) = (text for name, text in rendered.items() if name.endswith("monitoring.yaml"))
+    (rules,) = filter(None, yaml.safe_load_all(text))
+    written: str = yaml.safe_dump(rules["spec"], sort_keys=False, width=100)
+    return "# Written by `make chart-docs` from helm/files/alerts.yaml.\n" + written
 
 
 def _joined(command: str, rendered: dict[str, str]) -> str:

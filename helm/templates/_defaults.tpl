@@ -1,6 +1,7 @@
 {{- /* Written by `make chart-docs`. */ -}}
 {{- define "outbox-relay.defaults" -}}
 fullnameOverride: ""
+outbox: ""
 image.repository: outbox-relay
 image.tag: ""
 image.digest: ""
@@ -104,7 +105,24 @@ podMonitor.selector: {}
 podMonitor.labels: {}
 podMonitor.interval: 15s
 prometheusRule.enabled: false
+prometheusRule.everyOutbox: false
 prometheusRule.labels: {}
+prometheusRule.alertLabels: {}
+prometheusRule.runbook: docs/operations.md
+prometheusRule.rules: {}
+prometheusRule.thresholds.lagHighSeconds: 60
+prometheusRule.thresholds.lagCriticalSeconds: 600
+prometheusRule.thresholds.backlogRows: 10000
+prometheusRule.thresholds.heldRows: 0
+prometheusRule.thresholds.parkedRows: 10
+prometheusRule.thresholds.failedLeases: 5
+prometheusRule.thresholds.heartbeatSeconds: 120
+prometheusRule.thresholds.sampleAgeSeconds: 60
+prometheusRule.thresholds.openWriterSeconds: 300
+prometheusRule.thresholds.deadTuples: 1000000
+prometheusRule.thresholds.xminAgeSeconds: 3600
+prometheusRule.thresholds.xminAgeTransactions: 10000000
+prometheusRule.thresholds.apiErrorRatio: 0.05
 dashboard.enabled: false
 dashboard.labels: {grafana_dashboard: "1"}
 networkPolicy.enabled: false

@@ -5,6 +5,7 @@
 
 {{- /* Variables with plain values, `environment` apart. */ -}}
 {{- define "outbox-relay.plain" -}}
+OUTBOX_NAME: {{ include "outbox-relay.outbox" . | quote }}
 ENABLE_EVENT_STREAMING: {{ .Values.streaming | quote }}
 RELAY_METRICS_PORT: {{ include "outbox-relay.text" .Values.metricsPort | quote }}
 RELAY_DRAIN_BUDGET_SECONDS: {{ include "outbox-relay.text" .Values.drainBudgetSeconds | quote }}

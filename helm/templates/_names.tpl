@@ -22,6 +22,11 @@
 {{ .Values.fullnameOverride | default $name | trunc 45 | trimSuffix "-" }}
 {{- end }}
 
+{{- /* Name of the outbox in metrics. */ -}}
+{{- define "outbox-relay.outbox" -}}
+{{ coalesce .Values.environment.OUTBOX_NAME .Values.outbox (include "outbox-relay.name" .) }}
+{{- end }}
+
 {{- define "outbox-relay.componentName" -}}
 {{ include "outbox-relay.name" .context }}{{ if ne .component "relay" }}-{{ .component }}{{ end }}
 {{- end }}

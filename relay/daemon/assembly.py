@@ -47,7 +47,7 @@ def make_sampler(
 ) -> Sampler:
     """Return the sampler of this process, which looks after its *workers*."""
     session = _session(settings, "sampler")
-    survey = Survey(session, _destination(settings))
+    survey = Survey(session, _destination(settings), block_keys=settings.relay.block_keys)
     return Sampler(
         session, survey, roster, SamplerInstrumentation(metrics), settings.relay.sample_seconds,
         workers,

@@ -1,6 +1,8 @@
 """Exclusions: topics and partitions that cannot be written for now; queries skip their rows."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +23,12 @@ class Exclusions:
 
     topics: tuple[str, ...] = ()
     partitions: tuple[TopicPartition, ...] = ()
+
+
+def exclusions_of(holds: Iterable[Mapping[str, Any]]) -> Exclusions:
+    """Return the exclusions of *holds* as they stand in outbox_relay."""
+    held = {TopicPartition(hold["topic"], hold["partition"], hold["partitions"]) for hold in holds}
+    return Exclusions(
+        topics=tuple(sorted(tp.topic for tp in held if tp.partition is None)),
+        partitions=tuple(tp for tp in held if tp.partition is not None),
+    )

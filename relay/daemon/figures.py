@@ -7,10 +7,20 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Counts of rows, and the age of the oldest transaction that keeps dead rows from vacuum."""
+    """Counts of rows, and what keeps them, or the space of dead ones, from going.
 
+    *pending* rows can go, and *lag_seconds* is the age of the oldest of them; those held or paused
+    wait for something else.
+    """
+
+    lag_seconds: float
     pending: int
+    held: int
+    paused: int
+    paused_shards: int
     parked: int
+    bytes: int
+    oldest_writer_seconds: float
     dead_tuples: int
     xmin_age_seconds: float
     xmin_age_transactions: int

@@ -46,7 +46,7 @@ class Daemon:
 
     def __init__(self, settings: Settings) -> None:
         relay = settings.relay
-        metrics = Metrics()
+        metrics = Metrics(settings.database.outbox())
         self._settings = settings
         self._instrumentation = ProcessInstrumentation(metrics)
         self._instrumentation.streaming(enabled=settings.streaming)
@@ -164,7 +164,6 @@ class Daemon:
         log.info("stopping: at most %.0f s to finish what is under way", budget)
         self._not_ready = "stopping"
         if self._crew and not self._crew.stop(budget):
-            self._instrumentation.drain_timed_out()
             log.warning("stopped with a lease under way after %.0f s; it is taken over", budget)
             _exit(0)
         if dead := self._dead():

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import psycopg
 
 from relay.daemon.backoff import OUTAGES
-from relay.daemon.exclusions import Exclusions
+from relay.daemon.exclusions import Exclusions, exclusions_of
 from relay.daemon.figures import Report, summed
 from relay.daemon.postgres import samples
 from relay.daemon.postgres.blind_spot import View
@@ -25,7 +25,6 @@ from relay.database.connection import explain
 
 log = logging.getLogger(__name__)
 
-COUNT_LIMIT: Final = 100_000
 # Below the watermarks there may be many dead rows: a hundredth of the time is spent there at most.
 _PAUSE_PARTS: Final = 100
 
@@ -105,16 +104,15 @@ class Sampler:
             survey.watermarks.reset()
         if time.monotonic() >= self._look_below_at:
             self._look_below()
-        survey.refresh_watermarks(Exclusions())
-        firsts = survey.firsts(Exclusions())
-        oldest_ms = min((first.created_ms for first in firsts.values()), default=None)
-        lag_ms = 0 if oldest_ms is None else max(0, survey.now_ms - oldest_ms)
-        figures = survey.measure(COUNT_LIMIT)
-        self._instrumentation.sampled(lag_ms / 1000, figures)
         with self._session.transaction() as connection:
             flag = self._roster.sign(connection, self._report())
-            samples.record(connection, figures, lag_ms / 1000)
             self._instrumentation.signed(flag, self._roster.drain_timeouts(connection))
+            held = exclusions_of(self._roster.holds(connection))
+        survey.refresh_watermarks(Exclusions())
+        figures = survey.measure(held)
+        self._instrumentation.sampled(figures)
+        with self._session.transaction() as connection:
+            samples.record(connection, figures)
 
     def _report(self) -> Report:
         return summed([worker.report() for worker in self._workers], self._missed)

@@ -261,8 +261,8 @@ class Worker:
         if isinstance(error, BrokerUnavailableError):
             self._instrumentation.broker(up=False)
             return
+        self._instrumentation.lease_lost(self._store.lost_rows)
         self.close()
-        self._instrumentation.lease_ended(LeaseEnd.LOST)
         if not isinstance(error, DatabaseUnavailableError):
             # Without the pause of the next attempt: before another relay takes this one for dead.
             with suppress(*OUTAGES):

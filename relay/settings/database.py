@@ -36,6 +36,11 @@ class DatabaseSettings(SettingsGroup):
         pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$",
         description="schema of the outbox tables; unset: found, where only one has them",
     )
+    outbox_name: str | None = Field(
+        None,
+        pattern=r"^\S{1,128}$",
+        description="label `outbox` of all metrics; unset: the database, and OUTBOX_SCHEMA if set",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -74,6 +79,14 @@ class DatabaseSettings(SettingsGroup):
             password=self.db_pass.get_secret_value() if self.db_pass else None,
             dbname=self.db_name,
         )
+
+    def outbox(self) -> str:
+        """Return the name of the outbox in metrics; empty where no database is named."""
+        if self.outbox_name or not self.configured:
+            return self.outbox_name or ""
+        parts = conninfo_to_dict(self.conninfo())
+        database = parts.get("dbname") or parts.get("user") or ""
+        return f"{database}.{self.outbox_schema}" if self.outbox_schema else str(database)
 
     def address(self) -> str:
         """Return host, port and database for messages: never the user or the password."""

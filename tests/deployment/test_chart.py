@@ -7,7 +7,6 @@ from typing import Any
 
 import helm_python
 import pytest
-import yaml
 
 from deploy.chart import HELM
 from tests.deployment.rendering import (
@@ -235,9 +234,7 @@ def test_the_network_policy_lets_through_what_is_needed_and_nothing_else() -> No
     assert len(spec["egress"]) == 2
 
 
-def test_alerts_and_dashboard_are_the_files() -> None:
+def test_the_dashboard_is_the_file() -> None:
     rendered = render(EVERYTHING)
-    alerts = yaml.safe_load((HELM / "files" / "alerts.yaml").read_text())
-    assert only(rendered, "PrometheusRule")["spec"] == alerts
     dashboard = only(rendered, "ConfigMap", "stream-dashboard")["data"]["outbox-relay.json"]
     assert json.loads(dashboard) == json.loads((HELM / "files" / "dashboard.json").read_text())

@@ -219,3 +219,22 @@ def test_properties_of_the_client_pass_through(environment: pytest.MonkeyPatch) 
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert all(field.description for field in RelaySettings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"DATABASE_URL": "postgresql://u:p@h:5432/installer"}, "installer"),
+        ({"DB_HOST": "h", "DB_NAME": "installer"}, "installer"),
+        ({"DATABASE_URL": "postgresql://u@h/a", "OUTBOX_SCHEMA": "relay"}, "a.relay"),
+        ({"DATABASE_URL": "postgresql://u@h/installer", "OUTBOX_NAME": "own"}, "own"),
+        ({"DATABASE_URL": "postgresql://u@h"}, "u"),
+        ({}, ""),
+    ],
+)
+def test_the_outbox_is_named_after_its_database(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert DatabaseSettings().outbox() == expected

@@ -80,6 +80,14 @@ SELECT name
  ORDER BY name
 """
 
+# Of all that live: each of them leaves these alone.
+_HOLDS: Final = """
+SELECT hold
+  FROM outbox_relay, jsonb_array_elements(holds) AS hold
+ WHERE ended_at IS NULL
+   AND alive_until > clock_timestamp()
+"""
+
 _DRAIN_TIMEOUTS: Final = "SELECT count(*) FROM outbox_relay WHERE drain_timed_out"
 
 
@@ -137,3 +145,7 @@ class Roster:
         """Return the relays that ended within the last hour with a lease under way."""
         row = connection.execute(_DRAIN_TIMEOUTS).fetchone()
         return row[0] if row else 0
+
+    def holds(self, connection: Connection) -> list[dict[str, Any]]:
+        """Return the holds of all living relays, as they last said."""
+        return [hold for (hold,) in connection.execute(_HOLDS).fetchall()]

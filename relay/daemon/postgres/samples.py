@@ -21,16 +21,17 @@ SELECT date_trunc('minute', clock_timestamp()),
 _FORGET: Final = "DELETE FROM outbox_sample WHERE at < clock_timestamp() - interval '1 day'"
 
 
-def record(connection: Connection, figures: Figures, lag_seconds: float) -> None:
+def record(connection: Connection, figures: Figures) -> None:
     """Keep the figures as those of this minute, and forget what is older than a day.
 
     Raises:
         psycopg.Error: the database failed.
     """
     parameters = {
-        "pending": figures.pending,
+        # All that waits, whatever for.
+        "pending": figures.pending + figures.held + figures.paused,
         "parked": figures.parked,
-        "lag_seconds": lag_seconds,
+        "lag_seconds": figures.lag_seconds,
     }
     if connection.execute(_RECORD, parameters).rowcount:
         connection.execute(_FORGET)

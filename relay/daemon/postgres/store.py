@@ -43,6 +43,8 @@ class Store:
         self._lost = LostLeases()
         self._unsettled = Batch()
         self.locked: Sequence[LockedRow] = ()
+        # Acknowledged by Kafka under the last lease, if that was lost.
+        self.lost_rows = 0
         # The last lease was full: the next one will be worth its cursors.
         self._large = False
         # Where a lease met rows that cannot be read: its shards, and how far it was with each.
@@ -78,6 +80,7 @@ class Store:
 
     def close(self) -> None:
         """Close the connection; a lease that is open ends without a commit."""
+        self.lost_rows = 0
         self._session.close()
 
     def refresh_watermarks(self, exclusions: Exclusions) -> View:
@@ -129,6 +132,7 @@ class Store:
             yield
         except Exception as error:
             if lease is not None:
+                self.lost_rows = len(lease.batch.delivered)
                 self._unsettled.update(lease.batch)
                 if isinstance(error, VALUE_FAULTS):
                     read_upto = lease.progress.read_upto

@@ -1,24 +1,39 @@
 """Survey of the outbox: low watermarks, oldest pending rows, and figures for the metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import psycopg
 
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.figures import Figures
 from relay.daemon.postgres import queries
+from relay.daemon.postgres.backlog import ShardRows, backlog
 from relay.daemon.postgres.blind_spot import View, missed_rows
 from relay.daemon.postgres.low_watermark import LOWEST_ID, First, LowWatermarks, Sample
 from relay.daemon.postgres.row_filter import Destination, RowFilter
 from relay.daemon.postgres.session import Session
+from relay.database.connection import BoundedConnection
+
+# Of each shard: beyond it, pending rows are estimated.
+COUNT_LIMIT: Final = 2_000
+PARKED_LIMIT: Final = 100_000
 
 
 class Survey:
-    """Looks at the outbox without locking anything. Raises ``psycopg.Error``."""
+    """Looks at the outbox without locking anything. Raises ``psycopg.Error``.
 
-    def __init__(self, session: Session, destination: Destination) -> None:
+    *block_keys*: a parked row holds back later rows of its key.
+    """
+
+    def __init__(
+        self, session: Session, destination: Destination, *, block_keys: bool = False
+    ) -> None:
         self._session = session
         self._destination = destination
+        self._block_keys = block_keys
+        # Open transactions that wrote to the outbox, by the time when each was first seen.
+        self._writers: Mapping[str, int] = {}
         self.watermarks = LowWatermarks()
         # As of the last refresh: the database's time, and the leases of other workers.
         self.now_ms = 0
@@ -43,19 +58,63 @@ class Survey:
 
     def firsts(self, exclusions: Exclusions) -> dict[int, First]:
         """Return the oldest pending row of each shard that has one."""
-        row_filter = RowFilter(self._destination, exclusions)
-        parameters = {**row_filter.parameters, "watermarks": self.watermarks.ids}
         with self._session.transaction() as connection:
-            found = connection.execute(row_filter.applied_to(queries.FIRSTS), parameters)
-            return {shard - 1: First(id_, created) for shard, id_, created in found}
+            return self._firsts(connection, exclusions, blocked=False)
 
-    def measure(self, limit: int) -> Figures:
-        """Return the counts, none above *limit*."""
-        parameters = {"watermarks": self.watermarks.ids, "limit": limit}
+    def measure(self, exclusions: Exclusions) -> Figures:
+        """Return the figures; rows of *exclusions* count as held."""
         with self._session.transaction() as connection:
-            row = connection.execute(queries.MEASURE, parameters).fetchone()
+            shards = [
+                ShardRows(*row)
+                for row in self._filtered(
+                    connection, queries.BACKLOG, exclusions, blocked=self._block_keys
+                )
+            ]
+            firsts = self._firsts(connection, exclusions, blocked=self._block_keys)
+            row = connection.execute(queries.MEASURE, {"limit": PARKED_LIMIT}).fetchone()
         assert row is not None  # noqa: S101 - a SELECT without FROM has a row
-        return Figures(*row)
+        parked, living, size, dead, xmin_age_seconds, xmin_age_transactions = row
+        rows = backlog(shards, COUNT_LIMIT, living - parked)
+        created = (f.created_ms for shard, f in firsts.items() if shard not in rows.paused_shards)
+        return Figures(
+            lag_seconds=self._seconds_since(min(created, default=self.now_ms)),
+            pending=rows.pending,
+            held=rows.held,
+            paused=rows.paused,
+            paused_shards=len(rows.paused_shards),
+            parked=parked,
+            bytes=size,
+            oldest_writer_seconds=self._seconds_since(
+                min(self._writers.values(), default=self.now_ms)
+            ),
+            dead_tuples=dead,
+            xmin_age_seconds=xmin_age_seconds,
+            xmin_age_transactions=xmin_age_transactions,
+        )
+
+    def _firsts(
+        self, connection: BoundedConnection, exclusions: Exclusions, *, blocked: bool
+    ) -> dict[int, First]:
+        found = self._filtered(connection, queries.FIRSTS, exclusions, blocked=blocked)
+        return {shard - 1: First(id_, created) for shard, id_, created in found}
+
+    def _filtered(
+        self,
+        connection: BoundedConnection,
+        statement: str,
+        exclusions: Exclusions,
+        *,
+        blocked: bool,
+    ) -> Sequence[tuple[Any, ...]]:
+        row_filter = RowFilter(self._destination, exclusions)
+        parameters = {
+            **row_filter.parameters, "watermarks": self.watermarks.ids, "limit": COUNT_LIMIT
+        }  # fmt: skip
+        filtered = row_filter.applied_to(statement, blocked=blocked)
+        return connection.execute(filtered, parameters).fetchall()
+
+    def _seconds_since(self, unix_ms: int) -> float:
+        return max(0, self.now_ms - unix_ms) / 1000
 
     def _observe(self) -> int | None:
         connection = self._session.connection
@@ -70,4 +129,7 @@ class Survey:
         drawn_id, epoch, self.now_ms = counted
         writers = frozenset(holder for holder, is_lease in holders if not is_lease)
         self.other_leases = len(holders) - len(writers)
+        # A relay that deletes holds the same lock, and one on shards beside it.
+        leases = {holder for holder, is_lease in holders if is_lease}
+        self._writers = {w: self._writers.get(w, self.now_ms) for w in writers - leases}
         return self.watermarks.observe(Sample(drawn_id, epoch, self.now_ms, writers))

@@ -90,8 +90,14 @@ class WorkerInstrumentation:
         """Count one lease."""
         self._ended[end].inc()
 
+    def lease_lost(self, acknowledged: int) -> None:
+        """Count a lost lease, and its rows that Kafka has all the same."""
+        self.lease_ended(LeaseEnd.LOST)
+        self._deliveries.possible_duplicates.inc(acknowledged)
+
     def deaths(self, shards: Sequence[int]) -> None:
-        """Warn of leases that ended without a commit."""
+        """Count, and warn of, a lease that ended without a commit."""
+        self._leases.deaths.inc()
         log.warning(
             "a relay died, or lost its connection, on shards %s: they go on in small steps",
             sorted(shards),

@@ -17,6 +17,7 @@ from prometheus_client import (
 from relay.daemon.telemetry.histogram import BatchHistogram
 from relay.daemon.telemetry.topic_labels import TopicLabels
 from relay.database.schema import SCHEMA_VERSION
+from relay.registry import OutboxRegistry
 
 NAMESPACE: Final = "outbox_relay"
 
@@ -33,12 +34,15 @@ _histogram = partial(Histogram, namespace=NAMESPACE)
 
 
 class Metrics:
-    """The metrics of one relay process, in a registry of their own. Thread-safe."""
+    """The metrics of one relay process, in a registry of their own. Thread-safe.
 
-    def __init__(self) -> None:
+    Every series has the name of the *outbox* as a label.
+    """
+
+    def __init__(self, outbox: str = "") -> None:
         # A second series for each counter, which says nothing that a scrape does not know.
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
+        self.registry: CollectorRegistry = OutboxRegistry(outbox)
         self.topic_label = TopicLabels()
         self.deliveries = DeliveryMetrics(self.registry)
         self.leases = LeaseMetrics(self.registry)
@@ -64,6 +68,11 @@ class DeliveryMetrics:
             "parked",
             "Rows taken out of the way with their error.",
             ["topic", "reason"],
+            registry=registry,
+        )
+        self.possible_duplicates = _counter(
+            "possible_duplicates",
+            "Rows that Kafka acknowledged under a lost lease; another relay may send a copy.",
             registry=registry,
         )
         self.in_flight = _gauge(
@@ -96,6 +105,11 @@ class LeaseMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.ended = _counter("leases", "Leases by how they ended.", ["outcome"], registry=registry)
+        self.deaths = _counter(
+            "deaths",
+            "Leases found to have ended without a commit: a relay died, or lost its connection.",
+            registry=registry,
+        )
         self.claim_seconds = _histogram(
             "claim_seconds",
             "From asking for shards to having them.",
@@ -124,11 +138,24 @@ class OutboxMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         gauge = partial(_gauge, registry=registry)
-        self.lag_seconds = gauge("lag_seconds", "Age of the oldest pending row; 0 without one.")
-        self.pending = gauge("pending", "Rows to be published, counted up to a limit.")
+        self.lag_seconds = gauge(
+            "lag_seconds", "Age of the oldest row that nothing holds back; 0 without one."
+        )
+        self.pending = gauge("pending", "Rows to be published that nothing holds back.")
+        self.held_rows = gauge(
+            "held_rows",
+            "Rows of topics and partitions on hold, and with RELAY_BLOCK_KEYS of blocked keys.",
+        )
+        self.paused_rows = gauge("paused_rows", "Rows of paused shards.")
+        self.paused_shards = gauge("paused_shards", "Shards that an operator paused, of 64.")
         self.parked_rows = gauge("parked_rows", "Rows that are parked, counted up to a limit.")
         self.dead_tuples = gauge(
             "outbox_dead_tuples", "Dead rows of the outbox table, as PostgreSQL estimates them."
+        )
+        self.bytes = gauge("outbox_bytes", "Size of the outbox table on disk, with its indexes.")
+        self.oldest_writer_seconds = gauge(
+            "oldest_writer_seconds",
+            "Age of the oldest open transaction that wrote to the outbox, as far as it was seen.",
         )
         self.xmin_age_seconds = gauge(
             "xmin_age_seconds", "Age of the oldest transaction that keeps dead rows from vacuum."
@@ -175,11 +202,6 @@ class RelayProcessMetrics:
             "producer_rebuilds",
             "Kafka producers thrown away for a new one.",
             ["reason"],
-            registry=registry,
-        )
-        self.drain_timeouts = _counter(
-            "drain_timeouts",
-            "Stops that did not finish within the drain budget.",
             registry=registry,
         )
         self.build_info = Info(

@@ -46,10 +46,6 @@ class ProcessInstrumentation:
         for address in addresses:
             self._metrics.broker_failing.labels(address).set(1)
 
-    def drain_timed_out(self) -> None:
-        """Count a stop that did not finish within its budget."""
-        self._metrics.drain_timeouts.inc()
-
 
 class FlagInstrumentation:
     """The flag of other relays as a metric, and as a warning whenever that changes."""
@@ -78,12 +74,17 @@ class SamplerInstrumentation:
         self._metrics = metrics.outbox
         self._flag = FlagInstrumentation(metrics)
 
-    def sampled(self, lag_seconds: float, figures: Figures) -> None:
+    def sampled(self, figures: Figures) -> None:
         """Show one sample."""
-        self._metrics.lag_seconds.set(lag_seconds)
+        self._metrics.lag_seconds.set(figures.lag_seconds)
         self._metrics.pending.set(figures.pending)
+        self._metrics.held_rows.set(figures.held)
+        self._metrics.paused_rows.set(figures.paused)
+        self._metrics.paused_shards.set(figures.paused_shards)
         self._metrics.parked_rows.set(figures.parked)
         self._metrics.dead_tuples.set(figures.dead_tuples)
+        self._metrics.bytes.set(figures.bytes)
+        self._metrics.oldest_writer_seconds.set(figures.oldest_writer_seconds)
         self._metrics.xmin_age_seconds.set(figures.xmin_age_seconds)
         self._metrics.xmin_age_transactions.set(figures.xmin_age_transactions)
         self._metrics.sampled.set_to_current_time()

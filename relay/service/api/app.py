@@ -93,7 +93,7 @@ class Api:
 
     def application(self) -> FastAPI:
         """Return a new application with the API, its documentation, health and metrics."""
-        metrics = ApiMetrics()
+        metrics = ApiMetrics(self._settings.database.outbox())
         app = FastAPI(
             title="Events",
             description=DESCRIPTION,

@@ -6,7 +6,19 @@ from tests.support.outbox import Outbox
 from tests.support.postgres import Database
 from tests.support.roles import member
 
-FIGURES = Figures(pending=7, parked=2, dead_tuples=0, xmin_age_seconds=0, xmin_age_transactions=0)
+FIGURES = Figures(
+    lag_seconds=1.5,
+    pending=4,
+    held=2,
+    paused=1,
+    paused_shards=1,
+    parked=2,
+    bytes=0,
+    oldest_writer_seconds=0,
+    dead_tuples=0,
+    xmin_age_seconds=0,
+    xmin_age_transactions=0,
+)
 
 
 def test_a_minute_has_one_sample_and_a_day_is_kept(database: Database, outbox: Outbox) -> None:
@@ -17,7 +29,7 @@ def test_a_minute_has_one_sample_and_a_day_is_kept(database: Database, outbox: O
     )
     with member(database, "outbox_relay") as relay, relay.connect() as connection:
         for _ in range(3):
-            samples.record(connection, FIGURES, 1.5)
+            samples.record(connection, FIGURES)
     found = outbox.connection.execute(
         "SELECT pending, parked, lag_seconds FROM outbox_sample ORDER BY at DESC"
     ).fetchall()

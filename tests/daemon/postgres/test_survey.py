@@ -10,7 +10,6 @@ from relay.daemon.exclusions import Exclusions
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.low_watermark import NO_WATERMARKS
 from relay.daemon.postgres.store import Store
-from relay.daemon.sampler import COUNT_LIMIT
 from relay.database.connection import BoundedConnection
 from tests.daemon.conftest import MakeStore
 from tests.support.outbox import Outbox
@@ -90,13 +89,9 @@ def test_a_new_connection_begins_without_watermarks(outbox: Outbox, make_store: 
     assert store.watermarks.ids == list(NO_WATERMARKS)
 
 
-def test_figures_count_what_waits_and_what_is_parked_up_to_the_limit(
-    outbox: Outbox, make_store: MakeStore
-) -> None:
+def test_figures_count_what_waits_and_what_is_parked(outbox: Outbox, make_store: MakeStore) -> None:
     outbox.fill(7, keys=3)
     outbox.connection.execute("UPDATE outbox SET parked_at = now() WHERE id <= 2")
     survey = make_store()._survey  # noqa: SLF001
-    counted = survey.measure(COUNT_LIMIT)
+    counted = survey.measure(NOTHING_HELD)
     assert (counted.pending, counted.parked) == (5, 2)
-    limited = survey.measure(1)
-    assert (limited.pending, limited.parked) == (1, 1)

@@ -81,10 +81,21 @@ def test_holds_of_topics_beyond_the_limit_are_added_up(metrics: Metrics) -> None
     assert value(metrics, "holds", topic="other") == 3
 
 
+@pytest.mark.parametrize("made", [Metrics, ApiMetrics])
+def test_every_series_names_its_outbox(made: type[Metrics | ApiMetrics]) -> None:
+    """Those of the process as well, and where a scrape asks for some of them alone."""
+    registry = made("installer").registry
+    names = ["process_open_fds", "outbox_relay_lag_seconds", "outbox_api_requests_in_flight"]
+    for scraped in (registry, registry.restricted_registry(names)):
+        samples = [sample for metric in scraped.collect() for sample in metric.samples]
+        assert samples
+        assert {sample.labels["outbox"] for sample in samples} == {"installer"}
+
+
 def test_two_processes_worth_of_metrics_do_not_collide() -> None:
     one, other = Metrics(), Metrics()
-    one.process.drain_timeouts.inc()
-    assert value(other, "drain_timeouts_total") == 0
+    one.leases.deaths.inc()
+    assert value(other, "deaths_total") == 0
 
 
 def test_the_process_itself_is_measured(metrics: Metrics) -> None:

@@ -19,9 +19,10 @@ from relay.daemon.postgres.queries.isolation import (
 from relay.daemon.postgres.queries.lease import BEGIN, CLAIM, COMMIT, LEASE_SETTINGS
 from relay.daemon.postgres.queries.reading import FETCH, LARGE, OPEN, READ
 from relay.daemon.postgres.queries.settling import DELETE, DELETE_FREE, IDS, LOCKED, PARK, PROBE
-from relay.daemon.postgres.queries.survey import BELOW, DRAWN, FIRSTS, LOCKS, MEASURE
+from relay.daemon.postgres.queries.survey import BACKLOG, BELOW, DRAWN, FIRSTS, LOCKS, MEASURE
 
 __all__ = [
+    "BACKLOG",
     "BEGIN",
     "BELOW",
     "BLAME",

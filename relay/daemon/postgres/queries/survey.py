@@ -41,6 +41,7 @@ SELECT f.shard, o.id, o.created_ms
               AND (o.shard, o.id) > ((f.shard - 1)::smallint, f.watermark)
               AND (o.shard, o.id) <= ((f.shard - 1)::smallint, 9223372036854775807)
               {exclusions}
+              {blocked}
             ORDER BY o.shard, o.id
             LIMIT 1
        ) AS o
@@ -63,27 +64,39 @@ SELECT o.id
  WHERE (SELECT {epoch} FROM outbox_state) = %(epoch)s
 """.replace("{epoch}", fragments.EPOCH)
 
-# For the metrics. The counts stop at a limit, and start at the watermarks, so that neither a large
-# backlog nor dead rows make a sample slow; LATERAL, because a join read the whole index. What pins
-# dead rows: whoever has written anywhere, whoever reads here, prepared transactions and slots.
+# Pending rows of each shard, and those held. The counts stop at a limit, and start at the
+# watermarks, so that neither a large backlog nor dead rows make a sample slow; LATERAL, because a
+# join read the whole index.
+BACKLOG: Final = """
+SELECT f.shard - 1 AS shard,
+       s.paused_at IS NOT NULL AS paused,
+       o.rows,
+       o.held
+  FROM unnest(%(watermarks)s::bigint[]) WITH ORDINALITY AS f (watermark, shard)
+  LEFT JOIN outbox_shard AS s ON s.shard = f.shard - 1
+ CROSS JOIN LATERAL (
+           SELECT count(*) AS rows,
+                  count(*) FILTER (WHERE NOT (true {exclusions} {blocked})) AS held
+             FROM (SELECT o.*
+                     FROM outbox AS o
+                    WHERE o.parked_at IS NULL
+                      AND (o.shard, o.id) > ((f.shard - 1)::smallint, f.watermark)
+                      AND (o.shard, o.id) <= ((f.shard - 1)::smallint, 9223372036854775807)
+                    LIMIT %(limit)s) AS o
+       ) AS o
+"""
+
+# For the metrics: parked rows up to a limit, rows as PostgreSQL estimates them, size, dead rows,
+# and what pins those: whoever has written anywhere or reads here, prepared transactions and slots.
 # Activity of other users is hidden from a role without pg_read_all_stats, and then does not count.
 MEASURE: Final = """
 SELECT (SELECT count(*)
-          FROM (SELECT
-                  FROM unnest(%(watermarks)s::bigint[]) WITH ORDINALITY AS f (watermark, shard)
-                 CROSS JOIN LATERAL (
-                           SELECT
-                             FROM outbox AS o
-                            WHERE o.parked_at IS NULL
-                              AND (o.shard, o.id) > ((f.shard - 1)::smallint, f.watermark)
-                              AND (o.shard, o.id)
-                                  <= ((f.shard - 1)::smallint, 9223372036854775807)
-                            LIMIT %(limit)s
-                       ) AS o
-                 LIMIT %(limit)s) AS counted) AS pending,
-       (SELECT count(*)
           FROM (SELECT FROM outbox WHERE parked_at IS NOT NULL LIMIT %(limit)s) AS counted)
            AS parked,
+       coalesce((SELECT n_live_tup
+                   FROM pg_stat_user_tables
+                  WHERE relid = 'outbox'::regclass), 0) AS live_tuples,
+       pg_total_relation_size('outbox') AS bytes,
        coalesce((SELECT n_dead_tup
                    FROM pg_stat_user_tables
                   WHERE relid = 'outbox'::regclass), 0) AS dead_tuples,

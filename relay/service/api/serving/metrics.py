@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 from prometheus_client import (
-    CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
@@ -17,6 +16,8 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from relay.registry import OutboxRegistry
 
 NAMESPACE: Final = "outbox_api"
 OTHER: Final = "other"
@@ -32,13 +33,15 @@ SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
 class ApiMetrics:
     """The metrics of the API, in a registry of their own. Thread-safe.
 
-    Workers count in files, so that whichever of them is asked answers for all.
+    Workers count in files, so that whichever of them is asked answers for all. Every series has
+    the name of the *outbox* as a label.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, outbox: str = "") -> None:
         # A second series for each counter, which says nothing that a scrape does not know.
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
+        self._outbox = outbox
+        self.registry = OutboxRegistry(outbox)
         self.requests = Counter(
             "requests",
             "Requests by their answer.",
@@ -69,7 +72,7 @@ class ApiMetrics:
         if directory is None:
             return generate_latest(self.registry)
         _forget_dead_workers(Path(directory))
-        registry = CollectorRegistry()
+        registry = OutboxRegistry(self._outbox)
         MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
