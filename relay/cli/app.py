@@ -18,6 +18,7 @@ from relay.cli.commands.demo import demo
 from relay.cli.commands.discard import discard
 from relay.cli.commands.doctor import doctor
 from relay.cli.commands.events import events
+from relay.cli.commands.history import history
 from relay.cli.commands.list_rows import list_rows
 from relay.cli.commands.live import live
 from relay.cli.commands.migrate import migrate
@@ -26,10 +27,12 @@ from relay.cli.commands.purge_events import purge_events
 from relay.cli.commands.redirect import redirect
 from relay.cli.commands.replay import replay
 from relay.cli.commands.requeue import requeue
+from relay.cli.commands.restore import restore
 from relay.cli.commands.run import run
 from relay.cli.commands.show import show
 from relay.cli.commands.status import status
 from relay.cli.commands.triggers import triggers
+from relay.cli.option_groups import spread
 from relay.database.schema import SCHEMA_VERSION
 from relay.database.session import explained
 from relay.errors import RelayError
@@ -92,7 +95,7 @@ def _options(
 
 def _add(panel: str, command: Callable[..., None], example: str, name: str | None = None) -> None:
     epilog = f"Example: `{example}`\n\n{EXIT_CODES}"
-    app.command(name, rich_help_panel=panel, epilog=epilog)(command)
+    app.command(name, rich_help_panel=panel, epilog=epilog)(spread(command))
 
 
 _add("Run", run, "DATABASE_URL=postgresql://… relay run")
@@ -101,6 +104,7 @@ _add("Run", console, "relay console")
 
 _add("Look", status, "relay status --by age --keys 20")
 _add("Look", list_rows, "relay list --state parked --older-than 1h", "list")
+_add("Look", history, "relay history --as ann --action discard")
 _add("Look", show, "relay show 4711 --payload")
 _add("Look", doctor, "relay doctor --json")
 _add("Look", check, "relay check --strict")
@@ -108,7 +112,8 @@ _add("Look", live, "relay live")
 _add("Look", audit, "relay audit --since 2026-01-31 --json")
 
 _add("Change", requeue, 'relay requeue --topic audit --confirm 12 --reason "the topic is back"')
-_add("Change", discard, 'relay discard 4711 --reason "test data"')
+_add("Change", discard, 'relay discard 4711 --save 4711.jsonl --reason "test data"')
+_add("Change", restore, 'relay restore 4711.jsonl --reason "it was no test data"')
 _add(
     "Change", redirect,
     'relay redirect --from-topic evnets --to-topic events --confirm 3 --reason "misspelt"',

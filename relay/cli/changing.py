@@ -1,14 +1,14 @@
-"""The common part of `relay requeue` and `relay discard`: find, confirm, change, report."""
+"""The common part of the commands that change rows: find, confirm, change, report."""
 
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import typer
 
 from relay.cli.database import database
-from relay.cli.options import required, somebody
+from relay.cli.options import ChangeOptions
 from relay.cli.printout.json_lines import print_json
 from relay.cli.printout.rows import print_rows
 from relay.cli.printout.terminal import rows as counted
@@ -16,6 +16,7 @@ from relay.database.session import Connection
 from relay.errors import RelayError
 from relay.formats import format_of
 from relay.operations.actions import Why, named, refuse_states
+from relay.operations.requeueing import Followed
 from relay.operations.selection import Row, Selection, confirm, matching
 from relay.settings import load
 
@@ -28,23 +29,13 @@ class Change:
 
     verb: str
     done: str
-    act: Callable[[Connection, Sequence[int], Why], list[int]]
+    act: Callable[[Connection, Sequence[int], Why], Followed]
     why_left: str
     sends_again: bool = False
+    watched: bool = False
 
 
-@dataclass(frozen=True)
-class Request:
-    """Options of a change."""
-
-    dry_run: bool
-    confirm: int | None
-    reason: str | None
-    person: str | None
-    as_json: bool
-
-
-def change_rows(change: Change, selection: Selection, request: Request) -> None:
+def change_rows(change: Change, selection: Selection, options: ChangeOptions) -> None:
     """Change the selected rows, or only show them.
 
     Raises:
@@ -58,15 +49,51 @@ def change_rows(change: Change, selection: Selection, request: Request) -> None:
         rows = matching(connection, selection)
         if change.sends_again:
             refuse_states(connection, rows, format_of(settings.events.stream_preset).states)
-        if request.dry_run:
-            _show(change, rows, by_ids=selection.ids is not None, as_json=request.as_json)
+        if options.dry_run:
+            _show(change, rows, by_ids=selection.ids is not None, as_json=options.as_json)
             return
-        why = Why(required(request.reason), somebody(request.person))
+        why = options.why
         if selection.ids is None:
-            confirm(rows, _expected(change, request.confirm))
+            confirm(rows, _expected(change, options.confirm))
         ids = [row.id for row in rows]
-        done = change.act(connection, ids, why) if ids else []
-    _report(change, done, {*ids, *(selection.ids or ())}, as_json=request.as_json)
+        followed = change.act(connection, ids, why) if ids else Followed(())
+    wanted = {*ids, *(selection.ids or ())}
+    left = sorted(wanted - {*followed.ids, *followed.untried})
+    report(change, followed, left, as_json=options.as_json)
+
+
+def report(
+    change: Change, followed: Followed, left: Sequence[int], *, as_json: bool = False
+) -> None:
+    """Print what was done.
+
+    Raises:
+        RelayError: something is not as it was asked for.
+    """
+    if as_json:
+        told = {"action": change.verb, "done": followed.ids, "left": left}
+        back = [row.id for row in followed.back]
+        seen = {"back": back, "waiting": followed.waiting, "untried": followed.untried}
+        print_json(told | seen if change.watched else told)
+    else:
+        gone = len(followed.ids) - len(followed.back) - len(followed.waiting)
+        watched = f"; {gone:,} went out" if change.watched else ""
+        typer.echo(f"{counted(len(followed.ids))} {change.done}{watched}.")
+    if faults := list(_faults(change, followed, left)):
+        raise RelayError("\n".join(faults))
+
+
+def _faults(change: Change, followed: Followed, left: Sequence[int]) -> Iterator[str]:
+    for row in followed.back[:SHOWN_ROWS]:
+        yield f"Row {row.id} came back: {row.last_error or 'no error noted'}."
+    if (hidden := len(followed.back) - SHOWN_ROWS) > 0:
+        yield f"{counted(hidden)} more came back: `relay list --state parked`."
+    if followed.waiting:
+        yield f"{counted(len(followed.waiting))} not gone yet ({named(followed.waiting)})."
+    if followed.untried:
+        yield f"{counted(len(followed.untried))} not tried ({named(followed.untried)})."
+    if left:
+        yield f"{counted(len(left))} left unchanged ({named(left)}): each {change.why_left}."
 
 
 def _expected(change: Change, count: int | None) -> int:
@@ -86,15 +113,3 @@ def _show(change: Change, rows: Sequence[Row], *, by_ids: bool, as_json: bool) -
     verb = "matches" if len(rows) == 1 else "match"
     repeat = "without --dry-run" if by_ids else f"with --confirm {len(rows)}"
     typer.echo(f"{counted(len(rows))} {verb}; nothing was changed. Repeat {repeat}.")
-
-
-def _report(change: Change, done: Sequence[int], wanted: Collection[int], *, as_json: bool) -> None:
-    left = sorted(set(wanted) - set(done))
-    if as_json:
-        print_json({"action": change.verb, "done": done, "left": left})
-    else:
-        typer.echo(f"{counted(len(done))} {change.done}.")
-    if left:
-        raise RelayError(
-            f"{counted(len(left))} left unchanged ({named(left)}): each {change.why_left}."
-        )

@@ -66,7 +66,7 @@ def test_the_tab_key_completes_a_command() -> None:
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("relay re", ["redirect", "replay", "requeue", "resume"]),
+        ("relay re", ["redirect", "replay", "requeue", "restore", "resume"]),
         ("relay requeue --dr", ["--dry-run"]),
         ("relay completion f", ["fish"]),
     ],

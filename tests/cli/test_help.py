@@ -13,8 +13,17 @@ from relay.cli.app import app
 COMMANDS: Final[dict[str, Any]] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 GROUPS: Final = {
     "Run": ["run", "api", "console"],
-    "Look": ["status", "list", "show", "doctor", "check", "live", "audit"],
-    "Change": ["requeue", "discard", "redirect", "pause", "resume", "replay", "purge-events"],
+    "Look": ["status", "list", "history", "show", "doctor", "check", "live", "audit"],
+    "Change": [
+        "requeue",
+        "discard",
+        "restore",
+        "redirect",
+        "pause",
+        "resume",
+        "replay",
+        "purge-events",
+    ],
     "Set up": ["migrate", "create-topic", "triggers", "completion"],
     "Develop": ["demo", "events"],
 }

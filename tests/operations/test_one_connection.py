@@ -24,6 +24,7 @@ from relay.operations import (
     outlook,
     preflight,
     replay,
+    requeueing,
     retention,
     saved_rows,
     secret_audit,
@@ -84,6 +85,8 @@ CALLS: dict[Callable[..., Any], Callable[[Connection], Any]] = {
     actions.pause: lambda c: actions.pause(c, [1], WHY),
     actions.resume: lambda c: actions.resume(c, [1], WHY),
     actions.shard_of: lambda c: actions.shard_of(c, "key"),
+    requeueing.requeue_and_follow: lambda c: requeueing.requeue_and_follow(c, [1], WHY, 0),
+    requeueing.requeue_one_first: lambda c: requeueing.requeue_one_first(c, [1], WHY, 0),
     saved_rows.discard_saved: lambda c: saved_rows.discard_saved(
         c, [1], WHY, lambda lines: deque(lines, 0).clear()
     ),

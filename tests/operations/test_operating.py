@@ -101,8 +101,8 @@ def test_list_page_by_page(relay: Relay) -> None:
     second = page(first["next_after"])
     assert [row["id"] for row in second["rows"]] == [5, 6]
     assert second["next_after"] is None
-    _, shown, _ = relay("list", "--limit", "5")
-    assert "--after 5" in shown
+    _, shown, said = relay("list", "--limit", "5")
+    assert "--after 5" in said
     assert "key-5" in shown
 
 

@@ -4,13 +4,9 @@ import typer
 
 from relay.cli.options import (
     AllShards,
-    AsJson,
     KeyOfShard,
-    Person,
-    Reason,
+    ReasonOptions,
     Shard,
-    required,
-    somebody,
 )
 from relay.settings import SHARDS
 
@@ -28,9 +24,7 @@ def pause(
     all_shards: AllShards = False,
     shard: Shard = None,
     key: KeyOfShard = None,
-    reason: Reason = None,
-    person: Person = None,
-    as_json: AsJson = False,
+    change: ReasonOptions,
 ) -> None:
     """Keep relays from shards; their rows wait until `relay resume`.
 
@@ -40,7 +34,7 @@ def pause(
     from relay.operations import actions
 
     which = _Shards(all_shards, shard, key)
-    _switch(actions.pause, "paused", which, reason=reason, person=person, as_json=as_json)
+    _switch(actions.pause, "paused", which, change)
 
 
 def resume(
@@ -48,9 +42,7 @@ def resume(
     all_shards: AllShards = False,
     shard: Shard = None,
     key: KeyOfShard = None,
-    reason: Reason = None,
-    person: Person = None,
-    as_json: AsJson = False,
+    change: ReasonOptions,
 ) -> None:
     """Give paused shards back to the relays.
 
@@ -59,7 +51,7 @@ def resume(
     from relay.operations import actions
 
     which = _Shards(all_shards, shard, key)
-    _switch(actions.resume, "resumed", which, reason=reason, person=person, as_json=as_json)
+    _switch(actions.resume, "resumed", which, change)
 
 
 class _Shards(NamedTuple):
@@ -81,20 +73,18 @@ class _Shards(NamedTuple):
         return self.numbers or [shard_of(connection, self.key or "")]
 
 
-def _switch(
-    act: "Act", done: str, which: _Shards, *, reason: str | None, person: str | None, as_json: bool
-) -> None:
+def _switch(act: "Act", done: str, which: _Shards, change: ReasonOptions) -> None:
     from relay.cli.database import database
     from relay.cli.printout.json_lines import print_json
-    from relay.operations.actions import PATIENCE_SECONDS, Why
+    from relay.operations.actions import PATIENCE_SECONDS
 
     which.check()
-    why = Why(required(reason), somebody(person))
+    why = change.why
     command = f"relay {act.__name__}"
     with database(command, patience_seconds=PATIENCE_SECONDS) as connection:
         shards = which.resolve(connection)
         changed = act(connection, shards, why)
-    if as_json:
+    if change.as_json:
         print_json({"shards": list(shards), "changed": changed})
     else:
         typer.echo(_told(shards, len(shards) - len(changed), done))

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -20,6 +21,11 @@ def console() -> Console:
 def plain(text: str | None) -> Text:
     """Return *text* from elsewhere as it is: no markup and no control characters."""
     return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text or "-"))
+
+
+def note(text: str) -> None:
+    """Print *text* to standard error: it is about the answer, and no part of it."""
+    typer.echo(text, err=True)
 
 
 def age(seconds: float | None) -> str:
