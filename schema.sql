@@ -416,6 +416,19 @@ BEGIN
 END
 $$;
 
+-- The JSON in a text, for triggers that publish single paths of it. What is no JSON is published as
+-- null, with a warning: the transaction is the service's, and does not fail for us.
+CREATE OR REPLACE FUNCTION outbox_json(value text, column_name text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN nullif(value, '')::jsonb;
+EXCEPTION
+    WHEN data_exception OR program_limit_exceeded THEN
+        RAISE WARNING 'outbox: a value of % is no JSON, and is published as null', column_name;
+        RETURN NULL;
+END
+$$;
+
 -- Whether an event with a rate limit may be stored: its time is at least *pause* away from that of
 -- the last one stored. The row's lock makes transactions that ask the same wait for each other, so
 -- that two cannot both be told yes. A clock ahead of ours counts as ours, or one event of it would
@@ -455,9 +468,10 @@ $$;
 
 REVOKE EXECUTE ON FUNCTION outbox_event_admitted FROM PUBLIC;
 
--- Deletes the stored events of a cluster; returns their number. For the transaction that deletes the
--- cluster, and in batches of *at_most*. What is in the outbox is still published. SECURITY DEFINER,
--- since writers may delete no event otherwise.
+-- Deletes the stored events of a cluster, and the rate limits of the cluster and of its hosts; returns
+-- the number of events. For the transaction that deletes the cluster, and in batches of *at_most*.
+-- What is in the outbox is still published. A limit that a service asks about at this moment is left:
+-- waiting for several could be a deadlock. SECURITY DEFINER, since writers may delete nothing otherwise.
 CREATE OR REPLACE FUNCTION outbox_purge_cluster(cluster uuid, at_most integer DEFAULT NULL)
     RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
     WITH deleted AS (
@@ -467,7 +481,18 @@ CREATE OR REPLACE FUNCTION outbox_purge_cluster(cluster uuid, at_most integer DE
                        WHERE e.cluster_id = cluster
                        ORDER BY e.event_time, e.id
                        LIMIT at_most)
-        RETURNING id
+        RETURNING name, host_id
+    ), idle AS MATERIALIZED (
+        SELECT l.name, l.resource
+          FROM outbox_event_limit AS l
+          JOIN (SELECT name, coalesce(host_id, cluster) FROM deleted
+                UNION SELECT name, cluster FROM deleted) AS d (name, resource)
+            ON d.name = l.name AND d.resource = l.resource
+           FOR UPDATE OF l SKIP LOCKED
+    ), forgotten AS (
+        DELETE FROM outbox_event_limit AS l
+         USING idle
+         WHERE l.name = idle.name AND l.resource = idle.resource
     )
     SELECT count(*) FROM deleted
 $$;

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -46,6 +46,7 @@ def migrate(
     wait_seconds: float = WAIT_SECONDS,
     again: bool = False,
     into: str | None = None,
+    states: Collection[str] = (),
 ) -> Migrated:
     """Bring the outbox tables of one database to this release's version.
 
@@ -55,7 +56,7 @@ def migrate(
     *phase*: PRE is safe beside programs of the version before; POST takes away what they use. A
     database without the tables gets all at once. *again* applies what may be applied any number of
     times, which grants to roles created since. *into*: the schema of the tables, created if need
-    be.
+    be. *states*: names of states that are never requeued, because their consumers know no `seq`.
 
     Raises:
         SchemaError: the tables are newer than this release, something else has one of their names,
@@ -71,6 +72,7 @@ def migrate(
             if run.is_due(target):
                 with alone(conninfo, wait_seconds):
                     run.apply(target)
+            run.keep_states(target, states)
         except (errors.InsufficientPrivilege, errors.InvalidSchemaName) as error:
             raise SchemaError(
                 f"PostgreSQL refused the migration: {error.diag.message_primary}. Run it as the "
@@ -145,6 +147,14 @@ class _Run:
                 "`relay migrate` creates it."
             )
         return target
+
+    def keep_states(self, target: str, states: Collection[str]) -> None:
+        """Keep the names of states that are never requeued, beside those that are kept already."""
+        with self._in(target):
+            names = {"states": list(states)}
+            # Asked first: whoever may not change it may still look whether all is done.
+            if self._connection.execute(queries.KEPT_STATES, names).fetchone() == (False,):
+                self._connection.execute(queries.KEEP_STATES, names)
 
     def is_due(self, target: str) -> bool:
         """Return whether there is anything to do.

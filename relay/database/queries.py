@@ -137,3 +137,13 @@ SELECT c.relname, i.indisvalid
 """
 
 STATE: Final = "SELECT version, oldest_relay, streaming FROM outbox_state"
+
+KEPT_STATES: Final = "SELECT states @> %(states)s::text[] FROM outbox_state"
+
+# For those who requeue: their settings need not know the preset. Names are only added, or a relay
+# that somebody starts without it would take the rule away.
+KEEP_STATES: Final = """
+UPDATE outbox_state
+   SET states = ARRAY(SELECT DISTINCT unnest(states || %(states)s::text[]) ORDER BY 1)
+ WHERE NOT states @> %(states)s::text[]
+"""

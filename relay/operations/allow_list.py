@@ -9,11 +9,11 @@ from relay.operations.sql_text import literal
 _Tree: TypeAlias = dict[str, "_Tree"]
 
 
-def selected(columns: Iterable[str], absent: Mapping[str, str]) -> str:
+def selected(columns: Iterable[str], absent: Mapping[str, str], json: str) -> str:
     """Return what a snapshot selects of the row `state`.
 
     "a.b.c" is a path into the JSON column a; elements of arrays are looked into. *absent*: the text
-    of a column without a value.
+    of a column without a value. *json*: the function that reads a text as JSON.
     """
     tree: _Tree = {}
     for column in columns:
@@ -21,15 +21,17 @@ def selected(columns: Iterable[str], absent: Mapping[str, str]) -> str:
         for part in column.split("."):
             node = node.setdefault(part, {})
     return ", ".join(
-        f"{_value(column, paths, absent.get(column))} AS {quoted(column)}"
+        f"{_value(column, paths, absent.get(column), json)} AS {quoted(column)}"
         for column, paths in tree.items()
     )
 
 
-def _value(column: str, paths: _Tree, absent: str | None) -> str:
+def _value(column: str, paths: _Tree, absent: str | None, json: str) -> str:
     value = f"(state).{quoted(column)}"
     if paths:
-        return _picked(f"nullif({value}::text, '')::jsonb", paths)
+        # Read once, whatever the number of paths.
+        read = f"{json}({value}::text, {literal(column)})"
+        return f"(SELECT {_picked('found', paths)} FROM {read} AS found)"  # noqa: S608 - quoted
     return value if absent is None else f"coalesce(nullif({value}::text, ''), {literal(absent)})"
 
 

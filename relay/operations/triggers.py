@@ -97,9 +97,10 @@ class TrackedTable:
 
         *schema*: where the outbox tables are, if the search_path does not say.
         """
+        place = f"{quoted(schema)}." if schema else ""
         template = queries.CREATE_INSERTS if self.inserts else queries.CREATE
         return template.format(
-            emit=f"{quoted(schema)}.outbox_emit" if schema else "outbox_emit",
+            emit=f"{place}outbox_emit",
             limits=queries.LIMITS,
             table=_table(self.table),
             trigger=self._trigger,
@@ -109,7 +110,7 @@ class TrackedTable:
             topic=literal(self.topic) if self.topic else "NULL",
             state=quoted(self._function("state")),
             present=quoted(self._function("present")),
-            columns=selected(self.published, self.absent),
+            columns=selected(self.published, self.absent, f"{place}outbox_json"),
             key=", ".join(self._key_parts()),
             same=" AND ".join(
                 f"present.{quoted(column)} = (state).{quoted(column)}" for column in self.identity

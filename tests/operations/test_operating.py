@@ -200,11 +200,22 @@ def test_the_rule_is_in_the_database_whatever_the_shell_says(
     with database.connect() as owner:
         asked = owner.execute("SELECT outbox_requeue(ARRAY[3, 4]::bigint[], 'again')").fetchall()
         assert asked == [(3,)]
-        # One that is off says nothing, nor one that has the same.
-        Roster(Identity(False, "events", 60)).sign(owner, Report())  # noqa: FBT003
+        # Somebody starts a relay without the preset: the rule stays.
+        for streaming in (False, True):
+            Roster(Identity(streaming, "events", 60)).sign(owner, Report())
         assert owner.execute("SELECT cardinality(states) FROM outbox_state").fetchone() == (2,)
-        Roster(Identity(True, "events", 60)).sign(owner, Report())  # noqa: FBT003
-    assert relay("requeue", "4", "--reason", "they know seq")[:2] == (0, "1 row requeued.")
+
+
+@pytest.mark.usefixtures("rows")
+def test_the_rule_is_there_before_the_first_relay(relay: Relay, database: Database) -> None:
+    with database.connect() as owner:
+        owner.execute("UPDATE outbox SET name = 'HostState' WHERE id = 4")
+    owner_of = {"DATABASE_URL": database.dsn, "EVENT_STREAM_PRESET": "existing-consumers"}
+    done = relay("migrate", **owner_of)
+    assert done[0] == 0, done
+    code, _, said = relay("requeue", "3", "4", "--reason", "again")
+    assert code == 1
+    assert "nothing was changed: 4." in said
 
 
 @pytest.mark.usefixtures("rows")

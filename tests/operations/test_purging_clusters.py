@@ -120,3 +120,27 @@ def test_nobody_else_purges(database: Database, role: str) -> None:
         pytest.raises(InsufficientPrivilege),
     ):
         connection.execute(PURGE, (GONE,))
+
+
+def test_their_rate_limits_go_too(database: Database) -> None:
+    host, other = uuid.uuid4(), uuid.uuid4()
+    with database.connect(autocommit=True) as owner:
+        owner.execute("UPDATE outbox_event SET host_id = %s WHERE cluster_id = %s", (host, GONE))
+        owner.execute(
+            "INSERT INTO outbox_event_limit (name, resource, last_at, pause)"
+            " SELECT n, r, now(), '1 hour' FROM unnest(ARRAY['E', 'F']) AS n,"
+            "        unnest(%s::uuid[]) AS r",
+            ([GONE, host, other, OTHER],),
+        )
+        with database.connect() as service:
+            service.execute(
+                "SELECT FROM outbox_event_limit WHERE resource = %s FOR UPDATE", (GONE,)
+            )
+            # It waits for nobody.
+            owner.execute(PURGE, (GONE,))
+        limits = owner.execute("SELECT name, resource FROM outbox_event_limit").fetchall()
+    assert sorted(limits) == sorted([
+        *[("F", each) for each in (GONE, host)],
+        *[(name, each) for name in "EF" for each in (other, OTHER)],
+        ("E", GONE),
+    ])  # fmt: skip

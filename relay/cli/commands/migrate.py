@@ -43,10 +43,12 @@ def migrate(
     from relay.database import migration
     from relay.database.migrations import Phase
     from relay.database.schema import SCHEMA_VERSION
-    from relay.settings import DatabaseSettings, LogSettings, required
+    from relay.formats import format_of
+    from relay.settings import DatabaseSettings, EventSettings, LogSettings, required
 
     log = required(LogSettings)
     database = required(DatabaseSettings)
+    states = format_of(required(EventSettings).stream_preset).states
     logs.configure(log.level, log.format)
     migrated = migration.migrate(
         database.conninfo(),
@@ -54,6 +56,7 @@ def migrate(
         wait_seconds=wait,
         again=again,
         into=schema or database.outbox_schema,
+        states=states,
     )
     if as_json:
         waiting = list(migrated.waiting)

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from psycopg.types.json import Jsonb
 
 from relay.daemon.figures import Flag, Report
+from relay.database.queries import KEEP_STATES
 from relay.database.session import Connection
 
 # The first one says who it is; the rate is that since the last sign of life.
@@ -64,11 +65,6 @@ UPDATE outbox_state
  WHERE streaming <> %(streaming)s
    AND (%(streaming)s
         OR NOT EXISTS (SELECT FROM outbox_relay WHERE streaming AND ended_at IS NULL))
-"""
-
-# For those who requeue: their settings need not know the preset.
-_RECORD_STATES: Final = """
-UPDATE outbox_state SET states = %(states)s WHERE %(streaming)s AND states <> %(states)s
 """
 
 _TOLD_OTHERWISE: Final = """
@@ -128,7 +124,8 @@ class Roster:
         connection.execute(_FORGET)
         connection.execute(_SIGN, parameters)
         connection.execute(_RECORD_STREAMING, parameters)
-        connection.execute(_RECORD_STATES, parameters)
+        if self.identity.streaming:
+            connection.execute(KEEP_STATES, parameters)
         others = connection.execute(_TOLD_OTHERWISE, parameters).fetchall()
         return Flag(self.identity.streaming, tuple(name for (name,) in others))
 

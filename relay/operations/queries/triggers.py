@@ -13,7 +13,8 @@ LIMITS: Final = """\
 --   Snapshots come after what the transaction emits itself. To have the state first, say
 --   SET CONSTRAINTS ALL IMMEDIATE after the changes and before outbox_emit().
 --   It does not see TRUNCATE. A row that came and went in one transaction is published as deleted.
---   A column of which only paths are published must hold JSON, or nothing.
+--   Where only paths of a column are published and it holds no JSON, they are null, with a warning.
+--   A column of type json that is published whole must hold what jsonb takes.
 --   Numbers stay JSON numbers, whatever their precision.
 """
 
