@@ -466,7 +466,17 @@ BEGIN
 END
 $$;
 
-REVOKE EXECUTE ON FUNCTION outbox_event_admitted FROM PUBLIC;
+-- How long until an event of now would be admitted: for clients that were refused. Null where
+-- nothing keeps it.
+CREATE OR REPLACE FUNCTION outbox_event_delay(event_name text, about uuid, pause interval)
+    RETURNS interval LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SELECT l.last_at + outbox_event_delay.pause - clock_timestamp()
+      FROM outbox_event_limit AS l
+     WHERE l.name = event_name
+       AND l.resource = about
+$$;
+
+REVOKE EXECUTE ON FUNCTION outbox_event_admitted, outbox_event_delay FROM PUBLIC;
 
 -- Deletes the stored events of a cluster, and the rate limits of the cluster and of its hosts; returns
 -- the number of events. For the transaction that deletes the cluster, and in batches of *at_most*.
@@ -859,7 +869,7 @@ BEGIN
         ['outbox_api', 'INSERT (event_id, topic, key, name, payload, metadata, headers, replayed) '
                        'ON outbox'],
         ['outbox_api', 'SELECT ON outbox_state'],
-        ['outbox_api', 'EXECUTE ON FUNCTION outbox_event_admitted'],
+        ['outbox_api', 'EXECUTE ON FUNCTION outbox_event_admitted, outbox_event_delay'],
         -- Retention removes what is old, and reads no event.
         ['outbox_purger', 'SELECT (id, event_time, cluster_id), DELETE ON outbox_event'],
         ['outbox_purger', 'EXECUTE ON FUNCTION outbox_purge_cluster'],

@@ -27,7 +27,7 @@ _EXTRAS: Final = {
 
 def main() -> None:
     """Run the command line; where an extra is missing, say which, and exit 2."""
-    if sys.argv[1:2] == ["run"]:
+    if sys.argv[1:2] in (["run"], ["api"], ["console"]):
         _end_in_order()
     try:
         # Not at the top: what it needs comes with an extra.
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _end_in_order() -> None:
-    """Let a relay that is told to end while it is imported do so; later it drains by itself."""
+    """Let a server that is told to end while it is imported do so; later it drains by itself."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)

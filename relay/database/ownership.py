@@ -102,6 +102,7 @@ FUNCTIONS: Final[Mapping[str, frozenset[str]]] = {
     "outbox_event_admitted": frozenset({
         "(text, uuid, timestamp with time zone, interval) boolean"
     }),
+    "outbox_event_delay": frozenset({"(text, uuid, interval) interval"}),
     "outbox_json": frozenset({"(text, text) jsonb"}),
     "outbox_purge_cluster": frozenset({"(uuid, integer) bigint"}),
     "outbox_partition": frozenset({"(text, text, integer) integer"}),

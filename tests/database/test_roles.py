@@ -142,8 +142,10 @@ def test_a_writer_may_use_the_function(connect: Connect) -> None:
 def test_only_a_writer_asks_for_a_rate_limit(connect: Connect) -> None:
     admitted = "SELECT outbox_event_admitted('Event', gen_random_uuid(), now(), '1 hour')"
     assert connect("outbox_writer").execute(admitted.encode()).fetchone() == (True,)
+    delay = "SELECT outbox_event_delay('Event', gen_random_uuid(), '1 hour')"
+    assert connect("outbox_api").execute(delay.encode()).fetchone() == (None,)
     for role in ("outbox_relay", "outbox_reader", "outbox_operator"):
-        refused(connect(role), admitted)
+        refused(connect(role), admitted, delay)
 
 
 def test_a_relay_claims_settles_and_parks(connect: Connect) -> None:

@@ -79,10 +79,18 @@ def test_sigterm_in_mid_batch_with_the_broker_down(
     assert found.duplicates <= 1_000
 
 
-@pytest.mark.parametrize("module", ["relay.cli.app", "relay.settings", "relay.daemon.lifecycle"])
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [
+        ("run", "relay.cli.app"),
+        ("run", "relay.settings"),
+        ("run", "relay.daemon.lifecycle"),
+        ("api", "relay.service.api.app"),
+    ],
+)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_told_to_end_while_it_is_imported(
-    environment: dict[str, str], module: str, number: signal.Signals
+    environment: dict[str, str], command: str, module: str, number: signal.Signals
 ) -> None:
     code = f"""
 import os, sys
@@ -95,7 +103,7 @@ class Teller:
             os.kill(os.getpid(), {int(number)})
 
 sys.meta_path.insert(0, Teller)
-sys.argv = ["relay", "run"]
+sys.argv = ["relay", {command!r}]
 __main__.main()
 """
     with ProcessUnderTest([sys.executable, "-c", code], environment) as process:

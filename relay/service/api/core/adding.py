@@ -33,6 +33,8 @@ _AS_COMPARED: Final = """json_build_object(
     'message', message, 'event_time', event_time, 'cluster_id', cluster_id, 'host_id', host_id,
     'infra_env_id', infra_env_id, 'request_id', request_id, 'props', props)::text"""
 
+_DELAY: Final = b"SELECT outbox_event_delay(%s, %s, %s)"
+
 _NOT_STORABLE: Final = (
     "The event cannot be stored: its props are nested too deeply or have a name that the stream "
     "needs, or it lacks what it belongs to: a cluster_id, an infra_env_id or a host_id"
@@ -80,7 +82,7 @@ class Adding:
                 stored = one(connection, event, event_id, EVERYBODY)
                 if stored is None and not or_streamed:
                     # Out of the transaction: what is not stored is not streamed either.
-                    raise self._too_soon(new.name)
+                    raise self._too_soon(connection, new)
         except PayloadError:
             # Its words may quote the name of a field, which is the client's.
             raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, _NOT_STORABLE) from None
@@ -99,12 +101,15 @@ class Adding:
                     "Another event was added with this Idempotency-Key: choose a new one",
                 ) from None
 
-    def _too_soon(self, name: str) -> Refusal:
-        pause = self.pauses.get(name, timedelta())
+    def _too_soon(self, connection: Connection, new: NewEvent) -> Refusal:
+        resource = new.host_id or new.cluster_id or new.infra_env_id
+        pause = self.pauses.get(new.name, timedelta())
+        row = connection.execute(_DELAY, (new.name, resource, pause)).fetchone()
+        delay = row[0] if row and row[0] else timedelta()
         return Refusal(
             HTTPStatus.TOO_MANY_REQUESTS,
             "An event of this name came too soon after the last one of the same resource",
-            headers=retry_after(pause.total_seconds()),
+            headers=retry_after(delay.total_seconds()),
         )
 
 

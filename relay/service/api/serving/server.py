@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -53,10 +54,10 @@ def run(settings: Settings) -> int:
             Multiprocess(config, sockets=[listening]).run()
     else:
         _name_requests()
-        # Uvicorn raises the signal that stopped it once more when it is done: no accident.
+        server = uvicorn.Server(_config(settings.api, app))
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        uvicorn.Server(_config(settings.api, app)).run(sockets=[listening])
+            signal.signal(number, partial(_end, server))
+        server.run(sockets=[listening])
     logger.info("stopped")
     return 0
 
@@ -81,6 +82,15 @@ def _config(api: ApiSettings, app: ASGIApp | str, workers: int = 1) -> uvicorn.C
         server_header=False,
         timeout_graceful_shutdown=max(1, round(api.drain_budget_seconds)),
     )
+
+
+def _end(server: uvicorn.Server, _number: int, _frame: FrameType | None) -> None:
+    """End a process that does not serve yet.
+
+    Uvicorn, which takes the signals then, raises the one that stopped it once more at its end.
+    """
+    if not server.should_exit:
+        os._exit(0)
 
 
 def _name_requests() -> None:

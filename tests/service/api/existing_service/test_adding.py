@@ -106,7 +106,8 @@ def test_a_rate_limit_is_an_error_only_where_the_event_is_lost(
     assert first.status_code == 201
     assert len(stored.events()) == 1
     if preset == "standard":
-        assert (second.status_code, second.headers["Retry-After"]) == (429, "3600")
+        assert second.status_code == 429
+        assert 0 < int(second.headers["Retry-After"]) <= 3600
         assert len(stored.outbox()) == 1
     else:
         assert second.status_code == 201
