@@ -74,6 +74,9 @@ class ApiSettings(SettingsGroup):
         None, description="SQL for the clusters of %(username)s, %(org_id)s or %(sub)s"
     )
     owned_infra_envs_query: str | None = Field(None, description="the same for infra-envs")
+    deleted_hosts_query: str | None = Field(
+        None, description="SQL for the ids of deleted hosts, for the filter `deleted_hosts`"
+    )
     leeway_seconds: float = Field(
         30.0, ge=0, le=_SECONDS_MAX, description="how far clocks may differ"
     )

@@ -335,27 +335,3 @@ def test_the_command(
 def test_what_would_stop_existing_consumers_is_refused(table: TrackedTable, fault: str) -> None:
     with pytest.raises(ConfigurationError, match=fault):
         table.check(Redactor(), format_of(Preset.EXISTING_CONSUMERS))
-
-
-@pytest.mark.parametrize(
-    "text", ["no JSON", '{"a": 1', '"\\ud800"', '{"cpu": "\\u0000"}', "[" * 9000]
-)
-def test_a_text_that_is_no_json_fails_no_transaction(
-    service_database: Database, stored: Stored, text: str
-) -> None:
-    paths = TrackedTable("hosts", "Host", ("id",), ("status", "notes.cpu", "notes.disks.size"))
-    apply(service_database, "ALTER TABLE hosts ADD notes text")
-    apply(service_database, paths.create())
-    warnings: list[str | None] = []
-    with service_database.connect() as service:
-        service.add_notice_handler(lambda notice: warnings.append(notice.message_primary))
-        host = uuid.uuid4()
-        service.execute(
-            "INSERT INTO hosts (id, name, status, inventory, notes)"
-            " VALUES (%s, 'h', 'known', '{}', %s)",
-            (host, text),
-        )
-        service.commit()
-    (row,) = stored.outbox()
-    assert row["payload"] == {"id": str(host), "status": "known", "notes": None}
-    assert any("a value of notes is no JSON" in str(warning) for warning in warnings)

@@ -140,6 +140,7 @@ class Api:
             authenticate,
             api.client_timeout_seconds,
             streams_rate_limited=bool(self._settings.events.stream_rate_limited),
+            deleted_hosts=api.deleted_hosts_query or "",
         ).router
 
     def _authenticate(self, face: Face) -> Authenticate:

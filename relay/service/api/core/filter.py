@@ -28,7 +28,8 @@ class EventFilter:
 
     *subject*: a cluster, infra-env or host. *subject_kind*, *subject_id*: what an event of the
     service's own domain belongs to. *cluster_level*: True, events without a host, beside
-    those of *host_ids*; False, events of hosts alone. *since* is included, *until* is not.
+    those of *host_ids*; False, events of hosts alone. *deleted_hosts*: SQL for the ids of hosts
+    whose events are wanted beside those. *since* is included, *until* is not.
     *after*: the place that the list begins behind.
     """
 
@@ -46,6 +47,7 @@ class EventFilter:
     since: datetime | None = None
     until: datetime | None = None
     cluster_level: bool | None = None
+    deleted_hosts: str = ""
     order: Order = Order.ASCENDING
     limit: int = LIMIT_MAX
     offset: int = 0

@@ -103,18 +103,24 @@ def _where(clauses: list[str]) -> str:
 
 
 def _clauses(wanted: EventFilter, but: str = "") -> Iterator[str]:
-    match bool(wanted.host_ids), wanted.cluster_level:
-        case True, True:
-            yield f"({_CLAUSES['host_ids']} OR host_id IS NULL)"
-        case True, _:
-            yield _CLAUSES["host_ids"]
-        case _, True:
-            yield "host_id IS NULL"
-        case _, False:
-            yield "host_id IS NOT NULL"
+    if hosts := list(_hosts(wanted)):
+        yield f"({' OR '.join(hosts)})"
+    elif wanted.cluster_level is False:
+        yield "host_id IS NOT NULL"
     for name, clause in _CLAUSES.items():
         if name not in {"host_ids", but} and getattr(wanted, name):
             yield clause
+
+
+def _hosts(wanted: EventFilter) -> Iterator[str]:
+    """Yield what the host of an event may be: any of these."""
+    if wanted.host_ids:
+        yield _CLAUSES["host_ids"]
+    if wanted.cluster_level:
+        yield "host_id IS NULL"
+    if wanted.deleted_hosts:
+        query = wanted.deleted_hosts.replace("%", "%%").rstrip("; \n")
+        yield f"host_id IN (SELECT deleted.id::text::uuid FROM ({query}) AS deleted (id))"
 
 
 def _visible(caller: Caller) -> Iterator[str]:

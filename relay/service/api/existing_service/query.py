@@ -46,7 +46,11 @@ class ListQuery(BaseModel):
     message: str | None = Field(
         None, max_length=1_000, pattern=NO_NUL, description="a part of the message"
     )
-    deleted_hosts: bool | None = Field(None, description="accepted, without effect")
+    deleted_hosts: bool | None = Field(
+        None,
+        description="true: events of deleted hosts, beside those of the hosts that are given, "
+        "where the service says which are deleted",
+    )
     cluster_level: bool | None = Field(
         None, description="true: events of no host, beside those of the hosts that are given"
     )
@@ -64,8 +68,8 @@ class ListQuery(BaseModel):
             return query
         return {name: value for name, value in query.items() if value is not None and value != ""}
 
-    def filter(self) -> EventFilter:
-        """Return what is asked for."""
+    def filter(self, deleted_hosts: str = "") -> EventFilter:
+        """Return what is asked for. *deleted_hosts* is SQL for the ids of deleted hosts, if any."""
         hosts = (*self.host_ids, *([self.host_id] if self.host_id else ()))
         return EventFilter(
             cluster_id=self.cluster_id,
@@ -76,6 +80,7 @@ class ListQuery(BaseModel):
             message=self.message or "",
             # False is no filter here.
             cluster_level=self.cluster_level or None,
+            deleted_hosts=deleted_hosts if self.deleted_hosts else "",
             order=self.order,
             limit=LIMIT_MAX if self.limit < 0 else min(self.limit, LIMIT_MAX),
             offset=max(0, self.offset),

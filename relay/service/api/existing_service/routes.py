@@ -36,7 +36,7 @@ class ExistingServiceFace:
     """The face of the existing service.
 
     *streams_rate_limited*: an event that a rate limit keeps from being stored is streamed, so
-    adding it succeeds.
+    adding it succeeds. *deleted_hosts*: SQL for the ids of deleted hosts.
     """
 
     def __init__(
@@ -47,10 +47,12 @@ class ExistingServiceFace:
         client_seconds: float,
         *,
         streams_rate_limited: bool,
+        deleted_hosts: str = "",
     ) -> None:
         self._listing = listing
         self._adding = adding
         self._streams_rate_limited = streams_rate_limited
+        self._deleted_hosts = deleted_hosts
         contract = Contract(
             authenticate=authenticate,
             show=error,
@@ -81,7 +83,7 @@ class ExistingServiceFace:
         """List events in the order in which they happened."""
         if not caller.owns([wanted.cluster_id], [wanted.infra_env_id]):
             raise Refusal(HTTPStatus.NOT_FOUND, "There is no such cluster or infra-env")
-        asked = wanted.filter()
+        asked = wanted.filter(self._deleted_hosts)
         counts, page = self._listing.first(asked, caller)
         headers = count_headers(counts)
         if page.next is None or len(page.events) == asked.limit:

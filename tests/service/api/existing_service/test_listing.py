@@ -191,3 +191,31 @@ def test_a_token_is_taken_from_wherever_they_put_it(admin: TestClient) -> None:
     # The face of our own takes none of these.
     assert admin.get("/events", headers=nothing, params={"api_key": token}).status_code == 401
     assert admin.get("/events", headers={"Authorization": token}).status_code == 401
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (f"{WEB_UI}&deleted_hosts=true", ["other host"]),
+        (f"{WEB_UI}&deleted_hosts=true&cluster_level=true", ["other host", "cluster"]),
+        (f"{WEB_UI}&deleted_hosts=true&host_ids={HOST}", ["other host", "host"]),
+        (f"{WEB_UI}&deleted_hosts=false", ALL[::-1]),
+        (f"{WEB_UI}&host_ids={OTHER_HOST}", ["other host"]),
+    ],
+)
+def test_deleted_hosts_are_those_of_the_service(
+    make_api: Callable[..., Callable[..., TestClient]],
+    database: Database,
+    query: str,
+    found: list[str],
+) -> None:
+    with database.connect() as owner:
+        owner.execute("CREATE TABLE hosts (id text PRIMARY KEY, deleted_at timestamptz)")
+        owner.execute("INSERT INTO hosts VALUES (%s, NULL), (%s, now())", (HOST, OTHER_HOST))
+        owner.execute("GRANT SELECT ON hosts TO PUBLIC")
+    which = "SELECT id FROM hosts WHERE deleted_at IS NOT NULL AND id NOT LIKE '%none';"
+    client = make_api(RELAY_API_DELETED_HOSTS_QUERY=which)()
+    assert asked(client, query) == found
+    total = client.get(f"{EVENTS}?{query}").headers["Event-Count"]
+    assert int(total) == len(found)
