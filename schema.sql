@@ -234,6 +234,169 @@ CREATE TABLE IF NOT EXISTS outbox_lease (
 
 INSERT INTO outbox_lease (shard) SELECT generate_series(0, 63) ON CONFLICT DO NOTHING;
 
+-- Small leases, in two messages: the first claims shards and reads their oldest rows, the second
+-- deletes what was delivered. In functions, because PostgreSQL keeps their plans for the connection,
+-- whatever pooler is between: to plan such statements takes longer than to run them. What they say
+-- is said, with its reasons, in relay/daemon/postgres/queries; a relay that does not find them, or
+-- needs more than they do, uses those.
+
+-- How far ids were drawn, and of which table, sequence and server that is said. A relay that was done
+-- with every row has new work only if this changes.
+CREATE OR REPLACE FUNCTION outbox_drawn(OUT drawn bigint, OUT epoch text)
+    LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    SELECT CASE WHEN s.is_called THEN s.last_value ELSE s.last_value - 1 END,
+           concat_ws(' ',
+               t.requeues,
+               extract(epoch FROM pg_postmaster_start_time()),
+               pg_is_in_recovery(),
+               'outbox'::regclass::oid,
+               pg_relation_filenode('outbox'),
+               pg_relation_filenode('outbox_id_seq'))
+      INTO drawn, epoch
+      FROM outbox_id_seq AS s, outbox_state AS t;
+END
+$$;
+
+-- First the shards, with no id, and then the rows, with nothing else of their shards. Volatile: each
+-- statement in it has a snapshot of its own, and the rows are read as they are once the locks are had.
+CREATE OR REPLACE FUNCTION outbox_claim(
+    timeout_ms     text,
+    application    text,
+    known_epoch    text,
+    known_drawn    bigint,
+    watermarks     bigint[],
+    last_shard     integer,
+    shards_max     integer,
+    rows_max       integer,
+    inline_bytes   integer,
+    readable_bytes bigint
+) RETURNS TABLE (
+    shard smallint, isolated_until bigint, died boolean, same_epoch boolean, holder bigint,
+    transaction bigint, drawn bigint,
+    id bigint, event_id text, topic text, key text, name text, payload text, metadata text,
+    headers text, created_ms bigint, size integer
+) LANGUAGE plpgsql VOLATILE ROWS 32 AS $$
+#variable_conflict use_column
+DECLARE
+    lowest  CONSTANT bigint := -9223372036854775808;
+    highest CONSTANT bigint := 9223372036854775807;
+    now     record;
+    claim   record;
+    claimed smallint[] := '{}';
+    after   bigint[] := '{}';
+BEGIN
+    -- For this transaction, and before anything is planned.
+    PERFORM set_config('idle_in_transaction_session_timeout', timeout_ms, true),
+            set_config('tcp_user_timeout', timeout_ms, true),
+            set_config('statement_timeout', timeout_ms, true),
+            set_config('enable_seqscan', 'off', true),
+            set_config('enable_bitmapscan', 'off', true),
+            set_config('jit', 'off', true),
+            set_config('plan_cache_mode', 'force_generic_plan', true),
+            set_config('application_name', application, true);
+    now := outbox_drawn();
+    same_epoch := now.epoch = known_epoch AND now.drawn >= known_drawn;
+    drawn := now.drawn;
+    IF NOT same_epoch THEN
+        watermarks := array_fill(lowest, ARRAY[64]);
+    END IF;
+    FOR claim IN
+        SELECT s.shard, s.isolated_until, s.xmax::text::bigint AS holder, s.xmax = l.xmax AS by_a_relay
+          FROM outbox_shard AS s
+          JOIN outbox_lease AS l ON l.shard = s.shard
+         WHERE s.paused_at IS NULL
+           AND (
+                   SELECT o.id
+                     FROM outbox AS o
+                    WHERE o.parked_at IS NULL
+                      AND (o.shard, o.id) > (s.shard, watermarks[s.shard + 1])
+                      AND (o.shard, o.id) <= (s.shard, highest)
+                    ORDER BY o.shard, o.id
+                    LIMIT 1
+               ) IS NOT NULL
+         ORDER BY (s.shard - last_shard + 63) % 64
+         LIMIT shards_max
+           FOR UPDATE OF s, l SKIP LOCKED
+    LOOP
+        shard := claim.shard;
+        isolated_until := claim.isolated_until;
+        holder := claim.holder;
+        transaction := pg_current_xact_id()::xid::text::bigint;
+        died := claim.holder <> 0 AND claim.by_a_relay AND coalesce(pg_xact_status((
+            claim.holder + ((pg_current_xact_id()::text::bigint - claim.holder) & -4294967296)
+        )::text::xid8) = 'aborted', false);
+        claimed := claimed || claim.shard;
+        after := after || watermarks[claim.shard + 1];
+        RETURN NEXT;
+    END LOOP;
+    IF cardinality(claimed) = 0 THEN
+        RETURN;
+    END IF;
+    rows_max := greatest(1, rows_max / cardinality(claimed));
+    RETURN QUERY
+    SELECT o.shard, NULL::bigint, NULL::boolean, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint,
+           o.id, o.event_id::text, o.topic,
+           CASE WHEN o.size <= inline_bytes OR octet_length(o.key) <= 1024 THEN o.key END,
+           CASE WHEN o.size <= inline_bytes THEN o.name ELSE left(o.name, 255) END,
+           CASE WHEN o.size <= inline_bytes THEN o.payload::text END,
+           CASE WHEN o.size <= inline_bytes THEN o.metadata::text END,
+           CASE
+               WHEN o.size > inline_bytes
+               THEN NULL
+               WHEN o.replayed
+               THEN regexp_replace(
+                   '{"replay": "true"' || coalesce(
+                       regexp_replace(o.headers::text, '^\s*\{\s*', ', '), '}'), ', \}\s*$', '}')
+               ELSE o.headers::text
+           END,
+           (date_part('epoch', CASE
+               WHEN isfinite(o.created_at) THEN o.created_at
+               ELSE statement_timestamp()
+           END) * 1000)::bigint,
+           o.size
+      FROM unnest(claimed, after) AS c (shard, after)
+     CROSS JOIN LATERAL (
+               SELECT *,
+                      CASE
+                          WHEN pg_column_size(o.payload) > readable_bytes
+                          THEN pg_column_size(o.payload)
+                          ELSE octet_length(o.payload::text)
+                      END
+                          + octet_length(o.name)
+                          + coalesce(octet_length(o.metadata::text), 0)
+                          + coalesce(octet_length(o.headers::text), 0)
+                          + coalesce(octet_length(o.key), 0) AS size
+                 FROM outbox AS o
+                WHERE o.parked_at IS NULL
+                  AND (o.shard, o.id) > (c.shard, c.after)
+                  AND (o.shard, o.id) <= (c.shard, highest)
+                ORDER BY o.shard, o.id
+                LIMIT rows_max
+           ) AS o;
+END
+$$;
+
+-- Deletes rows that were delivered; returns those that somebody else has locked, which stay.
+CREATE OR REPLACE FUNCTION outbox_settle(delivered bigint[]) RETURNS SETOF bigint
+    LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    deleted bigint;
+BEGIN
+    -- Whoever has locked a row left an xmax, and so did a lease that died.
+    DELETE FROM outbox AS o WHERE o.id = ANY (delivered) AND o.xmax = 0;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    IF deleted = cardinality(delivered) THEN
+        RETURN;
+    END IF;
+    DELETE FROM outbox AS o
+     WHERE o.id = ANY (ARRAY(
+               SELECT f.id FROM outbox AS f WHERE f.id = ANY (delivered) FOR UPDATE SKIP LOCKED
+           ));
+    RETURN QUERY SELECT o.id FROM outbox AS o WHERE o.id = ANY (delivered) AND o.parked_at IS NULL;
+END
+$$;
+
 -- ---------------------------------------------------------------------------------------------
 -- Relays: what each says of itself
 -- ---------------------------------------------------------------------------------------------

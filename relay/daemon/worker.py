@@ -10,6 +10,7 @@ from typing import Final, assert_never
 import psycopg
 
 from relay.daemon.backoff import OUTAGES, Backoff
+from relay.daemon.exclusions import Exclusions
 from relay.daemon.figures import Report
 from relay.daemon.kafka.publisher import Publisher
 from relay.daemon.postgres.blind_spot import View
@@ -28,10 +29,14 @@ WATERMARK_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round of the loop: rows read, and whether there is certainly more to do."""
+    """One round of the loop: rows read, and whether there is certainly more to do.
+
+    *quiet*: all that could be seen was done, so that only what is still to come needs a round.
+    """
 
     rows: int
     more: bool
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,7 @@ class Worker:
         self._show_state()
         try:
             self._prepare()
-            round_ = self._lease()
+            round_ = Round(0, more=False, quiet=True) if self._idle() else self._lease()
             self._publisher.raise_for_refusal()
         except VALUE_FAULTS as error:
             self._let_go(error)
@@ -162,15 +167,22 @@ class Worker:
         holds = self._publisher.holds
         if holds.lifted_total != self._holds_lifted:
             self._holds_lifted = holds.lifted_total
-            self._store.watermarks.reset()
+            self._store.look_again()
         if self._look_again.is_set():
             self._look_again.clear()
-            self._store.watermarks.reset()
-        if self._watermarks.due:
-            self._view = self._store.refresh_watermarks(holds.exclusions())
-            self._clock.set(self._store.now_ms)
-            self._watermarks.restart()
-            self._instrumentation.locked(self._store.locked)
+            self._store.look_again()
+
+    def _idle(self) -> bool:
+        """Return whether there is certainly nothing to do."""
+        if self._store.nothing_new():
+            return True
+        if not self._watermarks.due:
+            return False
+        self._view = self._store.refresh_watermarks(self._publisher.holds.exclusions())
+        self._clock.set(self._store.now_ms)
+        self._watermarks.restart()
+        self._instrumentation.locked(self._store.locked)
+        return self._store.empty
 
     def _lease(self) -> Round:
         begun = time.monotonic()
@@ -180,14 +192,17 @@ class Worker:
             publisher.holds.exclusions(), only, publisher.sendable_bytes
         ) as lease:
             if lease is None:
-                return Round(rows=0, more=only is not None)
+                held = self._publisher.holds.exclusions() != Exclusions()
+                return Round(rows=0, more=only is not None, quiet=only is None and not held)
             self._instrumentation.claimed(time.monotonic() - begun)
             self._leased_shards = len(lease.claimed)
+            isolated = any(claimed.isolated_until is not None for claimed in lease.claimed)
             more = self._isolate(lease) or self._relay(lease)
         broken = self._publisher.broken
         self._instrumentation.lease_ended(LeaseEnd.BROKEN if broken else LeaseEnd.DONE)
         self._instrumentation.locked(self._store.locked)
-        return Round(lease.progress.rows, more)
+        quiet = not (more or broken or isolated) and self._store.exhausted(lease)
+        return Round(lease.progress.rows, more, quiet)
 
     def _isolate(self, lease: Lease) -> bool:
         """Return whether the lease was spent on crash isolation."""

@@ -93,6 +93,14 @@ PARTS: Final[Mapping[str, str]] = {
 _CHANGE_ROWS: Final = "(bigint[], text, text) SETOF bigint"
 _CHANGE_SHARDS: Final = "(smallint[], text, text) SETOF smallint"
 
+_CLAIM: Final = (
+    "(text, text, text, bigint, bigint[], integer, integer, integer, integer, bigint) "
+    "TABLE(shard smallint, isolated_until bigint, died boolean, same_epoch boolean, "
+    "holder bigint, transaction bigint, drawn bigint, id bigint, event_id text, topic text, "
+    "key text, name text, payload text, metadata text, headers text, created_ms bigint, "
+    "size integer)"
+)
+
 # Parameters and result; of an earlier version too.
 FUNCTIONS: Final[Mapping[str, frozenset[str]]] = {
     "outbox_emit": frozenset({
@@ -116,6 +124,9 @@ FUNCTIONS: Final[Mapping[str, frozenset[str]]] = {
     "outbox_resume": frozenset({_CHANGE_SHARDS}),
     "outbox_count_requeue": frozenset({"() trigger"}),
     "outbox_refuse": frozenset({"() trigger"}),
+    "outbox_drawn": frozenset({"() record"}),
+    "outbox_claim": frozenset({_CLAIM}),
+    "outbox_settle": frozenset({"(bigint[]) SETOF bigint"}),
 }  # fmt: skip
 
 _KINDS: Final = {

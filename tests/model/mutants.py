@@ -13,6 +13,7 @@ from relay.daemon.postgres import queries
 from relay.daemon.postgres.low_watermark import LowWatermarks, Sample
 from relay.daemon.rows import Outcome, Reason, Rejected, Row, Undelivered
 from relay.service.sqlalchemy.buffer import Buffer
+from tests.model.machine import Promises
 
 Mutant = Callable[[], Sequence[AbstractContextManager[Any]]]
 
@@ -30,6 +31,18 @@ def rows_are_locked_instead_of_shards() -> Sequence[AbstractContextManager[Any]]
         patch.object(queries, "READ", read),
         patch.object(queries, "OPEN", large),
     ]
+
+
+def small_leases_lock_no_shard() -> Sequence[AbstractContextManager[Any]]:
+    serve = Promises._serve  # noqa: SLF001
+
+    def served(self: Promises) -> None:
+        serve(self)
+        claim = self._outside.execute("SELECT pg_get_functiondef('outbox_claim'::regproc)")
+        definition = claim.fetchall()[0][0].replace("FOR UPDATE OF s, l SKIP LOCKED", "")
+        self._outside.execute(definition)
+
+    return [patch.object(Promises, "_serve", served)]
 
 
 def lock_and_read_share_one_snapshot() -> Sequence[AbstractContextManager[Any]]:

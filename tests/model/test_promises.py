@@ -62,10 +62,12 @@ def test_the_search_notices_what_is_missing(machine: type[Promises], mutant: Mut
 
 
 def play_one_relay_is_overtaken_before_it_claims(here: Promises) -> None:
+    # The one whose leases begin with a message of its own.
     here.change_and_commit(0, "a", ["late"])
-    here.overtake(0, "begin")
+    here.overtake(1, "begin")
     here.change_and_commit(0, "a", ["late"])
-    here.overtake(0, "begin")
+    here.overtake(1, "begin")
+    here.finish_round(1, seconds=0.0)
 
 
 def play_one_relay_stands_still_with_rows_in_hand(here: Promises) -> None:
@@ -73,6 +75,10 @@ def play_one_relay_stands_still_with_rows_in_hand(here: Promises) -> None:
     here.overtake(0, "produce")
     here.change_and_commit(0, "a", ["late"])
     here.finish_round(1, seconds=0.0)
+
+
+def play_a_small_lease_stands_still_with_rows_in_hand(here: Promises) -> None:
+    play_one_relay_stands_still_with_rows_in_hand(here)
 
 
 def play_poison_comes_first(here: Promises) -> None:
@@ -99,6 +105,7 @@ def play_a_savepoint_is_undone(here: Promises) -> None:
 PLAYS: Final[dict[Play, Mutant]] = {
     play_one_relay_is_overtaken_before_it_claims: mutants.lock_and_read_share_one_snapshot,
     play_one_relay_stands_still_with_rows_in_hand: mutants.rows_are_locked_instead_of_shards,
+    play_a_small_lease_stands_still_with_rows_in_hand: mutants.small_leases_lock_no_shard,
     play_poison_comes_first: mutants.what_is_behind_a_refused_message_goes_on,
     play_a_writer_stays_open: mutants.watermarks_pass_writers_that_have_not_committed,
     play_a_savepoint_is_undone: mutants.the_buffer_forgets_savepoints,

@@ -24,7 +24,6 @@ from relay.daemon.kafka.delivery import Delivery
 from relay.daemon.kafka.producer import GaplessProducer
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.chunks import ChunkReader
-from relay.daemon.postgres.claims import Claims
 from relay.daemon.postgres.lease import Lease
 from relay.daemon.rows import Row
 from relay.daemon.sampler import Sampler
@@ -42,10 +41,6 @@ SECRET: Final = "what-a-row-says"
 CLOCK_JUMP_SECONDS: Final = {"AHEAD": 7200.0, "BACK": -7200.0}
 # The name of a row.
 KILLER: Final = "KillsTheRelay"
-
-
-def claimed(result: object, *_: object) -> bool:
-    return bool(result)
 
 
 def always(*_: object) -> bool:
@@ -68,7 +63,7 @@ def deleted(_: object, lease: Lease, *__: object) -> bool:
 def commit_sent(
     _: object, connection: BoundedConnection, statement: str, *__: object, **___: object
 ) -> bool:
-    sent = statement == queries.COMMIT
+    sent = statement.endswith(queries.COMMIT)
     while sent and connection.pgconn.flush():
         pass
     return sent
@@ -80,7 +75,7 @@ def sends(part: str) -> Reached:
 
 
 POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
-    "claim": (Claims, "claim", claimed),
+    "claim": (Lease, "__init__", always),
     "claim_sent": (psycopg.Cursor, "execute", sends("SKIP LOCKED")),
     "read_sent": (psycopg.Cursor, "execute", sends("END AS payload")),
     "delete_sent": (psycopg.Cursor, "execute", sends("DELETE FROM outbox\n")),

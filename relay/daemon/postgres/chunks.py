@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import psycopg
 
@@ -27,7 +27,7 @@ NO_LIMIT: Final = 2**63 - 1
 # The first chunk is a fourth of the others: until it is there, nothing is published.
 _FIRST_CHUNK_PARTS: Final = 4
 # The values of rows up to this size come with them.
-_INLINE_BYTES: Final = 8_192
+INLINE_BYTES: Final = 8_192
 # Headers are longer as JSON than as they are sent: over a limit by more than this, rows don't fit.
 _JSON_BYTES: Final = 64 << 10
 _LARGE: Final = ("key", "name", "payload", "metadata", "headers")
@@ -50,6 +50,11 @@ class ReadLimits:
     # A parked row holds back later rows of its key.
     block_keys: bool
 
+    @property
+    def first_rows(self) -> int:
+        """Rows of the first chunk."""
+        return min(self.chunk_rows // _FIRST_CHUNK_PARTS, self.rows)
+
 
 @dataclass(slots=True)
 class Progress:
@@ -62,17 +67,38 @@ class Progress:
     read_upto: dict[int, int] = field(default_factory=dict)
 
 
+class Answer(Protocol):
+    """Rows that a statement answered with."""
+
+    def fetchall(self) -> Sequence[Row]:
+        """Return them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Rows that were read already, with the claim."""
+
+    rows: Sequence[Row]
+
+    def fetchall(self) -> Sequence[Row]:
+        """Return them all."""
+        return self.rows
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
     """Rows that the database is reading: by one cursor for all shards, or by one for each."""
 
-    cursors: Sequence[psycopg.Cursor[Row]]
+    answers: Sequence[Answer]
     shards: Sequence[int]
     rows_per_shard: int
 
 
 class ChunkReader:
-    """Reads the rows of claimed shards, oldest first; if *large* by cursors, until it is full."""
+    """Reads the rows of claimed shards, oldest first; if *large* by cursors, until it is full.
+
+    *read*: the rows of a small lease, where they came with the claim.
+    """
 
     def __init__(
         self,
@@ -83,12 +109,14 @@ class ChunkReader:
         *,
         large: bool,
         sendable_bytes: int,
+        read: Read | None = None,
     ) -> None:
         self._connection = connection
         self._row_filter = row_filter
         self.limits = limits
-        self._readable_bytes = min(sendable_bytes + _JSON_BYTES, NO_LIMIT)
+        self._readable_bytes = readable_bytes(sendable_bytes)
         self._large = large
+        self._read_already = read
         self._ends = Deadline(limits.seconds)
         # Where the database has read to, of shards that may have more.
         self._after = {c.shard: c.after for c in claimed}
@@ -133,7 +161,7 @@ class ChunkReader:
                 "shard": shard,
                 "after": after,
                 "upto": self._upto,
-                "inline_bytes": _INLINE_BYTES,
+                "inline_bytes": INLINE_BYTES,
                 "readable_bytes": self._readable_bytes,
             })  # fmt: skip
 
@@ -143,17 +171,19 @@ class ChunkReader:
         shards = self._behind()
         rows_per_shard = max(1, self._wanted() // len(shards))
         if self._large:
-            cursors = [self._fetch(shard, rows_per_shard) for shard in shards]
+            answers = [self._fetch(shard, rows_per_shard) for shard in shards]
         else:
-            cursors = [self._read(shards, rows_per_shard)]
-        return _Request(cursors, shards, rows_per_shard)
+            answers = [self._read(shards, rows_per_shard)]
+        return _Request(answers, shards, rows_per_shard)
 
-    def _fetch(self, shard: int, rows: int) -> psycopg.Cursor[Row]:
+    def _fetch(self, shard: int, rows: int) -> Answer:
         statement = queries.FETCH.format(rows=rows, cursor=_cursor_of(shard))
         cursor = self._connection.cursor(row_factory=_row_factory)
         return cursor.execute(statement.encode(), binary=True)
 
-    def _read(self, shards: Sequence[int], rows_per_shard: int) -> psycopg.Cursor[Row]:
+    def _read(self, shards: Sequence[int], rows_per_shard: int) -> Answer:
+        if self._read_already is not None:
+            return self._read_already
         statement = self._row_filter.applied_to(queries.READ, blocked=self.limits.block_keys)
         cursor = self._connection.cursor(row_factory=_row_factory)
         return cursor.execute(statement, {
@@ -162,7 +192,7 @@ class ChunkReader:
             "after": [self._after[shard] for shard in shards],
             "upto": self._upto,
             "rows_per_shard": rows_per_shard,
-            "inline_bytes": _INLINE_BYTES,
+            "inline_bytes": INLINE_BYTES,
             "readable_bytes": self._readable_bytes,
         }, binary=True)  # fmt: skip
 
@@ -181,7 +211,7 @@ class ChunkReader:
         """Return the number of rows to ask for: later on as many as fit, if of the same size."""
         limits, read = self.limits, self.progress
         if not read.rows:
-            return min(limits.chunk_rows // _FIRST_CHUNK_PARTS, limits.rows)
+            return limits.first_rows
         fitting = limits.chunk_bytes * read.rows // max(read.bytes, 1)
         return min(limits.chunk_rows, limits.rows - read.rows, fitting)
 
@@ -198,7 +228,7 @@ class ChunkReader:
     def _answered(self, request: _Request) -> Sequence[Row]:
         """Return the rows of *request* in id order, and strike shards that have no more."""
         # Not sorted by PostgreSQL: see queries.READ.
-        rows = sorted((row for cursor in request.cursors for row in cursor.fetchall()), key=_ID)
+        rows = sorted((row for answer in request.answers for row in answer.fetchall()), key=_ID)
         self._after.update(map(_POSITION, rows))
         found = Counter(map(_SHARD, rows))
         exhausted = [s for s in request.shards if found[s] < request.rows_per_shard]
@@ -218,7 +248,7 @@ class ChunkReader:
 
     def _whole(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Return *rows* with the values that were too large to come along."""
-        large = {row.id for row in rows if _INLINE_BYTES < row.size <= self._readable_bytes}
+        large = {row.id for row in rows if INLINE_BYTES < row.size <= self._readable_bytes}
         if not large:
             return rows
         cursor = self._connection.execute(queries.LARGE, {"ids": list(large)}, binary=True)
@@ -242,6 +272,11 @@ class ChunkReader:
         read.read_upto.update(map(_POSITION, rows))
         read.rows += len(rows)
         read.bytes += sum(self._weights(rows))
+
+
+def readable_bytes(sendable_bytes: int) -> int:
+    """Return the size up to which a row is read, given that of the largest message."""
+    return min(sendable_bytes + _JSON_BYTES, NO_LIMIT)
 
 
 def _cursor_of(shard: int) -> str:

@@ -8,7 +8,7 @@ import psycopg
 
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.chunks import ChunkReader, Progress
-from relay.daemon.postgres.claims import Claimed
+from relay.daemon.postgres.claims import Claimed, SmallClaim
 from relay.daemon.postgres.row_filter import RowFilter
 from relay.daemon.postgres.unsettled import Batch, LockedRow, array, park
 from relay.daemon.rows import Delivered, Outcome, Rejected, Row, Undelivered, column
@@ -78,10 +78,13 @@ class Lease:
                     assert_never(outcome)
         if delivered:
             self.batch.deliver(delivered)
-            ids = array(map(_ID, delivered))
-            deletion = self._connection.execute(queries.DELETE, {"ids": ids})
-            self._deletions.append((len(delivered), deletion))
+            self._delete(list(map(_ID, delivered)))
         self.batch.reject(rejected)
+
+    def commit(self) -> None:
+        """Settle what is left, and end the lease."""
+        self.finish()
+        self._connection.execute(queries.COMMIT)
 
     def finish(self) -> None:
         """Settle what is left: rejected rows, and rows that others have, or had, locked."""
@@ -91,6 +94,10 @@ class Lease:
             self.left.delivered = dict(self.batch.delivered)
         if self.left:
             self.locked = self.left.settle(self._connection)
+
+    def _delete(self, ids: Sequence[int]) -> None:
+        deletion = self._connection.execute(queries.DELETE, {"ids": array(ids)})
+        self._deletions.append((len(ids), deletion))
 
     def alive(self) -> bool:
         """Return whether the connection, and with it the lease, is still there.
@@ -130,3 +137,35 @@ class Lease:
     def execute(self, statement: str, parameters: Mapping[str, object]) -> None:
         """Run a statement under this lease."""
         self._connection.execute(statement, parameters)
+
+
+class SmallLease(Lease):
+    """A lease whose rows came with the claim, and are deleted with the commit."""
+
+    def __init__(
+        self,
+        connection: BoundedConnection,
+        claim: SmallClaim,
+        row_filter: RowFilter,
+        reader: ChunkReader,
+        deadline: Deadline,
+    ) -> None:
+        super().__init__(connection, claim.claimed, row_filter, reader, deadline)
+        # Ids were drawn up to here before the rows were read.
+        self.drawn = claim.drawn
+
+    def commit(self) -> None:
+        """Delete what was delivered, and end the lease, in one message if nothing was rejected."""
+        delivered, rejected = self.batch.delivered, self.batch.rejected
+        if rejected or not delivered:
+            if delivered:
+                super()._delete(list(delivered))
+            super().commit()
+            return
+        settle = queries.SETTLE_SMALL.format(ids=array(delivered))
+        left = self._connection.execute(f"{settle}; {queries.COMMIT}").fetchall()
+        self.left.delivered = {id_: delivered[id_] for (id_,) in left}
+        self.locked = [LockedRow(id_, None, None) for (id_,) in left]
+
+    def _delete(self, ids: Sequence[int]) -> None:
+        """Leave them for the commit."""

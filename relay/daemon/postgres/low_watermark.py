@@ -68,7 +68,8 @@ class LowWatermarks:
         if sample.epoch != self.epoch or sample.drawn < self.drawn:
             self.reset()
         self.epoch, self.drawn = sample.epoch, sample.drawn
-        mark = self._mark
+        # With no writer left, this very sample is decided.
+        mark = self._mark if sample.writers else sample
         # The mark moves on when it was reached, and where nobody new keeps the sample undecided.
         if mark is None or mark.reached(sample) or sample.writers <= mark.writers:
             self._mark = sample

@@ -39,6 +39,11 @@ class RowFilter:
             "unsettled": array(unsettled),
         }
 
+    @property
+    def passes_all(self) -> bool:
+        """True where there is nothing to leave out."""
+        return not self._unsettled and self._exclusions == Exclusions()
+
     def applied_to(self, statement: str, *, blocked: bool = False) -> str:
         """Return *statement* with the filter, and with that of *blocked* keys."""
         return queries.with_exclusions(

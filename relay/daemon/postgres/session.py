@@ -4,8 +4,10 @@ import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.pipeline_cursor import PunctuatedCursor
@@ -28,6 +30,10 @@ class Session:
 
     def __init__(self, settings: SessionSettings) -> None:
         self._settings = settings
+        # Arguments of outbox_claim().
+        self.lease_arguments = ", ".join(
+            sql.Literal(text).as_string() for text in (_milliseconds(settings), settings.name)
+        )
         self._connection: BoundedConnection | None = None
 
     @property
@@ -76,6 +82,18 @@ class Session:
         self._configure(connection)
         return connection
 
+    def begin_with(self, statement: str) -> psycopg.Cursor[Any]:
+        """Begin a transaction with *statement*, all in one message; return its result."""
+        return self._send(f"{queries.BEGIN};", statement)
+
+    def ask(self, statement: str) -> psycopg.Cursor[Any]:
+        """Run *statement* in a transaction of its own, all in one message; return its result."""
+        return self._send("", statement)
+
+    def rollback(self) -> None:
+        """End the open transaction without a commit."""
+        self.connection.rollback()
+
     @contextmanager
     def transaction(self) -> Iterator[BoundedConnection]:
         """Run the block in such a transaction, and commit it."""
@@ -84,11 +102,25 @@ class Session:
             self._configure(connection)
             yield connection
 
+    def _send(self, begin: str, statement: str) -> psycopg.Cursor[Any]:
+        path = self.connection.search_path()
+        placed = f"{begin} SET LOCAL search_path TO {path};" if path else begin
+        cursor = self.connection.cursor()
+        # Without parameters: only so does a message take several statements.
+        cursor.execute(f"{placed} {statement}".encode())
+        while cursor.nextset():
+            pass
+        return cursor
+
     def _configure(self, connection: BoundedConnection) -> None:
         connection.execute(queries.LEASE_SETTINGS, {
-            "timeout_ms": str(int(self._settings.timeout_seconds * 1000)),
+            "timeout_ms": _milliseconds(self._settings),
             "application_name": self._settings.name,
         })  # fmt: skip
+
+
+def _milliseconds(settings: SessionSettings) -> str:
+    return str(int(settings.timeout_seconds * 1000))
 
 
 def _open_at_the_other_end(connection: BoundedConnection) -> bool:

@@ -7,9 +7,17 @@ from dataclasses import dataclass
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.blind_spot import View
-from relay.daemon.postgres.chunks import NO_LIMIT, ChunkReader, ReadLimits
-from relay.daemon.postgres.claims import Claims
-from relay.daemon.postgres.lease import Lease
+from relay.daemon.postgres.chunks import (
+    INLINE_BYTES,
+    NO_LIMIT,
+    ChunkReader,
+    Read,
+    ReadLimits,
+    readable_bytes,
+)
+from relay.daemon.postgres.claims import Claims, SmallClaim
+from relay.daemon.postgres.emptiness import Emptiness
+from relay.daemon.postgres.lease import Lease, SmallLease
 from relay.daemon.postgres.lost_leases import LostLeases
 from relay.daemon.postgres.low_watermark import LowWatermarks
 from relay.daemon.postgres.row_filter import Destination, RowFilter
@@ -50,6 +58,9 @@ class Store:
         # Where a lease met rows that cannot be read: its shards, and how far it was with each.
         self._unreadable: Mapping[int, int] = {}
         self._survey = Survey(session, destination)
+        self._emptiness = Emptiness()
+        # The database has the functions of small leases.
+        self._has_functions = False
 
     @property
     def connected(self) -> bool:
@@ -74,7 +85,8 @@ class Store:
         """
         self._session.connect()
         # The new connection may lead to another server, where ids were drawn less far.
-        self.watermarks.reset()
+        self.look_again()
+        self._has_functions = self._session.ask(queries.SMALL_LEASES).fetchone() == (True,)
         self._lost.survive(self._session)
         self.settle_unsettled()
 
@@ -83,10 +95,39 @@ class Store:
         self.lost_rows = 0
         self._session.close()
 
+    def look_again(self) -> None:
+        """Forget what was found so far, and look from the first id on."""
+        self.watermarks.reset()
+        self._emptiness.lost()
+
+    @property
+    def empty(self) -> bool:
+        """True if the last refresh of the watermarks found no row, and none undecided."""
+        return self._survey.empty
+
+    def exhausted(self, lease: Lease) -> bool:
+        """Return whether *lease*, which is over, left nothing that it could have seen."""
+        return (
+            lease.settled_rows == lease.progress.rows
+            and not lease.progress.full
+            and len(lease.claimed) < self._claims.share(self._survey.other_leases)
+        )
+
+    def nothing_new(self) -> bool:
+        """Return whether there is certainly nothing to do; False where that is not known."""
+        if not (self._has_functions and self._emptiness.known):
+            return False
+        found = self._session.ask(queries.PROBE_DRAWN).fetchone()
+        return found is not None and self._emptiness.still(*found)
+
     def refresh_watermarks(self, exclusions: Exclusions) -> View:
         """Raise the watermarks as far as is proven; return what is left out then."""
         self.settle_unsettled()
         self._survey.refresh_watermarks(exclusions)
+        if self._survey.empty:
+            self._emptiness.found(self.watermarks.drawn, self.watermarks.epoch)
+        else:
+            self._emptiness.lost()
         return self._survey.view(exclusions)
 
     @contextmanager
@@ -97,33 +138,78 @@ class Store:
 
         Of rows that are larger than what can be sent, only the size is read.
 
-        All statements of a lease go through one pipeline, so that the database works on one while
-        the last result is published. Commits at the end of the block, unless it is left by an
-        exception.
+        Commits at the end of the block, unless it is left by an exception.
         """
+        with self._begun(exclusions, only, sendable_bytes) as lease:
+            claimed = lease.claimed if lease else ()
+            with self._lost.noting(claimed), self._remembering(lease):
+                yield lease
+                if lease is not None:
+                    lease.commit()
+        self._large = lease is not None and lease.progress.full
+        if lease is not None:
+            self._pass(lease)
+            if isinstance(lease, SmallLease) and lease.locked:
+                # Who has them locked.
+                self.settle_unsettled()
+
+    @contextmanager
+    def _begun(
+        self, exclusions: Exclusions, only: int | None, sendable_bytes: int
+    ) -> Iterator[Lease | None]:
+        """Begin a lease, which its user ends."""
         row_filter = RowFilter(self._destination, exclusions, self._unsettled.ids)
+        is_plain = row_filter.passes_all and not self._limits.read.block_keys
+        if self._has_functions and is_plain and only is None and not self._large:
+            claim = self._claim_small(sendable_bytes)
+            if claim is not None:
+                yield self._small_lease(claim, row_filter, sendable_bytes)
+                return
+        # One pipeline: the database works on a statement while the last result is published.
         with self._session.connection.pipeline():
             connection = self._session.begin()
             claimed = self._claims.claim(
                 connection, row_filter, self.watermarks,
                 other_leases=self._survey.other_leases, only=only,
             )  # fmt: skip
-            lease = None
-            if claimed:
-                reader = ChunkReader(
-                    connection, claimed, row_filter, self._limits.read,
-                    large=self._large, sendable_bytes=sendable_bytes,
-                )  # fmt: skip
-                deadline = Deadline(self._limits.budget_seconds)
-                lease = Lease(connection, claimed, row_filter, reader, deadline)
-            with self._lost.noting(claimed), self._remembering(lease):
-                yield lease
-                if lease is not None:
-                    lease.finish()
+            if not claimed:
+                yield None
                 connection.execute(queries.COMMIT)
-        self._large = lease is not None and lease.progress.full
-        if lease is not None:
-            self._pass(lease)
+                return
+            reader = ChunkReader(
+                connection, claimed, row_filter, self._limits.read,
+                large=self._large, sendable_bytes=sendable_bytes,
+            )  # fmt: skip
+            yield Lease(
+                connection, claimed, row_filter, reader, Deadline(self._limits.budget_seconds)
+            )
+
+    def _claim_small(self, sendable_bytes: int) -> SmallClaim | None:
+        """Begin a small lease; None if a row of it cannot be read."""
+        try:
+            return self._claims.claim_small(
+                self._session, self.watermarks,
+                other_leases=self._survey.other_leases, rows=self._limits.read.first_rows,
+                reading=f"{INLINE_BYTES}, {readable_bytes(sendable_bytes)}",
+            )  # fmt: skip
+        except VALUE_FAULTS:
+            # The same by single statements tells in which shards.
+            self._session.rollback()
+            return None
+
+    def _small_lease(
+        self, claim: SmallClaim, row_filter: RowFilter, sendable_bytes: int
+    ) -> SmallLease | None:
+        connection = self._session.connection
+        if not claim.claimed:
+            connection.execute(queries.COMMIT)
+            return None
+        reader = ChunkReader(
+            connection, claim.claimed, row_filter, self._limits.read,
+            large=False, sendable_bytes=sendable_bytes, read=Read(claim.rows),
+        )  # fmt: skip
+        deadline = Deadline(self._limits.budget_seconds)
+        return SmallLease(connection, claim, row_filter, reader, deadline)
 
     @contextmanager
     def _remembering(self, lease: Lease | None) -> Iterator[None]:
@@ -165,3 +251,5 @@ class Store:
         # Rows held back by a parked one of their key are not read; watermarks must not pass them.
         if lease.settled_rows == lease.progress.rows and not self._limits.read.block_keys:
             self.watermarks.passed(lease.progress.read_upto)
+            if isinstance(lease, SmallLease) and lease.batch:
+                self._emptiness.settled(lease.batch.ids, lease.drawn)

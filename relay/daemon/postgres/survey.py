@@ -38,15 +38,21 @@ class Survey:
         # As of the last refresh: the database's time, and the leases of other workers.
         self.now_ms = 0
         self.other_leases = 0
+        # Nothing was pending, and nothing undecided, of all ids that were drawn.
+        self.empty = False
 
     def refresh_watermarks(self, exclusions: Exclusions) -> None:
         """Raise the watermarks as far as is proven."""
+        self.empty = False
         decided = self._observe()
         if decided is None and self.watermarks.decided_upto == LOWEST_ID:
             # The first look decides nothing, and leases are short until one does.
             decided = self._observe()
         if decided is not None:
-            self.watermarks.raise_to(decided, self.firsts(exclusions))
+            firsts = self.firsts(exclusions)
+            self.watermarks.raise_to(decided, firsts)
+            all_decided = LOWEST_ID < decided == self.watermarks.drawn
+            self.empty = all_decided and not firsts and exclusions == Exclusions()
 
     def view(self, exclusions: Exclusions) -> View:
         """Return the watermarks as they are, if they rose under these *exclusions*."""

@@ -118,6 +118,7 @@ def test_a_large_lease_sees_nothing_of_what_comes_after_its_claim(
     assert read == [str(number) for number in range(50)]
 
 
+@pytest.mark.usefixtures("without_functions")
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
 def test_rows_are_read_as_they_are_after_the_claim(
     outbox: Outbox, database: Database, make_store: MakeStore, isolation: str

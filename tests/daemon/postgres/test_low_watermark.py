@@ -12,8 +12,12 @@ def sample(drawn: int, *writers: str, epoch: str = "1") -> Sample:
     return Sample(drawn, epoch, now_ms=0, writers=frozenset(writers))
 
 
-def test_nothing_is_decided_at_the_first_look(watermarks: LowWatermarks) -> None:
-    assert watermarks.observe(sample(10)) is None
+def test_nothing_is_decided_at_the_first_look_unless_nobody_writes(
+    watermarks: LowWatermarks,
+) -> None:
+    assert watermarks.observe(sample(10, "a")) is None
+    watermarks.reset()
+    assert watermarks.observe(sample(10)) == 10
 
 
 def test_what_was_drawn_is_decided_when_the_writers_of_that_moment_have_ended(
@@ -53,8 +57,8 @@ def test_rows_that_were_read_and_settled_are_passed_but_only_as_far_as_all_is_de
 ) -> None:
     watermarks.passed({5: 80})
     assert watermarks.ids[5] == LOWEST_ID
-    watermarks.observe(sample(60))
-    assert watermarks.observe(sample(90)) == 60
+    watermarks.observe(sample(60, "a"))
+    assert watermarks.observe(sample(90, "b")) == 60
     watermarks.passed({5: 40, 6: 80})
     assert (watermarks.ids[5], watermarks.ids[6], watermarks.ids[7]) == (40, 60, LOWEST_ID)
 
@@ -62,7 +66,7 @@ def test_rows_that_were_read_and_settled_are_passed_but_only_as_far_as_all_is_de
 def test_another_epoch_lets_everything_start_from_the_beginning(watermarks: LowWatermarks) -> None:
     watermarks.observe(sample(10))
     watermarks.raise_to(10, {})
-    assert watermarks.observe(sample(20, epoch="2")) is None
+    assert watermarks.observe(sample(20, "a", epoch="2")) is None
     assert set(watermarks.ids) == {LOWEST_ID}
 
 
@@ -71,7 +75,7 @@ def test_a_sequence_that_was_set_back_lets_everything_start_from_the_beginning(
 ) -> None:
     watermarks.observe(sample(1000))
     watermarks.raise_to(1000, {})
-    assert watermarks.observe(sample(500)) is None
+    assert watermarks.observe(sample(500, "a")) is None
     assert set(watermarks.ids) == {LOWEST_ID}
 
 
@@ -81,7 +85,7 @@ def test_no_watermark_passes_a_writer_that_stays_open(watermarks: LowWatermarks)
         assert watermarks.observe(sample(drawn, "slow")) is None
         watermarks.passed({5: drawn})
     assert set(watermarks.ids) == {LOWEST_ID}
-    assert watermarks.observe(sample(100)) == 99
+    assert watermarks.observe(sample(100, "new")) == 99
 
 
 def test_what_is_decided_stays_so_while_nothing_is_drawn(watermarks: LowWatermarks) -> None:

@@ -16,7 +16,16 @@ from relay.daemon.postgres.queries.isolation import (
     START_ISOLATION,
     SURVIVE,
 )
-from relay.daemon.postgres.queries.lease import BEGIN, CLAIM, COMMIT, LEASE_SETTINGS
+from relay.daemon.postgres.queries.lease import (
+    BEGIN,
+    CLAIM,
+    CLAIM_SMALL,
+    COMMIT,
+    LEASE_SETTINGS,
+    PROBE_DRAWN,
+    SETTLE_SMALL,
+    SMALL_LEASES,
+)
 from relay.daemon.postgres.queries.reading import FETCH, LARGE, OPEN, READ
 from relay.daemon.postgres.queries.settling import DELETE, DELETE_FREE, IDS, LOCKED, PARK, PROBE
 from relay.daemon.postgres.queries.survey import BACKLOG, BELOW, DRAWN, FIRSTS, LOCKS, MEASURE
@@ -27,6 +36,7 @@ __all__ = [
     "BELOW",
     "BLAME",
     "CLAIM",
+    "CLAIM_SMALL",
     "COMMIT",
     "DELETE",
     "DELETE_FREE",
@@ -45,7 +55,10 @@ __all__ = [
     "OPEN",
     "PARK",
     "PROBE",
+    "PROBE_DRAWN",
     "READ",
+    "SETTLE_SMALL",
+    "SMALL_LEASES",
     "START_ISOLATION",
     "SURVIVE",
     "with_exclusions",

@@ -71,3 +71,14 @@ SELECT shard,
        pg_current_xact_id()::xid::text::bigint AS transaction
   FROM locked
 """.replace("{epoch}", fragments.EPOCH).replace("{drawn}", fragments.DRAWN)
+
+# The same for a small lease, by functions whose plans PostgreSQL keeps: see schema.sql. A database
+# that has not had them yet is served by the statements above.
+SMALL_LEASES: Final = """
+SELECT to_regproc('outbox_drawn') IS NOT NULL
+   AND to_regproc('outbox_claim') IS NOT NULL
+   AND to_regproc('outbox_settle') IS NOT NULL
+"""
+CLAIM_SMALL: Final = "SELECT * FROM outbox_claim({arguments})"
+SETTLE_SMALL: Final = "SELECT * FROM outbox_settle('{ids}')"
+PROBE_DRAWN: Final = "SELECT * FROM outbox_drawn()"
