@@ -10,7 +10,7 @@ from relay.cli.printout.json_lines import print_json
 from relay.database.session import Connection, connected
 from relay.errors import ConfigurationError, DatabaseUnavailableError
 from relay.operations import preflight
-from relay.operations.findings import Finding, exit_code, skipped
+from relay.operations.findings import Finding, exit_code, unknown
 from relay.settings import KafkaSettings, Settings, load, unknown_variables
 
 Examine = Callable[[Connection, Settings], Iterator[Finding]]
@@ -29,7 +29,7 @@ def findings(command: str, examine: Examine, subjects: Sequence[str]) -> Iterato
     except ConfigurationError as error:
         for fault in error.faults:
             yield Finding("configuration", "failed", fault, error.exit_code)
-        yield from skipped("without a valid configuration", *subjects)
+        yield from unknown("the configuration is not valid", *subjects)
         return
     yield preflight.configuration(settings)
     seen: set[str] = set()
@@ -44,7 +44,7 @@ def findings(command: str, examine: Examine, subjects: Sequence[str]) -> Iterato
         if "broker" not in seen:
             yield from preflight.stream(settings)
         left = [each for each in subjects if each not in {*seen, "database", "broker", "topic"}]
-        yield from skipped("without a database", *left)
+        yield from unknown("no database answered", *left)
 
 
 def _kafka_faults(kafka: KafkaSettings) -> Iterator[str]:

@@ -58,7 +58,7 @@ def make_publisher(settings: Settings, on_rebuild: Callable[[Rebuild], None]) ->
     """Return a publisher, with topics and holds of its own."""
     relay, kafka = settings.relay, settings.kafka
     topics = Topics(client_properties(kafka), relay.max_message_bytes, relay.queue_bytes)
-    holds = Holds(relay.backoff_max_seconds)
+    holds = Holds(relay.backoff_max_seconds, partitioner=relay.partitioner)
     routing = Routing(_topic(settings), relay.partitioner, topics, holds)
     form = format_of(settings.events.stream_preset)
     composer = Composer(form, envelope.metadata(form.versions(settings.versions)))

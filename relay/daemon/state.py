@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from relay.daemon.exclusions import TopicPartition
+from relay.settings.preset import Partitioner
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,8 @@ class Hold:
     why: str
     since: float
     next_try_at: float
+    # Of keys: whoever counts the rows of a partition has to know it.
+    partitioner: Partitioner = "murmur2"
 
     def as_json(self) -> dict[str, str | int | None]:
         """Return the hold as it stands in outbox_relay."""
@@ -21,6 +24,7 @@ class Hold:
             "topic": self.topic_partition.topic,
             "partition": self.topic_partition.partition,
             "partitions": self.topic_partition.partitions,
+            "partitioner": self.partitioner,
             "why": self.why,
             "since": _moment(self.since),
             "next_try_at": _moment(self.next_try_at),

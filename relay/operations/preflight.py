@@ -6,7 +6,7 @@ from typing import Any, Final
 from relay.database import schema
 from relay.database.session import Connection
 from relay.errors import SchemaError
-from relay.operations.findings import Finding, skipped
+from relay.operations.findings import Finding, skipped, unknown
 from relay.settings import KafkaSettings, Settings
 
 SUBJECTS: Final = ("database", "schema", "broker", "topic")
@@ -32,7 +32,10 @@ def examine(connection: Connection, settings: Settings) -> Iterator[Finding]:
         schema.verify(connection)
         yield Finding("schema", "ok", _fits(schema.waiting(connection)))
     except SchemaError as error:
-        yield Finding("schema", "failed", str(error), error.exit_code)
+        yield Finding(
+            "schema", "failed", str(error), error.exit_code, "schema",
+            "relay migrate" if "`relay migrate`" in str(error) else None,
+        )  # fmt: skip
     yield from stream(settings)
 
 
@@ -73,7 +76,7 @@ def _broker(kafka: KafkaSettings) -> Iterator[Finding]:
     except KafkaException as error:
         client.poll(0)
         yield _no_answer(kafka, heard[0] if heard else error.args[0].str())
-        yield from skipped("without a broker", "topic")
+        yield from unknown("no broker answered", "topic")
         return
     yield Finding("broker", "ok", f"{kafka.bootstrap_server}, {len(known.brokers)} in the cluster")
     topic = known.topics.get(kafka.event_stream_topic or "")

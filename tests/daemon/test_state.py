@@ -6,7 +6,7 @@ from relay.daemon.state import BrokerError
 
 
 def test_a_hold_says_since_when_why_and_when_it_is_tried_again() -> None:
-    holds = Holds(30.0)
+    holds = Holds(30.0, partitioner="fnv1a")
     topic = TopicPartition("topic", 2, 4)
     holds.add(topic, "no leader")
     (first,) = holds.shown
@@ -16,7 +16,7 @@ def test_a_hold_says_since_when_why_and_when_it_is_tried_again() -> None:
     assert second.next_try_at > first.next_try_at > first.since + FIRST_HOLD_SECONDS / 2
     shown = second.as_json()
     assert (shown["topic"], shown["partition"], shown["partitions"]) == ("topic", 2, 4)
-    assert shown["why"] == "still no leader"
+    assert (shown["why"], shown["partitioner"]) == ("still no leader", "fnv1a")
     assert str(shown["since"]).endswith("+00:00")
 
 

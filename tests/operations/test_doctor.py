@@ -12,8 +12,11 @@ import pytest
 
 from relay.database.session import connected
 from relay.operations.doctor import database as doctor
-from relay.operations.doctor import stream
+from relay.operations.doctor import stream, xmin
 from relay.operations.findings import Finding
+from relay.operations.outlook import Thresholds
+from relay.operations.pins import Pin
+from relay.operations.queries import doctor as queries
 from relay.operations.queries.doctor import ADVANCE
 from relay.settings import KafkaSettings
 from tests.support.kafka.selection import SessionKafka
@@ -23,9 +26,9 @@ from tests.support.process import ProcessUnderTest, RunRelay
 from tests.support.roles import member
 
 
-def examined(database: Database) -> dict[str, Finding]:
+def examined(database: Database, limits: Thresholds | None = None) -> dict[str, Finding]:
     with connected(database.dsn, "test") as connection:
-        return {finding.subject: finding for finding in doctor.examine(connection)}
+        return {finding.subject: finding for finding in doctor.examine(connection, limits)}
 
 
 def advance(to: int) -> str:
@@ -41,7 +44,7 @@ def test_a_healthy_database_seen_by_the_relays_own_user(database: Database) -> N
     with member(database, "outbox_relay", "pg_read_all_stats") as relay:
         found = examined(relay)
     assert {subject: finding.outcome for subject, finding in found.items()} == dict.fromkeys(
-        ["rights", "statistics", "plan", "vacuum", "xmin", "clock", "sequence"], "ok"
+        ["rights", "statistics", "plan", "vacuum", "disk", "xmin", "clock", "sequence"], "ok"
     )
 
 
@@ -74,15 +77,51 @@ def test_autovacuum_that_is_off_or_has_lost_its_settings(database: Database) -> 
     assert "relay migrate --again" in found.detail
 
 
-def test_a_transaction_that_holds_vacuum_back(
+def test_what_holds_vacuum_back_is_named(database: Database) -> None:
+    soon = Thresholds(xmin=0)
+    with database.connect() as forgotten:
+        forgotten.execute("SET application_name = 'report'; SELECT pg_current_xact_id()")
+        found = examined(database, soon)["xmin"]
+        assert (found.outcome, found.code) == ("warning", "xmin-held")
+        pid = forgotten.info.backend_pid
+        assert f"pid {pid} (report, user {database.user}, since " in found.detail
+        assert ", query of 20" in found.detail
+        assert "pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = " in str(found.command)
+        assert "AND xact_start = '" in str(found.command)
+
+
+def test_other_pins_of_vacuum_are_shown_before_they_are_ended() -> None:
+    prepared = Pin("prepared", "tx-1", None, "app", None, None, 9.0, 5)
+    slot = Pin("slot", "old", None, "", None, None, None, 7)
+    standby = Pin("standby", "replica", 12, "repl", None, None, None, 3)
+    session = Pin("session", "", 4711, "app", None, None, 9.0, 3)
+    named = xmin.named
+    assert named(prepared) == "the prepared transaction tx-1 of app, 5 transactions ago"
+    assert named(slot) == "the replication slot old, used by nobody, 7 transactions ago"
+    assert named(standby) == "the standby replica (pid 12), 3 transactions ago"
+    assert xmin.command([slot]) == 'psql "$DATABASE_URL" -c "TABLE pg_replication_slots"'
+    assert xmin.command([prepared]) == 'psql "$DATABASE_URL" -c "TABLE pg_prepared_xacts"'
+    assert xmin.command([standby]) == 'psql "$DATABASE_URL" -c "TABLE pg_stat_replication"'
+    # Whose start is hidden is not ended by a pid that may be another's by then.
+    assert "pg_terminate_backend" not in xmin.command([session])
+
+
+def test_hidden_transactions_are_unknown_and_not_none(database: Database) -> None:
+    with member(database, "outbox_relay") as relay:
+        found = examined(relay)["xmin"]
+    assert found.outcome == "unknown"
+    assert "hidden from" in found.detail
+
+
+def test_a_check_that_fails_reads_unknown(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "XMIN_SECONDS", 0.0)
-    with database.connect() as forgotten:
-        forgotten.execute("SELECT pg_current_xact_id()")
-        found = examined(database)["xmin"]
-    assert found.outcome == "warning"
-    assert "pg_prepared_xacts" in found.detail
+    monkeypatch.setattr(queries, "CLOCK", "SELECT 1 / 0")
+    found = examined(database)
+    assert (found["clock"].outcome, found["clock"].detail) == (
+        "unknown", "not checked: division by zero"
+    )  # fmt: skip
+    assert found["sequence"].outcome == "ok"
 
 
 def test_a_clock_that_is_wrong(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from relay.operations import (
     doctor,
     history,
     outlook,
+    pins,
     preflight,
     replay,
     requeueing,
@@ -35,6 +36,7 @@ from relay.operations import (
 from relay.operations.actions import Why
 from relay.operations.doctor import database as doctor_database
 from relay.operations.doctor import stream as doctor_stream
+from relay.operations.doctor import xmin as doctor_xmin
 from relay.operations.outlook import facts
 from relay.operations.replay import Replay
 from relay.operations.selection import Selection
@@ -93,6 +95,8 @@ CALLS: dict[Callable[..., Any], Callable[[Connection], Any]] = {
     saved_rows.restore: lambda c: saved_rows.restore(c, [b'{"id": 1}'], WHY),
     history.history: lambda c: history.history(c, history.Past(), limit=9),
     whereabouts.whereabouts: lambda c: whereabouts.whereabouts(c, selection.find(c, ALL, limit=9)),
+    doctor_xmin.xmin: lambda c: doctor_xmin.xmin(c, outlook.Thresholds()),
+    pins.pins: pins.pins,
     facts.gather: lambda c: facts.gather(c, outlook.Thresholds()),
     outlook.look: outlook.look,
     selection.find: lambda c: selection.find(c, ALL, limit=9),

@@ -8,6 +8,7 @@ from typing import Final
 
 from relay.daemon.exclusions import Exclusions, TopicPartition
 from relay.daemon.state import Hold
+from relay.settings.preset import Partitioner
 
 FIRST_HOLD_SECONDS: Final = 1.0
 
@@ -23,9 +24,15 @@ class _Hold:
 class Holds:
     """Topics and partitions on hold, each with a pause that doubles while retries fail."""
 
-    def __init__(self, longest_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        longest_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        partitioner: Partitioner = "murmur2",
+    ) -> None:
         self._longest = longest_seconds
         self._clock = clock
+        self._partitioner = partitioner
         self._holds: dict[TopicPartition, _Hold] = {}
         # Changes whenever rows become readable again: watermarks then start from the beginning.
         self.lifted_total = 0
@@ -37,7 +44,7 @@ class Holds:
         pause *= random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
         now = time.time()
         since = known.shown.since if known else now
-        shown = Hold(topic_partition, why, since, now + pause)
+        shown = Hold(topic_partition, why, since, now + pause, self._partitioner)
         self._holds[topic_partition] = _Hold(self._clock() + pause, pause, shown)
         return pause
 

@@ -12,8 +12,11 @@ from relay.operations.findings import Finding, Outcome, skipped, unknown
 from relay.operations.outlook import Thresholds
 from relay.settings import Settings
 
+_ADDRESSES: Final = "advertised addresses"
 _STREAM: Final = ("rights on topics", "size limits", "seq")
-SUBJECTS: Final = (outlook.QUESTION, *preflight.SUBJECTS, *database.SUBJECTS, *_STREAM)
+SUBJECTS: Final = (
+    outlook.QUESTION, *preflight.SUBJECTS, *database.SUBJECTS, _ADDRESSES, *_STREAM,
+)  # fmt: skip
 
 
 def diagnose(
@@ -33,19 +36,25 @@ def diagnose(
         outcomes[finding.subject] = finding.outcome
         yield finding
     if outcomes["schema"] != "ok":
-        yield from unknown("the outbox tables do not fit", *database.SUBJECTS, *_STREAM)
-        return
-    for finding in database.examine(connection):
-        outcomes[finding.subject] = finding.outcome
-        yield finding
-    if outcomes["rights"] != "ok":
-        yield from unknown("this user lacks the rights of a relay", *_STREAM)
-    elif outcomes["broker"] == "skipped":
-        yield from skipped("while ENABLE_EVENT_STREAMING is off", *_STREAM)
-    elif outcomes["broker"] != "ok":
-        yield from unknown("no broker answered", *_STREAM)
+        yield from unknown("the outbox tables do not fit", *database.SUBJECTS)
     else:
-        # Slow to import, and not needed while streaming is off.
-        from relay.operations.doctor import stream  # noqa: PLC0415
+        for finding in database.examine(connection, thresholds):
+            outcomes[finding.subject] = finding.outcome
+            yield finding
+    if outcomes["broker"] == "skipped":
+        yield from skipped("while ENABLE_EVENT_STREAMING is off", _ADDRESSES, *_STREAM)
+    elif outcomes["broker"] != "ok":
+        yield from unknown("no broker answered", _ADDRESSES, *_STREAM)
+    else:
+        yield from _broker(connection, settings, may_look=outcomes.get("rights") == "ok")
 
+
+def _broker(connection: Connection, settings: Settings, *, may_look: bool) -> Iterator[Finding]:
+    # Slow to import, and not needed while streaming is off.
+    from relay.operations.doctor import brokers, stream  # noqa: PLC0415
+
+    yield from brokers.examine(settings.kafka)
+    if may_look:
         yield from stream.examine(connection, settings.kafka, settings.relay.max_message_bytes)
+    else:
+        yield from unknown("this user lacks the rights of a relay", *_STREAM)

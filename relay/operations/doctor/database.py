@@ -1,21 +1,22 @@
-"""PostgreSQL as a relay needs it: rights, plan, vacuum, clock and sequence."""
+"""PostgreSQL as a relay needs it: rights, plan, vacuum, disk, xmin, clock and sequence."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+import psycopg
 from psycopg import errors
 
 from relay.daemon.postgres import queries as daemon
+from relay.database.connection import explain
 from relay.database.session import Connection, bounded
+from relay.operations.doctor.xmin import xmin
 from relay.operations.findings import Finding
+from relay.operations.outlook import Thresholds
 from relay.operations.queries import doctor as queries
 from relay.settings import SHARDS
 
-DEAD_ROWS: Final = 1_000_000
-XMIN_SECONDS: Final = 3_600.0
-XMIN_TRANSACTIONS: Final = 10_000_000
-SKEW_SECONDS: Final = 1.0
+Question = Callable[[Connection, Thresholds], Finding]
 
 _SETTINGS: Final = {"timeout_ms": "5000", "application_name": "relay doctor"}
 _CLAIM: Final[Mapping[str, Any]] = {
@@ -28,26 +29,28 @@ _CLAIM: Final[Mapping[str, Any]] = {
 }
 
 
-def examine(connection: Connection) -> Iterator[Finding]:
+def examine(connection: Connection, thresholds: Thresholds | None = None) -> Iterator[Finding]:
     """Yield a finding about each of SUBJECTS, in transactions of their own."""
     for subject, question in _QUESTIONS.items():
-        yield _asked(subject, question, connection)
+        yield _asked(subject, question, connection, thresholds or Thresholds())
 
 
-def _asked(
-    subject: str, question: Callable[[Connection], Finding], connection: Connection
-) -> Finding:
+def _asked(subject: str, question: Question, connection: Connection, limits: Thresholds) -> Finding:
     try:
         with bounded(connection):
-            return question(connection)
-    except errors.InsufficientPrivilege:
-        return Finding(subject, "unknown", "not checked: this user lacks the rights of a relay")
+            return question(connection, limits)
+    except errors.InsufficientPrivilege as error:
+        detail = f"not checked: {explain(error)}. It takes the rights of a relay"
     except errors.QueryCanceled:
         detail = "PostgreSQL did not answer in time. Look for locks and load, then repeat"
-        return Finding(subject, "unknown", detail)
+    except psycopg.Error as error:
+        if connection.closed:
+            raise
+        detail = f"not checked: {explain(error)}"
+    return Finding(subject, "unknown", detail)
 
 
-def _rights(connection: Connection) -> Finding:
+def _rights(connection: Connection, _: Thresholds) -> Finding:
     missing = [what for (what,) in connection.execute(queries.MISSING_RIGHTS)]
     user = connection.info.user
     if missing:
@@ -56,7 +59,7 @@ def _rights(connection: Connection) -> Finding:
     return Finding("rights", "ok", f"{user} may do what a relay does")
 
 
-def _statistics(connection: Connection) -> Finding:
+def _statistics(connection: Connection, _: Thresholds) -> Finding:
     if _only(connection, queries.SEES_OTHERS):
         return Finding("statistics", "ok", "other users' transactions are visible")
     return Finding(
@@ -67,7 +70,7 @@ def _statistics(connection: Connection) -> Finding:
     )
 
 
-def _plan(connection: Connection) -> Finding:
+def _plan(connection: Connection, _: Thresholds) -> Finding:
     connection.execute(daemon.LEASE_SETTINGS, _SETTINGS)
     claim = daemon.with_exclusions(daemon.CLAIM, topics=False, partitions=False)
     explained = connection.execute(b"EXPLAIN (FORMAT JSON) " + claim.encode(), _CLAIM).fetchone()
@@ -96,7 +99,7 @@ def _scans(node: object) -> Iterator[dict[str, Any]]:
             yield from _scans(inner)
 
 
-def _vacuum(connection: Connection) -> Finding:
+def _vacuum(connection: Connection, limits: Thresholds) -> Finding:
     row = connection.execute(queries.VACUUM).fetchone()
     assert row is not None  # noqa: S101 - the table is there
     is_on, options, dead_rows = row
@@ -110,34 +113,18 @@ def _vacuum(connection: Connection) -> Finding:
     if "autovacuum_vacuum_scale_factor=0" not in options:
         advice = "the table lacks its settings for autovacuum: `relay migrate --again` sets them"
         return Finding("vacuum", "warning", advice)
-    if dead_rows > DEAD_ROWS:
+    if dead_rows > limits.dead_rows:
         advice = f"{dead_rows:,} dead rows: see xmin below; if nothing is there, VACUUM outbox"
         return Finding("vacuum", "warning", advice)
     return Finding("vacuum", "ok", f"on, with {dead_rows:,} dead rows")
 
 
-def _xmin(connection: Connection) -> Finding:
-    measured = connection.execute(
-        daemon.MEASURE, {"watermarks": [0] * SHARDS, "limit": 1}
-    ).fetchone()
-    assert measured is not None  # noqa: S101 - a SELECT without FROM has a row
-    seconds, transactions = measured[-2:]
-    held = f"{seconds:.0f} s and {transactions:,} transactions"
-    if seconds > XMIN_SECONDS or transactions > XMIN_TRANSACTIONS:
-        advice = (
-            f"something has kept vacuum from its work for {held}: look for old transactions in "
-            "pg_stat_activity, pg_prepared_xacts and pg_replication_slots, and end them"
-        )
-        return Finding("xmin", "warning", advice)
-    return Finding("xmin", "ok", f"the oldest transaction is {held} old")
-
-
-def _clock(connection: Connection) -> Finding:
+def _clock(connection: Connection, limits: Thresholds) -> Finding:
     before = time.time()
     theirs = _only(connection, queries.CLOCK)
     after = time.time()
     skew = max(before - theirs, theirs - after, 0.0)
-    if skew > SKEW_SECONDS:
+    if skew > limits.clock_skew:
         advice = (
             f"this machine and the database differ by {skew:.1f} s, and so does the measured time "
             "from written to acknowledged: let both follow a time server"
@@ -146,7 +133,7 @@ def _clock(connection: Connection) -> Finding:
     return Finding("clock", "ok", "agrees with the database's to a second")
 
 
-def _sequence(connection: Connection) -> Finding:
+def _sequence(connection: Connection, _: Thresholds) -> Finding:
     row = connection.execute(queries.DRAWN).fetchone()
     assert row is not None  # noqa: S101 - a sequence is one row
     drawn, highest, name = row
@@ -160,18 +147,39 @@ def _sequence(connection: Connection) -> Finding:
     return Finding("sequence", "ok", f"at {drawn}, not behind any row")
 
 
+def _disk(connection: Connection, _: Thresholds) -> Finding:
+    found = connection.execute(queries.TABLESPACE).fetchone()
+    if found is not None:
+        connection.execute(queries.TEMP_TABLESPACE, {"tablespace": found[0]})
+    try:
+        # A savepoint: what was written is gone again, and nothing else is lost.
+        with connection.transaction(force_rollback=True):
+            connection.execute(queries.DISK)
+    except errors.DiskFull as error:
+        detail = (
+            f"PostgreSQL cannot write ({explain(error).rpartition(': ')[2]}): writers fail, and "
+            "with them the service. Give its volume more space; delete no file by hand"
+        )
+        command = (
+            'psql "$DATABASE_URL" -c "SELECT pg_size_pretty(pg_total_relation_size(\'outbox\'))"'
+        )
+        return Finding("disk", "failed", detail, 1, "disk-full", command)
+    return Finding("disk", "ok", "a megabyte could be written")
+
+
 def _only(connection: Connection, statement: str) -> Any:  # noqa: ANN401 - what the column holds
     row = connection.execute(statement.encode()).fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM has a row
     return row[0]
 
 
-_QUESTIONS: Final[Mapping[str, Callable[[Connection], Finding]]] = {
+_QUESTIONS: Final[Mapping[str, Question]] = {
     "rights": _rights,
     "statistics": _statistics,
     "plan": _plan,
     "vacuum": _vacuum,
-    "xmin": _xmin,
+    "disk": _disk,
+    "xmin": xmin,
     "clock": _clock,
     "sequence": _sequence,
 }

@@ -1,9 +1,16 @@
 """The topics that rows wait for: rights on them, their limits, and the last `seq` there."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, cast
 
-from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Node,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclOperation,
     AdminClient,
@@ -15,7 +22,7 @@ from psycopg import errors
 
 from relay.daemon.kafka.properties import client_properties
 from relay.database.session import Connection, bounded
-from relay.operations.findings import Finding
+from relay.operations.findings import Finding, unknown
 from relay.operations.preflight import BROKER_SECONDS
 from relay.operations.queries import doctor as queries
 from relay.settings import KafkaSettings
@@ -33,8 +40,8 @@ def examine(
     try:
         largest |= _waiting(connection, default)
     except errors.QueryCanceled:
-        detail = f"unknown beside {default}: PostgreSQL did not answer in time. Repeat"
-        yield Finding("topics of waiting rows", "warning", detail)
+        detail = f"not checked beside {default}: PostgreSQL did not answer in time. Repeat"
+        yield Finding("topics of waiting rows", "unknown", detail)
     properties: dict[str, Any] = {**client_properties(kafka), "log_level": 0}
     admin = AdminClient(properties)
     described = admin.describe_topics(
@@ -48,7 +55,10 @@ def examine(
         except KafkaException as error:
             if topic != default:  # of which the preflight has told
                 yield _missing(topic, error)
+            yield from unknown(error.args[0].str(), "rights", "size limit", "seq")
             continue
+        leaders = {each.id: cast("Node | None", each.leader) for each in description.partitions}
+        yield from leaderless(topic, {n: node.id if node else None for n, node in leaders.items()})
         yield _rights(topic, description)
         yield _limit(topic, admin, largest[topic], max_message_bytes)
         if topic == default:
@@ -67,16 +77,40 @@ def _missing(topic: str, error: KafkaException) -> Finding:
     return Finding(f"topic {topic}", "warning", f"{error.args[0].str()}: {advice}")
 
 
+def leaderless(topic: str, leaders: Mapping[int, int | None]) -> Iterator[Finding]:
+    """Yield a finding where a partition has no leader; *leaders* are broker ids by partition."""
+    alone = [number for number, leader in leaders.items() if leader is None or leader < 0]
+    if alone:
+        numbers = ", ".join(map(str, alone[:8]))
+        more = f" and {len(alone) - 8} more" if len(alone) > 8 else ""  # noqa: PLR2004
+        detail = (
+            f"partition {numbers}{more} has no leader, and its rows wait: its brokers are down, or "
+            "none of them has all that was acknowledged. Start them again"
+        )
+        command = f"kafka-topics.sh --bootstrap-server ADDRESS --describe --topic {topic}"
+        yield Finding(
+            f"leaders of {topic}", "failed", detail, 1, "partition-without-leader", command
+        )
+
+
 def _rights(topic: str, description: TopicDescription) -> Finding:
     subject = f"rights on {topic}"
     granted = description.authorized_operations
     if not granted:
-        return Finding(subject, "skipped", "the broker does not tell")
+        return Finding(subject, "unknown", "not checked: the broker does not tell")
     missing = [name for operation, name in _NEEDED.items() if operation not in granted]
     if missing:
         advice = f"allow this client {' and '.join(missing)} on the topic; its rows wait until then"
-        return Finding(subject, "failed", advice, 1)
+        return Finding(subject, "failed", advice, 1, "topic-rights", _granted(topic, missing))
     return Finding(subject, "ok", "Write and Describe")
+
+
+def _granted(topic: str, missing: Sequence[str]) -> str:
+    operations = " ".join(f"--operation {name}" for name in missing)
+    return (
+        "kafka-acls.sh --bootstrap-server ADDRESS --add --allow-principal User:CLIENT "
+        f"{operations} --topic {topic}"
+    )
 
 
 def _limit(topic: str, admin: AdminClient, largest: int, given: int | None) -> Finding:
@@ -108,7 +142,11 @@ def _sequence(topic: str, properties: Mapping[str, Any], connection: Connection)
     try:
         highest = max(_last_seqs(topic, properties), default=0)
     except KafkaException as error:
-        return Finding(subject, "skipped", f"the topic may not be read ({error.args[0].str()})")
+        fault = error.args[0]
+        if fault.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            # A relay needs no Read: most have none.
+            return Finding(subject, "skipped", f"the topic may not be read ({fault.str()})")
+        return Finding(subject, "unknown", f"not checked: {fault.str()}")
     # After the topic: in the other order, rows that are published in between look like a restore.
     with bounded(connection):
         row = connection.execute(queries.DRAWN).fetchone()

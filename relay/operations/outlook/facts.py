@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+import psycopg
 from psycopg import errors
 from psycopg.rows import BaseRowFactory, class_row, tuple_row
 
+from relay.database.connection import explain
 from relay.database.session import STATEMENT_TIMEOUT_MS, Connection, bounded
 from relay.operations.queries import outlook as queries
 from relay.operations.queries.status import ALONG_THE_INDEX
@@ -21,12 +23,16 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Limits, in seconds, above which a time is told as a finding."""
+    """Limits above which something is told as a finding; times are in seconds."""
 
     lag: float = 60.0
     writer: float = 60.0
     lease: float = 60.0
     blocked: float = 1.0
+    xmin: float = 3_600.0
+    xmin_transactions: int = 10_000_000
+    dead_rows: int = 1_000_000
+    clock_skew: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -104,11 +110,12 @@ class Session:
 
 @dataclass(frozen=True)
 class Parked:
-    """Parked rows with one reason, in which N stands for any number."""
+    """Parked rows of a topic with one reason, in which N stands for any number."""
 
     reason: str
     rows: int
     first_id: int
+    topic: str | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +166,7 @@ def gather(connection: Connection, thresholds: Thresholds) -> Facts:
     relays = ask("relays", class_row(Relay), queries.RELAYS)
     live = [relay for relay in relays or () if relay.alive]
     topic = next((relay.topic for relay in reversed(relays or ()) if relay.topic), "")
-    holds = {(h["topic"], h["partition"]): h["partitions"] for relay in live for h in relay.holds}
+    holds = {(hold["topic"], hold["partition"]): hold for relay in live for hold in relay.holds}
     held = [name for name, partition in holds if partition is None]
     oldest = ask(
         "oldest rows", tuple_row, queries.OLDEST, along_the_index=True, held=held, topic=topic
@@ -174,9 +181,9 @@ def gather(connection: Connection, thresholds: Thresholds) -> Facts:
         backlog=ask("backlog", class_row(Waiting), queries.BACKLOG, limit=COUNT_LIMIT),
         oldest=None if oldest is None else dict(oldest),
         held_rows={
-            (name, partition): questions.of_partition(topic, name, partition, partitions)
-            for (name, partition), partitions in holds.items()
-            if partition is not None
+            place: questions.of_partition(topic, hold)
+            for place, hold in holds.items()
+            if hold["partition"] is not None
         },
         paused=ask("paused shards", class_row(Pause), queries.PAUSED),
         shard_locks=ask("locked shards", sessions, queries.SHARD_LOCKS),
@@ -206,7 +213,7 @@ class Questions:
         along_the_index: bool = False,
         **parameters: object,
     ) -> list[Row] | None:
-        """Return all rows of the answer; None where there is none in time, or no right to it."""
+        """Return all rows of the answer; None where PostgreSQL refused it, or none came in time."""
         try:
             with (
                 bounded(self.connection, STATEMENT_TIMEOUT_MS),
@@ -218,15 +225,21 @@ class Questions:
         except errors.QueryCanceled:
             seconds = STATEMENT_TIMEOUT_MS / 1000
             self.unknown[what] = f"PostgreSQL did not answer within {seconds:g} s"
-        except errors.InsufficientPrivilege as error:
-            self.unknown[what] = f"{error.diag.message_primary}"
+        except psycopg.Error as error:
+            if self.connection.closed:
+                raise
+            self.unknown[what] = explain(error)
         return None
 
-    def of_partition(self, default: str, topic: str, partition: int, partitions: int) -> int | None:
-        """Return the rows, among the oldest ones, that go to a partition."""
+    def of_partition(self, default: str, hold: Mapping[str, Any]) -> int | None:
+        """Return the rows that wait for a partition; None where there are too many to look at."""
+        places = {name: hold[name] for name in ("topic", "partition", "partitions")}
         counted = self.ask(
             "rows of a partition", tuple_row, queries.OF_PARTITION,
-            default=default, topic=topic, partition=partition, partitions=partitions,
-            limit=PARTITION_ROWS,
+            default=default, partitioner=hold.get("partitioner", "murmur2"),
+            limit=PARTITION_ROWS, **places,
         )  # fmt: skip
-        return counted[0][0] if counted else None
+        if not counted:
+            return None
+        rows, looked_at = counted[0]
+        return None if looked_at == PARTITION_ROWS else int(rows)

@@ -7,14 +7,13 @@ from typing import Any, Final
 
 from relay.operations.findings import Finding, Outcome
 from relay.operations.outlook.facts import Facts, Session, Thresholds
-from relay.operations.outlook.wording import age, at, counted, listed, quoted
+from relay.operations.outlook.remedies import ended, for_hold, for_parked
+from relay.operations.outlook.wording import age, at, counted, listed
 from relay.settings import SHARDS
 
-_NOT_THERE: Final = re.compile(r"(?i)unknown topic|does not exist")
-_NOT_ALLOWED: Final = re.compile(r"(?i)authoriz|not allowed")
+_CREDENTIAL: Final = re.compile(r"(?i)authentication|sasl|credential")
 # An encoding in which PostgreSQL does not know what characters its bytes are.
 _WITHOUT_MEANING: Final = frozenset({"SQL_ASCII", "MULE_INTERNAL"})
-_TERMINATE: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE"
 
 
 def obstacles(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
@@ -108,10 +107,22 @@ def _locked_shards(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
                 f"{which} locked by a session that is no relay: {who(session)}; "
                 f"{counted(waiting)} in them"
             )
-            yield _found("shards-locked", detail, ended(session), rows=waiting, fails=bool(waiting))
+            yield _found(
+                "shards-locked",
+                detail,
+                ended(session.pid, session.since),
+                rows=waiting,
+                fails=bool(waiting),
+            )
         elif (session.seconds or 0) > thresholds.lease:
             detail = f"{which} leased for {age(session.seconds)}: {who(session)} hangs"
-            yield _found("lease-hangs", detail, ended(session), rows=waiting, fails=bool(waiting))
+            yield _found(
+                "lease-hangs",
+                detail,
+                ended(session.pid, session.since),
+                rows=waiting,
+                fails=bool(waiting),
+            )
 
 
 def _locks(facts: Facts) -> Iterator[Finding]:
@@ -120,12 +131,12 @@ def _locks(facts: Facts) -> Iterator[Finding]:
     for session in facts.table_locks or ():
         told.add(session.pid)
         detail = f"{listed(session.tables)} locked against relays by {who(session)}"
-        yield _found("table-locked", detail, ended(session), fails=fails)
+        yield _found("table-locked", detail, ended(session.pid, session.since), fails=fails)
     for session in facts.blockers or ():
         if session.pid not in told and not session.is_relay:
             pids = listed(map(str, session.blocked))
             detail = f"relays (pid {pids}) wait for a lock of {who(session)}"
-            yield _found("relay-blocked", detail, ended(session), fails=fails)
+            yield _found("relay-blocked", detail, ended(session.pid, session.since), fails=fails)
 
 
 def _holds(facts: Facts) -> Iterator[Finding]:
@@ -138,10 +149,14 @@ def _holds(facts: Facts) -> Iterator[Finding]:
             seen.add((topic, partition))
             rows = held_rows(facts, topic, partition)
             place = topic if partition is None else f"{topic} [{partition}]"
-            more = f"{counted(rows)} wait for it" if rows is not None else "its rows wait"
+            more = (
+                f"{counted(rows)} {'waits' if rows == 1 else 'wait'} for it"
+                if rows is not None
+                else "its rows wait"
+            )
             detail = f"{hold.get('why') or 'it cannot be written'}; {_times(hold)}{more}"
             code = "topic-on-hold" if partition is None else "partition-on-hold"
-            command = _for_hold(topic, str(hold.get("why", "")))
+            command = for_hold(topic, str(hold.get("why", "")))
             yield _found(
                 code, detail, command, rows=rows, fails=rows is None or rows > 0,
                 subject=f"on hold: {place}",
@@ -155,18 +170,6 @@ def _times(hold: Any) -> str:  # noqa: ANN401 - as JSON has it
     return f"since {at(since)}, next try at {at(next_try)}; "
 
 
-def _for_hold(topic: str, why: str) -> str:
-    if _NOT_THERE.search(why):
-        misspelt = f"relay redirect --from-topic {quoted(topic)} --to-topic TOPIC --dry-run"
-        return f"relay create-topic --topic {quoted(topic)}  # or, if misspelt: {misspelt}"
-    if _NOT_ALLOWED.search(why):
-        return (
-            "kafka-acls.sh --bootstrap-server ADDRESS --add --allow-principal User:CLIENT "
-            f"--operation Write --operation Describe --topic {quoted(topic)}"
-        )
-    return f"kafka-topics.sh --bootstrap-server ADDRESS --describe --topic {quoted(topic)}"
-
-
 def _brokers(facts: Facts) -> Iterator[Finding]:
     errors: dict[str, str] = {}
     for relay in facts.alive:
@@ -176,8 +179,12 @@ def _brokers(facts: Facts) -> Iterator[Finding]:
     for address, text in errors.items():
         host, _, port = address.rpartition(":")
         command = f"nc -vz {host} {port}" if host else "relay check"
+        code, next_step = "broker-away", "rows wait until it answers"
+        if _CREDENTIAL.search(text):
+            code, command = "broker-credential", "relay check"
+            next_step = "rows wait. Correct the credential, and restart the relays, which read it"
         yield _found(
-            "broker-away", f"{address}: {text}; rows wait until it answers", command,
+            code, f"{address}: {text}; {next_step}", command,
             rows=facts.pending, fails=bool(facts.pending) and not flows,
         )  # fmt: skip
 
@@ -188,14 +195,16 @@ def _writers(facts: Facts) -> Iterator[Finding]:
             f"{who(session)} has written to the outbox and not committed: its rows are nobody's "
             "yet, and low watermarks stand still"
         )
-        yield _found("open-writer", detail, ended(session))
+        yield _found("open-writer", detail, ended(session.pid, session.since))
 
 
 def _parked(facts: Facts) -> Iterator[Finding]:
     for parked in facts.parked or ():
         reason = parked.reason or "no error noted"
-        detail = f"{counted(parked.rows)}, the first with id {parked.first_id}: {reason}"
-        command = f'relay requeue {parked.first_id} --reason "REASON"'
+        topic = parked.topic or facts.default_topic
+        place = f" for {topic}" if topic else ""
+        detail = f"{counted(parked.rows)}{place}, the first with id {parked.first_id}: {reason}"
+        command = for_parked(parked.first_id, topic, reason)
         yield _found("rows-parked", detail, command, rows=parked.rows)
 
 
@@ -252,14 +261,6 @@ def who(session: Session) -> str:
     user = f", user {session.user_name}" if session.user_name else ""
     since = f", since {at(session.since)}" if session.since else ", since when is hidden"
     return f"pid {session.pid} ({name}{user}{since})"
-
-
-def ended(session: Session) -> str:
-    """Return the command that ends a transaction, and nothing else that has its pid by then."""
-    condition = f"pid = {session.pid}"
-    if session.since is not None:
-        condition += f" AND xact_start = '{session.since.isoformat()}'"
-    return f'psql "$DATABASE_URL" -c "{_TERMINATE} {condition}"'
 
 
 def _numbers(shards: Sequence[int]) -> str:

@@ -42,6 +42,22 @@ SELECT current_setting('autovacuum')::boolean AS is_on,
  WHERE c.oid = 'outbox'::regclass
 """
 
+# A megabyte on the disk of this database, gone with its transaction: nobody tells how much is free.
+DISK: Final = """
+CREATE TEMPORARY TABLE outbox_disk_probe ON COMMIT DROP AS
+SELECT repeat('x', 1000) AS text FROM generate_series(1, 1000)
+"""
+
+# The tablespace of the outbox, where it is not that of its database.
+TABLESPACE: Final = """
+SELECT quote_ident(t.spcname)
+  FROM pg_class AS c
+  JOIN pg_tablespace AS t ON t.oid = c.reltablespace
+ WHERE c.oid = 'outbox'::regclass
+"""
+
+TEMP_TABLESPACE: Final = "SELECT set_config('temp_tablespaces', %(tablespace)s, true)"
+
 CLOCK: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 # The snapshot that sees the rows is older than the read of the sequence, which no snapshot holds

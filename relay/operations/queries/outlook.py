@@ -55,27 +55,30 @@ SELECT s.shard,
 
 # Keys of a partition are told by their hash, one by one.
 OF_PARTITION: Final = """
-SELECT count(*)
+SELECT count(*) FILTER (
+           WHERE outbox_partition(%(partitioner)s, coalesce(r.key, r.event_id::text),
+                                  %(partitions)s) = %(partition)s
+       ) AS rows,
+       count(*) AS looked_at
   FROM (SELECT event_id, key
           FROM outbox_overview
          WHERE parked_at IS NULL
            AND coalesce(topic, %(default)s) = %(topic)s
          LIMIT %(limit)s) AS r
- WHERE outbox_partition('murmur2', coalesce(r.key, r.event_id::text), %(partitions)s)
-           = %(partition)s
 """
 
 # Numbers differ from row to row, the reason does not.
 PARKED: Final = """
 SELECT regexp_replace(coalesce(last_error, ''), '[0-9][0-9,.]*', 'N', 'g') AS reason,
        count(*) AS rows,
-       min(id) AS first_id
-  FROM (SELECT id, last_error
+       min(id) AS first_id,
+       topic
+  FROM (SELECT id, topic, last_error
           FROM outbox_overview
          WHERE parked_at IS NOT NULL
          LIMIT %(limit)s) AS r
- GROUP BY 1
- ORDER BY 2 DESC, 1
+ GROUP BY 1, topic
+ ORDER BY 2 DESC, 1, topic
 """
 
 # The line of the audit is younger than the pause that it is about; one that is older is about

@@ -6,6 +6,8 @@ from typing import Final
 import pytest
 
 from relay.demo.ports import LOOPBACK
+from relay.operations.doctor import brokers
+from relay.settings import KafkaSettings
 from tests.support.eventually import eventually
 from tests.support.kafka.broker import Address, KafkaBroker
 from tests.support.kafka.topics import create_topic
@@ -49,6 +51,10 @@ def test_an_advertised_address_that_does_not_work_is_named(
     assert why in warning["message"]
     eventually(lambda: metric(process, "broker_failing", broker=address) == 1)
     eventually(lambda: metric(process, "broker_up") == 0)
+    given = KafkaSettings(
+        bootstrap_server="{}:{}".format(*broker.address), event_stream_topic=TOPIC
+    )
+    assert address in {each.subject.removeprefix("broker ") for each in brokers.examine(given)}
     # Without a word from the client it stays so: the broker is tried again and again.
     process.wait_for_log(f"{TOPIC} [0] is on hold", after=len(process.logs))
     assert metric(process, "broker_up") == 0

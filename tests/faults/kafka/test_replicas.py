@@ -7,14 +7,20 @@ from typing import Final
 import pytest
 from confluent_kafka.cimpl import NewTopic
 
+from relay.database.session import connected
+from relay.operations.doctor import stream
+from relay.settings import KafkaSettings
 from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
+from tests.support.incidents import codes, see
 from tests.support.kafka.broker import KafkaBroker
 from tests.support.kafka.proxied import ProxiedBroker
+from tests.support.kafka.selection import SessionKafka
 from tests.support.kafka.topics import REQUEST_SECONDS, admin_client, delete_topic
 from tests.support.metrics import metric
 from tests.support.outbox import Consume, Outbox, Start
+from tests.support.postgres import Database
 
 pytestmark = pytest.mark.kafka
 
@@ -105,7 +111,7 @@ def test_not_enough_in_sync_replicas(
     assert (found.rows, found.inversions) == (ROWS, 0)
 
 
-def test_one_partition_without_a_leader(
+def test_one_partition_without_a_leader(  # noqa: PLR0913, PLR0917 - fixtures
     outbox: Outbox,
     relay: Start,
     second_node: KafkaBroker,
@@ -113,6 +119,8 @@ def test_one_partition_without_a_leader(
     consume: Consume,
     others_go_on: Callable[[], None],
     recovery: Recovery,
+    database: Database,
+    kafka: SessionKafka,
 ) -> None:
     other = assigned_topic(ONE_NODE_EACH, {})
     second_node.stop()
@@ -120,6 +128,11 @@ def test_one_partition_without_a_leader(
         outbox.emit("waits", key=f"key-{number % 20}", topic=other)
     process = relay()
     warning = process.wait_for_log(f"{other} [1] is on hold")
+    eventually(lambda: "partition-on-hold" in codes(see(database)), timeout=20)
+    given = KafkaSettings(bootstrap_server=kafka.bootstrap, event_stream_topic=other)
+    with connected(database.dsn, "test") as connection:
+        found = {each.code: each.detail for each in stream.examine(connection, given, None)}
+    assert found["partition-without-leader"].startswith("partition 1 has no leader")
     assert warning["level"] == "WARNING"
     assert "no leader" in warning["message"]
     of_leaderless = "outbox_partition('murmur2', key, 2) = 1"
@@ -133,5 +146,5 @@ def test_one_partition_without_a_leader(
     second_node.start()
     with recovery(AFTER_AN_OUTAGE_SECONDS):
         outbox.await_empty("true")
-    found = Stream(consume(other))
-    assert (found.rows, found.duplicates, found.inversions) == (ROWS, 0, 0)
+    read = Stream(consume(other))
+    assert (read.rows, read.duplicates, read.inversions) == (ROWS, 0, 0)

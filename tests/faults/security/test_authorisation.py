@@ -9,8 +9,10 @@ from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.security.guard import NEEDED, Guard
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
+from tests.support.incidents import codes, see, the
 from tests.support.metrics import metric
 from tests.support.outbox import Consume, Outbox, Start
+from tests.support.postgres import Database
 from tests.support.process import LogEntry
 
 pytestmark = pytest.mark.kafka
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.kafka
 ROWS = 50
 
 
-def test_authorisation_revoked(
+def test_authorisation_revoked(  # noqa: PLR0913, PLR0917 - fixtures
     outbox: Outbox,
     relay: Start,
     guard: Guard,
@@ -26,6 +28,7 @@ def test_authorisation_revoked(
     make_topic: Callable[..., str],
     consume: Consume,
     recovery: Recovery,
+    database: Database,
 ) -> None:
     guard.allow(revoked := make_topic(), *NEEDED)
     outbox.emit("before", topic=revoked)
@@ -38,6 +41,8 @@ def test_authorisation_revoked(
     assert (warning["level"], warning["topic"]) == ("WARNING", revoked)
     assert "authorization failed" in warning["message"].lower()
     eventually(lambda: metric(process, "failed_total", topic=revoked, reason="held") > 0)
+    eventually(lambda: "topic-on-hold" in codes(see(database)), timeout=20)
+    assert "--operation Write" in (the(see(database), "topic-on-hold").command or "")
     outbox.emit("goes on", topic=topic)
     outbox.await_empty("name = 'goes on'", timeout=5)
     assert outbox.count("parked_at IS NULL AND attempts = 0") == ROWS

@@ -10,8 +10,10 @@ from tests.faults.security.certificates import broker_certificate, ca_pem
 from tests.faults.security.guard import PASSWORD, Guard
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
+from tests.support.incidents import codes, see
 from tests.support.metrics import get, metric
 from tests.support.outbox import Outbox, Start
+from tests.support.postgres import Database
 from tests.support.process import ProcessUnderTest
 
 pytestmark = pytest.mark.kafka
@@ -69,7 +71,7 @@ def test_wrong_sasl_password_then_the_right_one(
 
 
 def test_a_wrong_password_is_tried_once_an_attempt_and_named_at_once(
-    outbox: Outbox, relay: Start, guard: Guard
+    outbox: Outbox, relay: Start, guard: Guard, database: Database
 ) -> None:
     guard.set_password("another-password")
     log = guard.proxied.broker.log_path
@@ -79,6 +81,7 @@ def test_a_wrong_password_is_tried_once_an_attempt_and_named_at_once(
     first = process.wait_for_log("cannot be used")["message"]
     assert "uthentication failed" in first
     eventually(lambda: sum("cannot be used" in e["message"] for e in process.logs) >= 4)
+    eventually(lambda: "broker-credential" in codes(see(database)), timeout=20)
     process.terminate()
     attempts = sum("cannot be used" in entry["message"] for entry in process.logs)
     assert attempts <= log.read_text().count(FAILED_LOGIN) - before <= attempts + 1

@@ -1,0 +1,107 @@
+"""Incidents of PostgreSQL: doctor's line, and the command that mends it."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from psycopg import sql
+
+from relay.daemon.figures import Report
+from relay.database.session import connected
+from relay.operations import doctor
+from relay.operations.doctor import database as checks
+from relay.operations.findings import Finding
+from relay.operations.outlook import Thresholds
+from relay.settings import load
+from tests.support.incidents import assert_documented, see, session, sign, statement, the
+from tests.support.postgres import Database, apply_schema, temporary_database
+
+
+def checked(database: Database, subject: str, limits: Thresholds | None = None) -> Finding:
+    with connected(database.dsn, "test") as connection:
+        (found,) = [each for each in checks.examine(connection, limits) if each.subject == subject]
+    return found
+
+
+def test_a_transaction_that_pins_xmin(database: Database) -> None:
+    with session(database, "report") as report:
+        report.execute("SELECT pg_current_xact_id()")
+        finding = checked(database, "xmin", Thresholds(xmin=0))
+        assert_documented(finding, database)
+        with database.connect(autocommit=True) as owner:
+            owner.execute(statement(finding))
+
+
+def test_a_schema_that_is_too_old(database: Database) -> None:
+    with database.connect() as owner:
+        owner.execute("UPDATE outbox_state SET version = 1")
+    with connected(database.dsn, "test") as connection:
+        found = {each.subject: each for each in doctor.diagnose(connection, load())}
+    assert_documented(found["schema"], database)
+    assert found["everything that waits is on its way"].outcome == "unknown"
+    assert {found[subject].outcome for subject in checks.SUBJECTS} == {"unknown"}
+
+
+def test_a_sequence_with_a_cache(database: Database) -> None:
+    sign(database, Report())
+    with database.connect(autocommit=True) as owner:
+        owner.execute("ALTER SEQUENCE outbox_id_seq CACHE 20")
+        found = see(database)
+        assert found.answer == "no"
+        finding = the(found, "sequence-cache")
+        assert_documented(finding, database)
+        owner.execute(statement(finding))
+    assert see(database).answer == "yes"
+
+
+def test_an_encoding_without_meaning(postgres: Database) -> None:
+    with temporary_database(postgres) as found, postgres.connect(autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {found.name}".encode())
+        admin.execute(
+            f"CREATE DATABASE {found.name} WITH ENCODING 'SQL_ASCII' TEMPLATE template0 "
+            "LC_COLLATE 'C' LC_CTYPE 'C'".encode()
+        )
+        apply_schema(found)
+        sign(found, Report())
+        assert_documented(the(see(found), "encoding"), found)
+
+
+@contextmanager
+def tiny_disk() -> Iterator[Path]:
+    """A file system of two megabytes, where this user may mount one."""
+    folder = Path("/mnt") / "outbox-tiny-disk"
+    mount = shutil.which("mount")
+    folder.mkdir(exist_ok=True)
+    options = ["-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if mount is None or subprocess.run([mount, *options], check=False).returncode:
+        pytest.skip("no file system of its own: this user may mount none")
+    try:
+        yield folder
+    finally:
+        subprocess.run([mount.replace("mount", "umount"), "--lazy", str(folder)], check=True)
+        folder.rmdir()
+
+
+def test_a_disk_that_is_full(database: Database, postgres: Database) -> None:
+    with tiny_disk() as folder, postgres.connect(autocommit=True) as admin:
+        data = admin.execute("SHOW data_directory").fetchone()
+        assert data is not None
+        if not Path(data[0]).exists():
+            pytest.skip("PostgreSQL runs elsewhere: its disk cannot be filled here")
+        shutil.chown(folder, Path(data[0]).owner(), Path(data[0]).group())
+        space = sql.Identifier(f"tiny_{database.name}")
+        admin.execute(sql.SQL("CREATE TABLESPACE {} LOCATION {}").format(space, str(folder)))
+        try:
+            with database.connect(autocommit=True) as owner:
+                owner.execute(sql.SQL("ALTER TABLE outbox SET TABLESPACE {}").format(space))
+                assert checked(database, "disk").outcome == "ok"
+                (folder / "full").write_bytes(bytes(1_500_000))
+                assert_documented(checked(database, "disk"), database)
+                (folder / "full").unlink()
+                assert checked(database, "disk").outcome == "ok"
+                owner.execute("ALTER TABLE outbox SET TABLESPACE pg_default")
+        finally:
+            admin.execute(sql.SQL("DROP TABLESPACE {}").format(space))
