@@ -28,6 +28,9 @@ from relay.operations.queries import doctor as queries
 from relay.settings import KafkaSettings
 
 ROWS_LOOKED_AT: Final = 100_000
+_MAY_NOT_READ: Final = frozenset({
+    KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED,
+})  # fmt: skip
 _NEEDED: Final = {AclOperation.WRITE: "Write", AclOperation.DESCRIBE: "Describe"}
 
 
@@ -143,7 +146,7 @@ def _sequence(topic: str, properties: Mapping[str, Any], connection: Connection)
         highest = max(_last_seqs(topic, properties), default=0)
     except KafkaException as error:
         fault = error.args[0]
-        if fault.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        if fault.code() in _MAY_NOT_READ:
             # A relay needs no Read: most have none.
             return Finding(subject, "skipped", f"the topic may not be read ({fault.str()})")
         return Finding(subject, "unknown", f"not checked: {fault.str()}")
