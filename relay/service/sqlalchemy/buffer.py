@@ -12,6 +12,7 @@ from relay.service.records import Emitted, OutboxRecord, batch_of
 from relay.service.sqlalchemy.binds import late_connection, outbox_connection
 from relay.service.sqlalchemy.connection import require_transaction, write
 from relay.service.sqlalchemy.connections import join_all
+from relay.service.sqlalchemy.key_advice import advise
 from relay.service.sqlalchemy.openness import (
     check_bind,
     is_bound,
@@ -161,8 +162,10 @@ class Buffer:
             entries = [entry for entry in self._entries if entry.schema == schema]
             emitted = [entry for entry in entries if isinstance(entry, Emitted)]
             states = defaultdict[Connection, list[OutboxRecord]](list)
-            for source, record in snapshots([each for each in entries if isinstance(each, Mark)]):
-                states[connection if elsewhere else source].append(record)
+            told = snapshots([each for each in entries if isinstance(each, Mark)])
+            advise(emitted, told)
+            for each in told:
+                states[connection if elsewhere else each.connection].append(each.record)
             batch = batch_of(emitted, states.pop(connection, ()), schema)
             if batch.outbox or batch.events:
                 write(connection, batch)

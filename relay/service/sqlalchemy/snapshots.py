@@ -42,6 +42,15 @@ class Mark(NamedTuple):
         return self.tracked.composer.schema
 
 
+class Told(NamedTuple):
+    """The record of one row of *entity*, to be written through *connection*."""
+
+    entity: type
+    identity: Identity
+    connection: Connection
+    record: OutboxRecord
+
+
 class _Noted(NamedTuple):
     """A mark, and what the database has under its key."""
 
@@ -49,7 +58,7 @@ class _Noted(NamedTuple):
     found: Found
 
 
-def snapshots(marks: Sequence[Mark]) -> list[tuple[Connection, OutboxRecord]]:
+def snapshots(marks: Sequence[Mark]) -> list[Told]:
     """Return one record for each object that *marks* name, in the order of their first mark."""
     histories: dict[int, list[_Noted]] = {}
     for places in _by_source(marks):
@@ -58,7 +67,12 @@ def snapshots(marks: Sequence[Mark]) -> list[tuple[Connection, OutboxRecord]]:
             first = places[found.same_as]
             histories.setdefault(first, []).append(_Noted(marks[place], found))
     return [
-        (history[0].mark.connection, record)
+        Told(
+            history[0].mark.tracked.mapper.class_,
+            history[0].found.identity,
+            history[0].mark.connection,
+            record,
+        )
         for _, history in sorted(histories.items())
         if (record := _record(history)) is not None
     ]
