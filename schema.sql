@@ -754,10 +754,12 @@ CREATE TABLE IF NOT EXISTS outbox_audit (
     -- ... and, where several people share that user, who they say they are.
     person     text,
     action     text NOT NULL CHECK (
-                   action IN ('requeue', 'discard', 'restore', 'redirect', 'pause', 'resume')
+                   action IN ('requeue', 'discard', 'restore', 'redirect', 'pause', 'resume',
+                              'end')
                ),
     reason     text NOT NULL CHECK (reason ~ '\S'),
-    shard      smallint NOT NULL,
+    -- Null where it was about a session.
+    shard      smallint,
     -- The row, where it was about one: enough to tell which, after it is gone.
     outbox_id  bigint,
     event_id   uuid,
@@ -952,8 +954,19 @@ CREATE OR REPLACE FUNCTION outbox_resume(shards smallint[], reason text, person 
     SELECT shard FROM resumed ORDER BY shard
 $$;
 
+-- Notes that a session is ended, in the transaction that ends it: with the rights of whoever does so,
+-- since the owner of these tables may not.
+CREATE OR REPLACE FUNCTION outbox_note_end(what text, reason text, person text DEFAULT NULL)
+    RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    INSERT INTO outbox_audit (person, action, reason)
+    VALUES (outbox_note_end.person, 'end',
+            -- A reason that is blank stays so, and is refused.
+            CASE WHEN outbox_note_end.reason ~ '\S'
+                 THEN format('%s [%s]', outbox_note_end.reason, what) ELSE '' END)
+$$;
+
 REVOKE EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_restore, outbox_redirect,
-    outbox_pause, outbox_resume FROM PUBLIC;
+    outbox_pause, outbox_resume, outbox_note_end FROM PUBLIC;
 
 -- ---------------------------------------------------------------------------------------------
 -- Roles: group roles without login, to be granted to the users of a deployment
@@ -1019,7 +1032,7 @@ BEGIN
         ['outbox_operator', 'SELECT ON outbox_overview, outbox_shard, outbox_state, outbox_audit, '
                             'outbox_migration, outbox_relay, outbox_sample'],
         ['outbox_operator', 'EXECUTE ON FUNCTION outbox_requeue, outbox_discard, outbox_restore, '
-                            'outbox_redirect, outbox_pause, outbox_resume'],
+                            'outbox_redirect, outbox_pause, outbox_resume, outbox_note_end'],
         -- Payloads are about customers: for the few who may see those, on top of another role.
         ['outbox_payload_reader', 'SELECT (id, name, created_at, payload, metadata, headers, '
                                   'replayed) ON outbox'],

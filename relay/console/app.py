@@ -13,16 +13,20 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from relay.console import answers
+from relay.console.access import csrf
 from relay.console.access.gate import gate_of
+from relay.console.changes.making import make
 from relay.console.database import Database
 from relay.console.doctor import Doctor
+from relay.console.export import export
 from relay.console.headers import SecurityHeaders
 from relay.console.live import Live
 from relay.console.menu import DETAILS, SCREENS, Build
+from relay.console.requests import form
 from relay.console.visit import Visit
 from relay.console.watch import Watch
 from relay.settings import Settings
@@ -69,6 +73,8 @@ class Console:
             app.add_route(screen.path, self._page(screen.build), ["GET"])
         for path, build in DETAILS:
             app.add_route(path, self._page(build), ["GET"])
+        app.add_route("/change/{verb}", self._change, ["POST"])
+        app.add_route("/export", self._export, ["GET"])
         app.add_route("/live", self._live, ["GET"])
         app.add_route("/livez", _alive, ["GET"])
         app.mount("/static", StaticFiles(packages=[("relay.console", "static")]), "static")
@@ -112,6 +118,18 @@ class Console:
             doctor=self._doctor,
             settings=self._settings,
         )
+
+    async def _change(self, request: Request) -> Response:
+        visit = self._visit(request)
+        given = await form(request)
+        csrf.check(request, given.get(csrf.FIELD, ""))
+        done = await run_in_threadpool(make, visit, given)
+        request.session["note"] = done.note
+        root = request.scope.get("root_path", "").rstrip("/")
+        return RedirectResponse(f"{root}{done.path}", HTTPStatus.SEE_OTHER)
+
+    async def _export(self, request: Request) -> Response:
+        return await run_in_threadpool(export, self._visit(request))
 
     async def _live(self, request: Request) -> Response:
         self._gate.person(request)

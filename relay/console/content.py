@@ -174,7 +174,7 @@ class Change:
     danger: bool = False
     blocked: str = ""
     cancel: str = ""
-    person: Field | None = None
+    buttons: Sequence[Button] = ()
 
 
 Block: TypeAlias = Notice | Tiles | Chart | Table | Facts | Grid | Timeline | Code | Search | Change

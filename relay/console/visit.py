@@ -1,11 +1,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from relay.console.access.person import Person
 from relay.console.database import Database
 from relay.console.doctor import Doctor
 from relay.console.watch import Watch
 from relay.settings import Settings
+
+# Of the largest bigint.
+_DIGITS: Final = 19
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,11 @@ class Visit:
     def given(self, name: str) -> str | None:
         """Return a query parameter; None where it is empty."""
         return self.query.get(name, "").strip() or None
+
+    def number(self, name: str) -> int | None:
+        """Return a query parameter that is an id; None where it is none."""
+        text = self.given(name) or ""
+        return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else None
 
     @property
     def blocked(self) -> str:

@@ -104,6 +104,15 @@ class Watch:
         self._again.set()
         self._wait_for(changed, REFRESH_SECONDS)
 
+    def fresh(self) -> Look:
+        """Return a look that begins now: something is to be changed.
+
+        Raises:
+            RelayError: the outbox cannot be looked at.
+        """
+        self.refresh()
+        return self.latest()
+
     def _wait_for(self, begun: float, seconds: float) -> None:
         """Wait for a look that began then, or later."""
         with self._published:

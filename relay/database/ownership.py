@@ -120,6 +120,7 @@ FUNCTIONS: Final[Mapping[str, frozenset[str]]] = {
     "outbox_digest": frozenset({"(uuid, text, text, text, text, text, text, boolean) bytea"}),
     "outbox_restore": frozenset({"(json, text, text) SETOF bigint"}),
     "outbox_redirect": frozenset({"(bigint[], text, text, text) SETOF bigint"}),
+    "outbox_note_end": frozenset({"(text, text, text) void"}),
     "outbox_pause": frozenset({_CHANGE_SHARDS}),
     "outbox_resume": frozenset({_CHANGE_SHARDS}),
     "outbox_count_requeue": frozenset({"() trigger"}),

@@ -57,6 +57,16 @@ def discard_saved(connection: Connection, ids: Sequence[int], why: Why, keep: Ke
     return discarded
 
 
+def saved_lines(connection: Connection, ids: Sequence[int]) -> list[bytes]:
+    """Return the lines of rows that could be discarded now, for somebody who keeps them.
+
+    Raises:
+        SchemaError: the user may not read payloads.
+    """
+    with needing("outbox_payload_reader"), connection.transaction():
+        return list(_lines(connection, ids, []))
+
+
 def _lines(connection: Connection, ids: Sequence[int], saved: list[int]) -> Iterator[bytes]:
     with connection.cursor("saved_rows", row_factory=tuple_row) as cursor:
         cursor.itersize = _FETCHED_ROWS

@@ -43,7 +43,8 @@ class Row:
 class Selection:
     """Filter of rows, which match everything that is given; ages are PostgreSQL intervals.
 
-    The empty topic stands for rows that name none.
+    The empty topic stands for rows that name none. *reason*: the kind of error of parked rows, in
+    which N stands for any number.
     """
 
     ids: Sequence[int] | None = None
@@ -54,6 +55,7 @@ class Selection:
     older_than: str | None = None
     newer_than: str | None = None
     event_id: UUID | None = None
+    reason: str | None = None
 
     @property
     def is_everything(self) -> bool:

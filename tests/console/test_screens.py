@@ -1,11 +1,15 @@
 """Screens: each answers in HTML and in text, with what is there, and escapes all of it."""
 
 import re
+from html import unescape
+from urllib.parse import urlencode
 
 import pytest
 from starlette.testclient import TestClient
 
 from relay.console.menu import SCREENS
+from tests.console.conftest import Serve
+from tests.console.incident import CLUSTER
 from tests.support.outbox import Outbox
 
 TEXT = {"Accept": "text/plain"}
@@ -90,9 +94,12 @@ def test_hostile_text_stays_text(outbox: Outbox, console: TestClient) -> None:
         "UPDATE outbox SET parked_at = clock_timestamp(), last_error = %s", [MARKUP]
     )
     outbox.emit(MARKUP, key=MARKUP)
-    row = outbox.connection.execute("SELECT max(id), max(shard) FROM outbox").fetchone()
+    outbox.connection.execute("SELECT outbox_pause('{1}', %s, %s)", [MARKUP, MARKUP])
+    row = outbox.connection.execute("SELECT min(id), max(shard) FROM outbox").fetchone()
     assert row
-    for path in ("/", "/shards", f"/shards/{row[1]}", "/relays"):
+    find = f"/find?{urlencode({'q': MARKUP})}"
+    more = (f"/shards/{row[1]}", f"/rows/{row[0]}", "/parked/rows", find)
+    for path in (*(screen.path for screen in SCREENS), *more):
         page = console.get(path).text
         assert "<script>alert" not in page
         assert "<img src=x" not in page
@@ -115,3 +122,75 @@ def test_pages_keep_to_themselves(console: TestClient) -> None:
         assert headers["x-frame-options"] == "DENY"
         assert headers["x-content-type-options"] == "nosniff"
     assert console.get("/").headers["cache-control"] == "no-store"
+
+
+@pytest.mark.usefixtures("incident")
+def test_parked_rows_are_grouped_and_lead_to_one(console: TestClient) -> None:
+    page = console.get("/parked").text
+    assert "9 rows are parked, of 2 kinds." in page
+    group = re.findall(r'href="(/parked/rows[^"]+)"', page)[0]
+    rows = console.get(unescape(group)).text
+    assert rows.count('href="/rows/') == 6
+    row = console.get(re.findall(r'href="(/rows/\d+)"', rows)[0]).text
+    assert "Parked: Broker: Message size too large" in row
+    assert "installing" in row
+    assert "hunter2" not in row
+
+
+@pytest.mark.usefixtures("incident")
+def test_topics_say_what_waits_and_what_is_held(console: TestClient) -> None:
+    page = console.get("/topics", headers=TEXT).text
+    assert re.search(r"billing +1,280 +on hold", page)
+    assert re.search(r"events-stream \(default\) +340 +flows", page)
+
+
+def test_find_says_where_a_key_an_event_and_a_row_are(
+    incident: Outbox, console: TestClient
+) -> None:
+    row = incident.connection.execute(
+        "SELECT id, event_id FROM outbox WHERE parked_at IS NOT NULL ORDER BY id LIMIT 1"
+    ).fetchone()
+    assert row
+    for wanted in ("host-1", row[0], row[1]):
+        page = console.get("/find", params={"q": str(wanted)}, headers=TEXT).text
+        assert "parked: Broker: Message size too large" in page, wanted
+    event = incident.connection.execute("SELECT event_id FROM outbox_event LIMIT 1").fetchone()
+    assert event
+    assert "has left the outbox" in console.get(f"/find?q={event[0]}").text
+    about = console.get(f"/find?q={CLUSTER}", headers=TEXT).text
+    assert "Registered cluster prod-eu-3" in about
+    assert "Nothing of it" in console.get("/find?q=no-such-key").text
+    held = console.get("/find?q=cluster-1", headers=TEXT).text
+    assert "topic on hold: Broker: Topic authorization failed" in held
+
+
+@pytest.mark.usefixtures("incident")
+def test_events_are_filtered_as_in_the_api(console: TestClient) -> None:
+    page = console.get(f"/events?of=cluster&id={CLUSTER}&severity=critical", headers=TEXT).text
+    assert "has not made progress" in page
+    assert "Registered" not in page
+    assert "Registered" in console.get("/events?message=registered", headers=TEXT).text
+    assert console.get(f"/events?of=host&id={CLUSTER}", headers=TEXT).text.count("worker") == 0
+
+
+@pytest.mark.parametrize(
+    "query", ["of=cluster&id=x", "severity=bad", "since=yesterday", "after=1", "of=host&id=%00"]
+)
+def test_a_filter_that_makes_no_sense_is_said(console: TestClient, query: str) -> None:
+    assert console.get(f"/events?{query}").status_code == 400
+
+
+@pytest.mark.usefixtures("incident")
+def test_history_and_database_answer(console: TestClient) -> None:
+    assert re.search(r"ada +pause +shard 7, 41", console.get("/history", headers=TEXT).text)
+    assert "outbox_event" in console.get("/database", headers=TEXT).text
+
+
+def test_the_database_away_is_a_page_that_comes_back(serve: Serve) -> None:
+    client = serve(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    for path in ("/", "/parked"):
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert "comes back by itself" in answer.text
+        assert "data-live" in answer.text
+        assert answer.headers["retry-after"]

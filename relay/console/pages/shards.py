@@ -7,7 +7,7 @@ from relay.console import cells
 from relay.console.access.refusals import not_found
 from relay.console.content import Button, Cell, Facts, Grid, Page, Square, Table, Tone
 from relay.console.links import to
-from relay.console.pages.rows import rows_table
+from relay.console.row_table import rows_table
 from relay.console.visit import Visit
 from relay.console.watch import Look
 from relay.operations import shards as operations

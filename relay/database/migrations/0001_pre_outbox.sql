@@ -19,7 +19,8 @@ ALTER TABLE outbox_shard ADD COLUMN isolated_until bigint;
 ALTER TABLE outbox_audit
     DROP CONSTRAINT outbox_audit_action_check,
     ADD CONSTRAINT outbox_audit_action_check
-        CHECK (action IN ('requeue', 'discard', 'restore', 'redirect', 'pause', 'resume')),
+        CHECK (action IN ('requeue', 'discard', 'restore', 'redirect', 'pause', 'resume', 'end')),
+    ALTER COLUMN shard DROP NOT NULL,
     ADD COLUMN digest bytea;
 
 ALTER TABLE outbox_state

@@ -13,3 +13,81 @@ SELECT {row}
  ORDER BY id
  LIMIT %(limit)s
 """.replace("{row}", ROW)
+
+# Numbers differ from row to row, the kind of the error does not.
+REASON: Final = "regexp_replace(coalesce(last_error, ''), '[0-9][0-9,.]*', 'N', 'g')"
+
+PARKED_GROUPS: Final = """
+SELECT topic,
+       {reason} AS reason,
+       count(*) AS rows,
+       min(id) AS first_id,
+       min(parked_at) AS oldest,
+       max(parked_at) AS newest
+  FROM (SELECT id, topic, last_error, parked_at
+          FROM outbox_overview
+         WHERE parked_at IS NOT NULL
+         LIMIT %(limit)s) AS r
+ GROUP BY 1, 2
+ ORDER BY 3 DESC, 4
+""".replace("{reason}", REASON)
+
+# By the shard of the key, and so along an index: first what waits, then what is parked.
+OF_KEY: Final = """
+(SELECT {row}
+   FROM outbox_overview
+  WHERE shard = outbox_shard_of(%(key)s)
+    AND key = %(key)s
+    AND parked_at IS NULL
+  ORDER BY shard, id
+  LIMIT %(limit)s)
+UNION ALL
+(SELECT {row}
+   FROM outbox_overview
+  WHERE shard = outbox_shard_of(%(key)s)
+    AND key = %(key)s
+    AND parked_at IS NOT NULL
+  ORDER BY shard, key, id
+  LIMIT %(limit)s)
+""".replace("{row}", ROW)
+
+# The outbox has no index on event ids, which every writer would pay for; but an event's key is one
+# of a few, and its shard is that of its key.
+OF_EVENT: Final = """
+SELECT {row}
+  FROM outbox_overview
+ WHERE event_id = %(event_id)s
+   AND (%(keys)s::text[] IS NULL
+        OR shard = ANY (ARRAY(SELECT outbox_shard_of(key) FROM unnest(%(keys)s::text[]) AS key)))
+ LIMIT 10
+""".replace("{row}", ROW)
+
+EVENT: Final = """
+SELECT event_id, event_time, name, severity, message, cluster_id, host_id, infra_env_id,
+       subject_kind, subject_id
+  FROM outbox_event
+ WHERE event_id = %(event_id)s
+"""
+
+_EVENTS_OF: Final = """
+(SELECT event_id, event_time, name, severity, message, cluster_id, host_id, infra_env_id,
+        subject_kind, subject_id
+   FROM outbox_event
+  WHERE {column} = %(id)s
+  ORDER BY event_time DESC, id DESC
+  LIMIT %(limit)s)
+"""
+
+# A branch an index, each of which is in order.
+EVENTS_ABOUT: Final = """
+SELECT DISTINCT ON (event_time, event_id) *
+  FROM ({branches}) AS e
+ ORDER BY event_time DESC, event_id
+ LIMIT %(limit)s
+""".replace(
+    "{branches}",
+    "UNION ALL".join(
+        _EVENTS_OF.replace("{column}", column)
+        for column in ("cluster_id", "host_id", "infra_env_id")
+    ),
+)

@@ -10,7 +10,7 @@ SELECT max(id) AS id,
        person,
        action,
        reason,
-       array_agg(DISTINCT shard ORDER BY shard) AS shards,
+       array_remove(array_agg(DISTINCT shard ORDER BY shard), NULL) AS shards,
        count(outbox_id) AS rows,
        coalesce((array_agg(outbox_id ORDER BY outbox_id)
                     FILTER (WHERE outbox_id IS NOT NULL))[:{named}], '{}') AS outbox_ids,

@@ -25,6 +25,10 @@ SELECT id,
    AND (%(state)s::text IS NULL OR (parked_at IS NULL) = (%(state)s::text = 'pending'))
    AND (%(key)s::text IS NULL OR (key = %(key)s::text AND shard = outbox_shard_of(%(key)s::text)))
    AND (%(name)s::text IS NULL OR name = %(name)s::text)
+   AND (%(reason)s::text IS NULL
+        OR parked_at IS NOT NULL
+           AND regexp_replace(coalesce(last_error, ''), '[0-9][0-9,.]*', 'N', 'g')
+               = %(reason)s::text)
    AND (%(topic)s::text IS NULL OR coalesce(topic, '') = %(topic)s::text)
    AND (%(older_than)s::interval IS NULL
         OR created_at < statement_timestamp() - %(older_than)s::interval)

@@ -158,12 +158,12 @@ outbox_audit = Table(
         "action",
         Text,
         CheckConstraint(
-            "action IN ('requeue', 'discard', 'restore', 'redirect', 'pause', 'resume')"
+            "action IN ('requeue', 'discard', 'restore', 'redirect', 'pause', 'resume', 'end')"
         ),
         nullable=False,
     ),
     Column("reason", Text, CheckConstraint(r"reason ~ '\S'"), nullable=False),
-    Column("shard", SmallInteger, nullable=False),
+    Column("shard", SmallInteger),
     Column("outbox_id", BigInteger),
     Column("event_id", Uuid),
     Column("topic", Text),
