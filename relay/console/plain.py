@@ -93,7 +93,10 @@ def _pairs(rows: Iterable[tuple[str, Cell]]) -> Iterator[str]:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
-    texts = [list(columns), *([printable(cell.text) for cell in row] for row in rows)]
+    texts = [
+        list(map(printable, columns)),
+        *([printable(cell.text) for cell in row] for row in rows),
+    ]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     for row in texts:
         padded = (f"{value:<{width}}" for value, width in zip(row, widths, strict=True))

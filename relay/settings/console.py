@@ -47,7 +47,7 @@ class ConsoleSettings(SettingsGroup):
         28_800.0, gt=0, le=_SECONDS_MAX, description="time after which people sign in again"
     )
     logins_per_minute: int = Field(
-        10, ge=1, le=10_000, description="attempts to sign in from one address"
+        30, ge=1, le=10_000, description="attempts to sign in from one address"
     )
     oidc_issuer: str | None = Field(None, description="OpenID provider; unset: no OIDC")
     oidc_client_id: str | None = Field(None, description="id of the console at the provider")

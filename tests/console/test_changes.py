@@ -6,7 +6,7 @@ from html import unescape
 from typing import Any
 
 import pytest
-from httpx import Response
+from httpx2 import Response
 from starlette.testclient import TestClient
 
 from tests.console.conftest import Serve
@@ -27,8 +27,8 @@ def form(client: TestClient, path: str) -> dict[str, str]:
 
 
 def post(client: TestClient, path: str, **fields: str) -> Response:
-    answer: Any = client.post(path, data=form(client, path) | {"reason": "a test"} | fields)
-    return answer  # type: ignore[no-any-return]
+    answer: Response = client.post(path, data=form(client, path) | {"reason": "a test"} | fields)
+    return answer
 
 
 def audit(outbox: Outbox) -> list[tuple[Any, ...]]:

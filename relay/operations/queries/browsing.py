@@ -5,12 +5,15 @@ from typing import Final
 ROW: Final = """id, event_id, shard, topic, key, name, state, created_at,
        extract(epoch FROM age)::float8 AS age_seconds, size, attempts, parked_at, last_error"""
 
+# Rows are compared as pairs, or the planner may take the primary key, along which there are rows of
+# all shards.
 OF_SHARD: Final = """
 SELECT {row}
   FROM outbox_overview
- WHERE shard = %(shard)s
+ WHERE (shard, id) >= (%(shard)s::smallint, 0)
+   AND (shard, id) <= (%(shard)s::smallint, 9223372036854775807)
    AND parked_at IS NULL
- ORDER BY id
+ ORDER BY shard, id
  LIMIT %(limit)s
 """.replace("{row}", ROW)
 
@@ -36,7 +39,8 @@ SELECT topic,
 OF_KEY: Final = """
 (SELECT {row}
    FROM outbox_overview
-  WHERE shard = outbox_shard_of(%(key)s)
+  WHERE (shard, id) >= (outbox_shard_of(%(key)s), 0)
+    AND (shard, id) <= (outbox_shard_of(%(key)s), 9223372036854775807)
     AND key = %(key)s
     AND parked_at IS NULL
   ORDER BY shard, id
