@@ -103,7 +103,7 @@ class _Search:
         if found or event:
             return found
         what = "every row that waits: without a stored event nothing tells its key"
-        return self._rows(queries.OF_EVENT, what, SCAN_MS, event_id=event_id, keys=None)
+        return self._rows(queries.OF_EVENT_ANYWHERE, what, SCAN_MS, event_id=event_id)
 
     def past(self, past: Past) -> list[PastChange]:
         try:

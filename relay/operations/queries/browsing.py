@@ -58,12 +58,33 @@ UNION ALL
 # The outbox has no index on event ids, which every writer would pay for; but an event's key is one
 # of a few, and its shard is that of its key.
 OF_EVENT: Final = """
+SELECT o.*
+  FROM unnest(%(keys)s::text[]) AS k (key)
+ CROSS JOIN LATERAL (
+           (SELECT {row}
+              FROM outbox_overview
+             WHERE (shard, id) >= (outbox_shard_of(k.key), 0)
+               AND (shard, id) <= (outbox_shard_of(k.key), 9223372036854775807)
+               AND event_id = %(event_id)s
+               AND parked_at IS NULL
+             ORDER BY shard, id
+             LIMIT 1)
+           UNION ALL
+           (SELECT {row}
+              FROM outbox_overview
+             WHERE shard = outbox_shard_of(k.key)
+               AND event_id = %(event_id)s
+               AND parked_at IS NOT NULL
+             ORDER BY shard, key, id
+             LIMIT 1)
+       ) AS o
+""".replace("{row}", ROW)
+
+OF_EVENT_ANYWHERE: Final = """
 SELECT {row}
   FROM outbox_overview
  WHERE event_id = %(event_id)s
-   AND (%(keys)s::text[] IS NULL
-        OR shard = ANY (ARRAY(SELECT outbox_shard_of(key) FROM unnest(%(keys)s::text[]) AS key)))
- LIMIT 10
+ LIMIT 1
 """.replace("{row}", ROW)
 
 EVENT: Final = """
