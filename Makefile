@@ -31,7 +31,7 @@ TESTED = --extra all --extra test
 WRITERS = $(addprefix tests/service/,events sqlalchemy test_kinds.py test_targets.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-quick test-servers test-slow test-lowest test-newest mutants bench soak lint format lock chart-docs settings-docs image sbom deploy-all undeploy-all clean
+.PHONY: help venv demo test test-quick test-servers test-slow test-lowest test-newest mutants bench soak lint format lock chart-docs pictures settings-docs image sbom deploy-all undeploy-all clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,9 @@ lock: $(READY) ## resolve pyproject.toml again, into requirements.lock and, for 
 
 chart-docs: $(READY) ## write the chart's README and docs/rendered from the chart
 	$(BIN)/python -m deploy.chart_docs
+
+pictures: $(READY) ## take the pictures of docs/console.md again; needs Debian's chromium and pngquant
+	$(BIN)/python -m tests.console.pictures
 
 settings-docs: $(READY) ## write docs/configuration.md from the settings
 	$(BIN)/python -m deploy.settings_docs

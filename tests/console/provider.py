@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import jwt
 import uvicorn
@@ -72,8 +72,7 @@ class Provider:
         return RedirectResponse(f"{given['redirect_uri']}?{answer}")
 
     async def token(self, request: Request) -> Response:
-        async with request.form() as form:
-            given = {name: str(value) for name, value in form.items()}
+        given = dict(parse_qsl((await request.body()).decode()))
         expected = base64.b64encode(f"{CLIENT}:{SECRET}".replace(" ", "+").encode()).decode()
         basic = request.headers.get("authorization", "")
         self.requests.append(basic)

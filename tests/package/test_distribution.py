@@ -81,6 +81,11 @@ def test_the_sdist_makes_the_same_wheel(built: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"relay/__main__.py", "relay/py.typed"} <= names
     assert any(name.endswith(".sql") for name in names)
+    # What pages are made of: nothing is fetched from elsewhere.
+    for room in ("relay/console/static", "relay/console/templates", "relay/service/api/static"):
+        files = {str(f.relative_to(ROOT)) for f in (ROOT / room).rglob("*") if f.is_file()}
+        assert files <= names
+        assert files
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         inside = {name.partition("/")[2] for name in archive.getnames()}
@@ -94,7 +99,13 @@ def test_a_service_writes_with_the_base_alone(base: Path) -> None:
 @pytest.mark.parametrize("program", ["relay", "outbox-relay"])
 @pytest.mark.parametrize(
     ("command", "extra"),
-    [((), "daemon"), (("run",), "daemon"), (("api",), "api"), (("demo", "--keep"), "demo")],
+    [
+        ((), "daemon"),
+        (("run",), "daemon"),
+        (("api",), "api"),
+        (("console",), "console"),
+        (("demo", "--keep"), "demo"),
+    ],
 )
 def test_a_command_says_which_extra_it_needs(
     base: Path, program: str, command: tuple[str, ...], extra: str
