@@ -8,6 +8,7 @@ from psycopg.rows import class_row
 
 from relay.database.session import Connection
 from relay.operations.outlook.facts import Questions, Session
+from relay.operations.pins import Pin, pins
 from relay.operations.queries import outlook, storage
 
 
@@ -25,24 +26,11 @@ class TableState:
 
 
 @dataclass(frozen=True)
-class Pin:
-    """Holder of an old snapshot or transaction id: vacuum leaves what is younger."""
-
-    kind: str
-    name: str
-    pid: int | None
-    user_name: str | None
-    since: datetime | None
-    seconds: float | None
-    transactions: int
-
-
-@dataclass(frozen=True)
 class Storage:
     """Storage of the outbox; an answer of null is missing, and *unknown* says why."""
 
     tables: Sequence[TableState] | None
-    pins: Sequence[Pin] | None
+    pins: Sequence[Pin]
     writers: Sequence[Session] | None
     unknown: dict[str, str]
 
@@ -52,7 +40,7 @@ def inspect(connection: Connection) -> Storage:
     questions = Questions(connection)
     return Storage(
         tables=questions.ask("tables", class_row(TableState), storage.TABLES),
-        pins=questions.ask("what keeps dead rows", class_row(Pin), storage.PINS),
+        pins=pins(connection),
         writers=questions.ask("open writers", class_row(Session), outlook.WRITERS, seconds=0.0),
         unknown=questions.unknown,
     )

@@ -58,7 +58,7 @@ def test_storage_names_tables_and_who_pins_dead_rows(database: Database) -> None
         pid = holder.info.backend_pid
     assert found.unknown == {}
     assert "outbox" in {table.name for table in found.tables or ()}
-    assert [pin.name for pin in found.pins or () if pin.pid == pid] == [f"report (pid {pid})"]
+    assert [pin.name for pin in found.pins if pin.pid == pid] == ["report"]
     assert [session.pid for session in found.writers or ()] == [pid]
 
 

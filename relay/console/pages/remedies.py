@@ -14,7 +14,7 @@ TONES: Final[dict[Outcome, Tone]] = {
 
 _PID: Final = re.compile(r"pid = (\d+)")
 _SESSIONS: Final = frozenset(
-    {"shards-locked", "lease-hangs", "table-locked", "relay-blocked", "open-writer"}
+    {"shards-locked", "lease-hangs", "table-locked", "relay-blocked", "open-writer", "xmin-held"}
 )
 _HELD: Final = "on hold: "
 

@@ -1,15 +1,19 @@
 """Database: sizes, dead rows, and who keeps vacuum from them."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from relay.console import cells
 from relay.console.content import Block, Cell, Notice, Page, Table
 from relay.console.links import to
 from relay.console.visit import Visit
 from relay.operations import storage as operations
-from relay.operations.doctor.database import DEAD_ROWS, XMIN_SECONDS
+from relay.operations.outlook import Thresholds
 from relay.operations.outlook.facts import Session
-from relay.operations.storage import Pin, TableState
+from relay.operations.pins import Pin
+from relay.operations.storage import TableState
+
+LIMITS: Final = Thresholds()
 
 
 def storage(visit: Visit) -> Page:
@@ -19,7 +23,7 @@ def storage(visit: Visit) -> Page:
         found = operations.inspect(connection)
     outbox = next((each for each in found.tables or () if each.name == "outbox"), None)
     dead = outbox.dead_rows if outbox else 0
-    oldest = max((pin.seconds or 0 for pin in found.pins or ()), default=0.0)
+    oldest = max((pin.seconds or 0 for pin in found.pins), default=0.0)
     pinned = (
         f"the oldest snapshot is {cells.lasting(oldest)} old" if oldest else "nothing pins them"
     )
@@ -27,7 +31,7 @@ def storage(visit: Visit) -> Page:
         here="database",
         title="Database",
         lead=f"{dead:,} dead rows in the outbox; {pinned}.",
-        tone="warning" if dead > DEAD_ROWS or oldest > XMIN_SECONDS else "good",
+        tone="warning" if dead > LIMITS.dead_rows or oldest > LIMITS.xmin else "good",
         blocks=(
             *_unknown(found.unknown),
             Table(
@@ -39,7 +43,7 @@ def storage(visit: Visit) -> Page:
             Table(
                 "Oldest snapshots",
                 ("Holder", "Kind", "User", "Since", "Age", "Transactions", "Action"),
-                [tuple(_pin(pin, blocked)) for pin in found.pins or ()],
+                [tuple(_pin(pin, blocked)) for pin in found.pins],
                 "Nothing keeps dead rows from vacuum at this moment.",
                 note="Vacuum leaves every row that died after the oldest of these began.",
             ),
@@ -59,17 +63,17 @@ def _table(table: TableState) -> Iterator[Cell]:
     yield cells.size(table.total_bytes)
     yield cells.size(table.index_bytes)
     yield cells.count(table.rows)
-    yield cells.count(table.dead_rows, tone="warning" if table.dead_rows > DEAD_ROWS else "")
+    yield cells.count(table.dead_rows, tone="warning" if table.dead_rows > LIMITS.dead_rows else "")
     yield cells.moment(table.last_vacuum)
     yield cells.count(table.vacuums)
 
 
 def _pin(pin: Pin, blocked: str) -> Iterator[Cell]:
-    yield cells.text(pin.name)
+    yield cells.text(pin.name or "no application name")
     yield cells.text(pin.kind)
     yield cells.text(pin.user_name)
     yield cells.moment(pin.since)
-    yield cells.age(pin.seconds, "warning" if (pin.seconds or 0) > XMIN_SECONDS else "")
+    yield cells.age(pin.seconds, "warning" if (pin.seconds or 0) > LIMITS.xmin else "")
     yield cells.count(pin.transactions)
     yield _ended(pin.pid, blocked)
 
