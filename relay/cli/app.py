@@ -31,6 +31,7 @@ from relay.cli.commands.restore import restore
 from relay.cli.commands.run import run
 from relay.cli.commands.show import show
 from relay.cli.commands.status import status
+from relay.cli.commands.top import top
 from relay.cli.commands.triggers import triggers
 from relay.cli.option_groups import spread
 from relay.database.schema import SCHEMA_VERSION
@@ -103,6 +104,7 @@ _add("Run", api, "RELAY_API_AUTHENTICATION=off relay api")
 _add("Run", console, "relay console")
 
 _add("Look", status, "relay status --by age --keys 20")
+_add("Look", top, "relay top --every 1")
 _add("Look", list_rows, "relay list --state parked --older-than 1h", "list")
 _add("Look", history, "relay history --as ann --action discard")
 _add("Look", show, "relay show 4711 --payload")

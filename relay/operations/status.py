@@ -1,5 +1,6 @@
 """Status of an outbox: backlog, age, holders of shards, busiest keys, parked rows."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -11,9 +12,9 @@ from psycopg.rows import BaseRowFactory, class_row, tuple_row
 
 from relay.database import schema
 from relay.database.session import STATEMENT_TIMEOUT_MS, Connection, bounded, needing
+from relay.operations.outlook.facts import COUNT_LIMIT, Facts, Waiting
 from relay.operations.queries import status as queries
 
-COUNT_LIMIT = 1_000_000
 KEY_SCAN_ROWS = 100_000
 
 KeyOrder = Literal["rows", "age"]
@@ -96,11 +97,17 @@ class Status:
 
 
 def inspect(
-    connection: Connection, *, keys: int = 10, order: KeyOrder = "rows", parked: int = 10
+    connection: Connection,
+    *,
+    keys: int = 10,
+    order: KeyOrder = "rows",
+    parked: int = 10,
+    facts: Facts | None = None,
 ) -> Status:
     """Look at the outbox without reading a payload and without holding up anybody.
 
     *keys* and *parked* bound the lists; *order* puts the keys with most rows or the oldest first.
+    *facts* that were gathered a moment ago save the count of the backlog.
 
     Raises:
         SchemaError: there are no outbox tables, or this user may not look at them.
@@ -108,7 +115,7 @@ def inspect(
     state = schema.verify(connection)
     info = connection.info
     questions = _Questions(connection)
-    shards = questions.shards()
+    shards = questions.shards(facts)
     pending = _total(shard.pending for shard in shards)
     parked_count = questions.parked_count()
     return Status(
@@ -134,6 +141,13 @@ def _total(counts: Iterable[int | None]) -> int | None:
     return sum(known) if known else None
 
 
+def _by_shard(backlog: Iterable[Waiting]) -> tuple[tuple[int, int], ...]:
+    counts: Counter[int] = Counter()
+    for waiting in backlog:
+        counts[waiting.shard] += waiting.rows
+    return tuple(counts.items())
+
+
 Row = TypeVar("Row")
 
 
@@ -144,8 +158,12 @@ class _Questions:
         self._connection = connection
         self.notes: list[str] = []
 
-    def shards(self) -> tuple[Shard, ...]:
-        pending = self._ask(tuple_row, queries.BACKLOG, "the number of rows", limit=COUNT_LIMIT)
+    def shards(self, facts: Facts | None) -> tuple[Shard, ...]:
+        pending = (
+            _by_shard(facts.backlog)
+            if facts is not None and facts.backlog is not None
+            else self._ask(tuple_row, queries.BACKLOG, "the number of rows", limit=COUNT_LIMIT)
+        )
         oldest = self._ask(tuple_row, queries.OLDEST, "the oldest rows", along_the_index=True)
         counts: dict[int, int] = dict(pending or ())
         ages: dict[int, float] = dict(oldest or ())

@@ -13,7 +13,7 @@ from relay.cli.app import app
 COMMANDS: Final[dict[str, Any]] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 GROUPS: Final = {
     "Run": ["run", "api", "console"],
-    "Look": ["status", "list", "history", "show", "doctor", "check", "live", "audit"],
+    "Look": ["status", "top", "list", "history", "show", "doctor", "check", "live", "audit"],
     "Change": [
         "requeue",
         "discard",

@@ -5,7 +5,8 @@ from uuid import UUID
 import pytest
 
 from relay.cli.printout.findings import print_findings
-from relay.cli.printout.status import count, print_status
+from relay.cli.printout.status import print_status
+from relay.cli.printout.summary import count, summary
 from relay.cli.printout.terminal import age
 from relay.operations.findings import Finding
 from relay.operations.outlook import Facts, Outlook, Relay
@@ -89,10 +90,11 @@ def test_a_busy_outbox_fits_a_screen(capsys: pytest.CaptureFixture[str]) -> None
     assert len(lines) <= 24
     for expected in (
         "pending   42, 1,200 rows/s go out, empty in 0.0 s",
-        "relays    relay-7d9f (pid 7) alive, seen 1.0 s ago: 1,200 rows/s, 5,000 published",
-        "topics    events: 40",
-        "audit: 2 (on hold)",
-        "shards    o.LP" + 28 * ".",
+        "relays    1 alive, 5,000 published, 2 parked",
+        "          alive, seen 1.0 s ago, 1,200/s, 3 shards: relay-7d9f (pid 7)",
+        "topics    40: events",
+        "2 (on hold): audit",
+        "shards    o.LP" + 60 * ".",
         "7: too large: N bytes",
     ):
         assert any(expected in line for line in lines), expected
@@ -100,7 +102,28 @@ def test_a_busy_outbox_fits_a_screen(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_all_shards_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     print_status(EMPTY, NO_OUTLOOK, all_shards=True)
-    assert " 63 " in capsys.readouterr().out
+    assert "\n63\t0\t" in capsys.readouterr().out
+
+
+def test_the_worst_of_all_fits_80_columns_and_24_lines() -> None:
+    relays = [replace(RELAY, name=f"relay-{'x' * 60}-{n}", rate=float(n)) for n in range(20)]
+    facts = replace(
+        NO_FACTS,
+        relays=relays,
+        backlog=[Waiting(n, f"{'topic' * 40}-{n}", 60_000) for n in range(20)],
+        parked=[Parked(f"{'reason ' * 40} {n}", 7, n) for n in range(20)],
+    )
+    outlook = replace(
+        NO_OUTLOOK, answer="no", sentence="No: " + "a topic is on hold " * 40,
+        empty_in_seconds=90.0, facts=facts,
+    )  # fmt: skip
+    status = replace(EMPTY, pending=1_200_000, pending_is_capped=True, parked=140)
+    lines = [line.plain for line in summary(status, outlook, 80)]
+    assert len(lines) <= 23, "with the prompt"
+    assert max(map(len, lines)) <= 80
+    assert "pending   ≥ 1,000,000, 0 rows/s go out, empty in ≥ 1.5 min" in lines
+    assert any(line.startswith("topics    ≥ 60,000: topictopic") for line in lines)
+    assert "          and 17 more" in lines
 
 
 def test_shards_keys_parked_rows_and_notes_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

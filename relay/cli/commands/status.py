@@ -43,8 +43,8 @@ def status(
     from relay.operations.status import inspect
 
     with database("relay status") as connection:
-        found = inspect(connection, keys=keys, order=by.value, parked=parked)
         outlook = look(connection)
+        found = inspect(connection, keys=keys, order=by.value, parked=parked, facts=outlook.facts)
     if as_json:
         relays = [asdict(relay) for relay in outlook.facts.relays or ()]
         print_json({**found.as_dict(), "outlook": outlook.as_dict(), "relays": relays})

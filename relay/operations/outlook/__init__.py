@@ -8,7 +8,7 @@ from relay.database.session import Connection
 from relay.operations.findings import Finding
 from relay.operations.outlook.facts import Facts, Relay, Thresholds, gather
 from relay.operations.outlook.obstacles import obstacles
-from relay.operations.outlook.wording import age, counted
+from relay.operations.outlook.wording import age, counted, listed
 
 __all__ = ["Answer", "Facts", "Outlook", "Relay", "Thresholds", "look"]
 
@@ -124,4 +124,4 @@ def _sentence(
     if answer == "yes":
         return f"Yes: {waits}; {alive}, and {rate:,.0f} rows a second go out."
     reasons = dict.fromkeys(each.subject for each in found if each.outcome == "failed")
-    return f"No: {waits}; in the way: {', '.join(reasons)}."
+    return f"No: {waits}; in the way: {listed(reasons)}."

@@ -1,0 +1,1 @@
+"""Live view: what `relay status` shows, moving, and the actions that a person takes there."""
