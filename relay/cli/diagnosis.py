@@ -40,7 +40,10 @@ def findings(command: str, examine: Examine, subjects: Sequence[str]) -> Iterato
                 seen.add(finding.subject)
                 yield finding
     except DatabaseUnavailableError as error:
-        yield Finding("database", "failed", str(error), error.exit_code)
+        yield Finding(
+            "database", "failed", str(error), error.exit_code, "database",
+            'pg_isready --dbname "$DATABASE_URL"',
+        )  # fmt: skip
         if "broker" not in seen:
             yield from preflight.stream(settings)
         left = [each for each in subjects if each not in {*seen, "database", "broker", "topic"}]

@@ -218,6 +218,13 @@ def test_relays_that_are_told_otherwise(database: Database) -> None:
     assert_documented(the(found, "flag"), database)
 
 
+def test_more_is_written_than_relayed(database: Database, alive: Roster) -> None:
+    with database.connect() as connection:
+        alive.sign(connection, Report(published=900))
+    written(database, age_seconds=300)
+    assert_documented(the(see(database), "lag"), database)
+
+
 @pytest.mark.usefixtures("alive")
 def test_what_nobody_can_explain_is_said_to_be_so(database: Database) -> None:
     written(database, age_seconds=120)

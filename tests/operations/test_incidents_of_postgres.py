@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
+from relay.cli.diagnosis import findings
 from relay.daemon.figures import Report
 from relay.database.session import connected
 from relay.operations import doctor
 from relay.operations.doctor import database as checks
+from relay.operations.doctor import diagnose
 from relay.operations.findings import Finding
 from relay.operations.outlook import Thresholds
 from relay.settings import load
@@ -33,6 +35,20 @@ def test_a_transaction_that_pins_xmin(database: Database) -> None:
         assert_documented(finding, database)
         with database.connect(autocommit=True) as owner:
             owner.execute(statement(finding))
+
+
+def test_dead_rows_that_vacuum_does_not_remove(database: Database) -> None:
+    finding = checked(database, "vacuum", Thresholds(dead_rows=-1))
+    assert_documented(finding, database)
+    with database.connect(autocommit=True) as owner:
+        owner.execute(statement(finding))
+
+
+def test_postgresql_that_is_away(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/service")
+    found = {each.subject: each for each in findings("relay doctor", diagnose, doctor.SUBJECTS)}
+    assert_documented(found["database"], database)
+    assert found["everything that waits is on its way"].outcome == "unknown"
 
 
 def test_a_schema_that_is_too_old(database: Database) -> None:

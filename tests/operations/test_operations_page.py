@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.support.incidents import is_documented
 from tests.support.postgres import Database
 from tests.support.repository import ROOT
 from tests.support.roles import member
@@ -52,3 +53,14 @@ def test_what_the_operators_example_does(database: Database) -> None:
         assert paused.fetchone() == (0,)
         actions = owner.execute("SELECT action, count(*) FROM outbox_audit GROUP BY 1 ORDER BY 1")
         assert actions.fetchall() == [("discard", 1), ("pause", 65), ("requeue", 2), ("resume", 65)]
+
+
+def test_each_section_of_the_runbook_begins_with_its_command() -> None:
+    sections = re.split(r"\n### (Outbox\w+)\n\n", PAGE.read_text())[1:]
+    for name, text in zip(sections[::2], sections[1::2], strict=True):
+        assert text.startswith("```console\n$ relay "), name
+        block, _, next_steps = text.removeprefix("```console\n").partition("\n```\n")
+        assert next_steps.strip(), f"{name}: what is to be done next?"
+        for line in block.splitlines():
+            if line.startswith(("failed  ", "warning ")):
+                assert is_documented(line[8:]), f"{name}: {line}"

@@ -104,3 +104,9 @@ def _masked(text: str, database: Database | None = None) -> str:
         text = text.replace(f"user {database.user}", "user app")
         text = text.replace(database.name, "service").replace(f"of {database.user},", "of app,")
     return _NUMBER.sub("N", _AGE.sub("AGE", _MOMENT.sub("TIME", text)))
+
+
+def is_documented(told: str) -> bool:
+    """Return whether the table has this line of doctor, which an incident's test compares."""
+    lines = {line for rows in _documented().values() for line, _ in rows}
+    return _masked(told) in lines

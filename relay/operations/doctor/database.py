@@ -114,8 +114,9 @@ def _vacuum(connection: Connection, limits: Thresholds) -> Finding:
         advice = "the table lacks its settings for autovacuum: `relay migrate --again` sets them"
         return Finding("vacuum", "warning", advice)
     if dead_rows > limits.dead_rows:
-        advice = f"{dead_rows:,} dead rows: see xmin below; if nothing is there, VACUUM outbox"
-        return Finding("vacuum", "warning", advice)
+        advice = f"{dead_rows:,} dead rows: end what holds xmin, see below; else vacuum is busy"
+        command = 'psql "$DATABASE_URL" -c "VACUUM outbox"'
+        return Finding("vacuum", "warning", advice, code="dead-rows", command=command)
     return Finding("vacuum", "ok", f"on, with {dead_rows:,} dead rows")
 
 
