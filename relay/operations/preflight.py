@@ -86,18 +86,21 @@ def _broker(kafka: KafkaSettings) -> Iterator[Finding]:
             "wait in the outbox. Create it with `relay create-topic`, or allow this client "
             "Describe and Write."
         )
-        yield Finding("topic", "warning", advice)
+        command = f"relay create-topic --topic {kafka.event_stream_topic}"
+        yield Finding("topic", "warning", advice, 0, "topic", command)
     else:
         yield Finding("topic", "ok", f"{topic.topic}, {len(topic.partitions)} partitions")
 
 
 def _no_answer(kafka: KafkaSettings, reason: str) -> Finding:
+    first = (kafka.bootstrap_server or "").split(",")[0]
+    host, _, port = first.rpartition("://")[2].rpartition(":")
     advice = (
         f"no answer from {kafka.bootstrap_server} within {BROKER_SECONDS:g} s: {reason}. The relay "
         "starts nevertheless; rows wait in the outbox until the broker answers. Check "
         "KAFKA_BOOTSTRAP_SERVER and the credential."
     )
-    return Finding("broker", "warning", advice)
+    return Finding("broker", "warning", advice, 0, "broker", f"nc -vz {host} {port}")
 
 
 def _fits(waiting: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from relay.operations.outlook import Thresholds
 from relay.settings import load
 from tests.support.incidents import assert_documented, see, session, sign, statement, the
 from tests.support.postgres import Database, apply_schema, temporary_database
+from tests.support.roles import stranger
 
 
 def checked(database: Database, subject: str, limits: Thresholds | None = None) -> Finding:
@@ -35,6 +36,16 @@ def test_a_transaction_that_pins_xmin(database: Database) -> None:
         assert_documented(finding, database)
         with database.connect(autocommit=True) as owner:
             owner.execute(statement(finding))
+
+
+def test_a_name_of_a_user_stays_a_word_of_the_command(database: Database) -> None:
+    with stranger(database, 'we"ird') as user, database.connect(autocommit=True) as owner:
+        grant = sql.SQL("GRANT outbox_reader TO {}").format(sql.Identifier(user.user))
+        owner.execute(grant)
+        finding = checked(user, "rights")
+        assert statement(finding).startswith(b'GRANT outbox_relay TO "we""ird')
+        owner.execute(statement(finding))
+        assert checked(user, "rights").outcome == "ok"
 
 
 def test_dead_rows_that_vacuum_does_not_remove(database: Database) -> None:

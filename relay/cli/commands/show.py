@@ -28,13 +28,17 @@ def show(
     from relay.cli.printout.rows import print_row
     from relay.errors import RelayError
     from relay.operations.selection import Selection, content, find
+    from relay.operations.whereabouts import whereabouts
 
     with database("relay show") as connection:
         rows = find(connection, Selection(ids=[row_id]), limit=1)
         stored = content(connection, row_id) if rows and (payload or unredacted) else None
+        where = whereabouts(connection, rows)
     if not rows:
         raise RelayError(f"There is no row {row_id}: it was published or discarded.")
-    shown = asdict(rows[0])
+    shown = asdict(rows[0]) | {"waits_for": where[row_id].reason}
+    if not as_json:
+        shown["topic"] = rows[0].topic or where[row_id].topic or "(default)"
     if stored:
         from relay.service.redaction.redactor import Redactor
 

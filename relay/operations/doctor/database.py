@@ -9,10 +9,12 @@ from psycopg import errors
 
 from relay.daemon.postgres import queries as daemon
 from relay.database.connection import explain
+from relay.database.location import quoted
 from relay.database.session import Connection, bounded
 from relay.operations.doctor.xmin import xmin
 from relay.operations.findings import Finding
 from relay.operations.outlook import Thresholds
+from relay.operations.outlook.remedies import psql
 from relay.operations.queries import doctor as queries
 from relay.settings import SHARDS
 
@@ -54,20 +56,19 @@ def _rights(connection: Connection, _: Thresholds) -> Finding:
     missing = [what for (what,) in connection.execute(queries.MISSING_RIGHTS)]
     user = connection.info.user
     if missing:
-        advice = f"{user} lacks {'; '.join(missing)}: GRANT outbox_relay TO {user}, if it relays"
-        return Finding("rights", "failed", advice, 2)
+        grant = f"GRANT outbox_relay TO {quoted(user)}"
+        advice = f"{user} lacks {'; '.join(missing)}: as the owner, {grant}, if it relays"
+        return Finding("rights", "failed", advice, 2, "rights", psql(grant))
     return Finding("rights", "ok", f"{user} may do what a relay does")
 
 
 def _statistics(connection: Connection, _: Thresholds) -> Finding:
     if _only(connection, queries.SEES_OTHERS):
         return Finding("statistics", "ok", "other users' transactions are visible")
-    return Finding(
-        "statistics",
-        "warning",
-        "other users' transactions are hidden, so the age of xmin in seconds is too low: GRANT "
-        f"pg_read_all_stats TO {connection.info.user}",
-    )
+    user = connection.info.user
+    grant = f"GRANT pg_read_all_stats TO {quoted(user)}"
+    detail = f"other users' transactions are hidden from {user}, and so is who holds up what"
+    return Finding("statistics", "warning", detail, code="statistics", command=psql(grant))
 
 
 def _plan(connection: Connection, _: Thresholds) -> Finding:
@@ -84,6 +85,8 @@ def _plan(connection: Connection, _: Thresholds) -> Finding:
         f"the claim cannot use the index outbox_pending ({used} instead): `relay migrate --again` "
         "creates it where it is missing, REINDEX INDEX CONCURRENTLY outbox_pending repairs it",
         1,
+        "plan",
+        "relay migrate --again",
     )
 
 
@@ -109,13 +112,16 @@ def _vacuum(connection: Connection, limits: Thresholds) -> Finding:
             "autovacuum is off: the table grows with each row that was ever written. Switch it on "
             "in postgresql.conf, and ALTER TABLE outbox RESET (autovacuum_enabled)"
         )
-        return Finding("vacuum", "failed", advice, 1)
+        command = psql("ALTER TABLE outbox RESET (autovacuum_enabled)")
+        return Finding("vacuum", "failed", advice, 1, "autovacuum-off", command)
     if "autovacuum_vacuum_scale_factor=0" not in options:
         advice = "the table lacks its settings for autovacuum: `relay migrate --again` sets them"
-        return Finding("vacuum", "warning", advice)
+        return Finding(
+            "vacuum", "warning", advice, code="vacuum-settings", command="relay migrate --again"
+        )
     if dead_rows > limits.dead_rows:
         advice = f"{dead_rows:,} dead rows: end what holds xmin, see below; else vacuum is busy"
-        command = 'psql "$DATABASE_URL" -c "VACUUM outbox"'
+        command = psql("VACUUM outbox")
         return Finding("vacuum", "warning", advice, code="dead-rows", command=command)
     return Finding("vacuum", "ok", f"on, with {dead_rows:,} dead rows")
 
@@ -130,7 +136,7 @@ def _clock(connection: Connection, limits: Thresholds) -> Finding:
             f"this machine and the database differ by {skew:.1f} s, and so does the measured time "
             "from written to acknowledged: let both follow a time server"
         )
-        return Finding("clock", "warning", advice)
+        return Finding("clock", "warning", advice, code="clock", command="timedatectl status")
     return Finding("clock", "ok", "agrees with the database's to a second")
 
 
@@ -144,7 +150,7 @@ def _sequence(connection: Connection, _: Thresholds) -> Finding:
             f"outbox_id_seq is at {drawn}, behind row {highest}: new rows fail, or look older than "
             f"they are. Move it forward, as the owner: {remedy}"
         )
-        return Finding("sequence", "failed", advice, 1)
+        return Finding("sequence", "failed", advice, 1, "sequence-behind", psql(remedy))
     return Finding("sequence", "ok", f"at {drawn}, not behind any row")
 
 
@@ -161,9 +167,7 @@ def _disk(connection: Connection, _: Thresholds) -> Finding:
             f"PostgreSQL cannot write ({explain(error).rpartition(': ')[2]}): writers fail, and "
             "with them the service. Give its volume more space; delete no file by hand"
         )
-        command = (
-            'psql "$DATABASE_URL" -c "SELECT pg_size_pretty(pg_total_relation_size(\'outbox\'))"'
-        )
+        command = psql("SELECT pg_size_pretty(pg_total_relation_size('outbox'))")
         return Finding("disk", "failed", detail, 1, "disk-full", command)
     return Finding("disk", "ok", "a megabyte could be written")
 

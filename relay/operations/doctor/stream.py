@@ -23,6 +23,7 @@ from psycopg import errors
 from relay.daemon.kafka.properties import client_properties
 from relay.database.session import Connection, bounded
 from relay.operations.findings import Finding, unknown
+from relay.operations.outlook.remedies import for_hold, psql
 from relay.operations.preflight import BROKER_SECONDS
 from relay.operations.queries import doctor as queries
 from relay.settings import KafkaSettings
@@ -31,6 +32,8 @@ ROWS_LOOKED_AT: Final = 100_000
 _MAY_NOT_READ: Final = frozenset({
     KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED,
 })  # fmt: skip
+# For the envelope and Kafka's own bytes around a row.
+_ROOM_BYTES: Final = 4_096
 _NEEDED: Final = {AclOperation.WRITE: "Write", AclOperation.DESCRIBE: "Describe"}
 
 
@@ -77,7 +80,9 @@ def _waiting(connection: Connection, default: str) -> dict[str, int]:
 
 def _missing(topic: str, error: KafkaException) -> Finding:
     advice = "create it, or let this client Write and Describe it; its rows wait"
-    return Finding(f"topic {topic}", "warning", f"{error.args[0].str()}: {advice}")
+    text = error.args[0].str()
+    command = for_hold(topic, text)
+    return Finding(f"topic {topic}", "warning", f"{text}: {advice}", 0, "topic", command)
 
 
 def leaderless(topic: str, leaders: Mapping[int, int | None]) -> Iterator[Finding]:
@@ -135,7 +140,11 @@ def _limit(topic: str, admin: AdminClient, largest: int, given: int | None) -> F
             f"{limit:,} bytes, and a row of {largest:,} waits, which will be parked: raise the "
             "topic's max.message.bytes"
         )
-        return Finding(subject, "warning", advice)
+        command = (
+            "kafka-configs.sh --bootstrap-server ADDRESS --alter --entity-type topics "
+            f"--entity-name {topic} --add-config max.message.bytes={largest + _ROOM_BYTES}"
+        )
+        return Finding(subject, "warning", advice, 0, "size-limit", command)
     return Finding(subject, "ok", f"{limit:,} bytes; the largest row that waits has {largest:,}")
 
 
@@ -162,7 +171,8 @@ def _sequence(topic: str, properties: Mapping[str, Any], connection: Connection)
             "the sequence is beyond. After a restore, move it forward, as the owner: "
             f"{queries.ADVANCE.format(sequence=name, to=highest)}"
         )
-        return Finding(subject, "failed", advice, 1)
+        command = psql(queries.ADVANCE.format(sequence=name, to=highest))
+        return Finding(subject, "failed", advice, 1, "seq-behind", command)
     return Finding(subject, "ok", f"the last messages have up to {highest}, not beyond the outbox")
 
 

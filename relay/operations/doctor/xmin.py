@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from relay.database.session import Connection, bounded
 from relay.operations.findings import Finding
 from relay.operations.outlook import Thresholds
-from relay.operations.outlook.remedies import ended
+from relay.operations.outlook.remedies import ended, psql
 from relay.operations.outlook.wording import at
 from relay.operations.pins import Pin, pins
 from relay.operations.queries import doctor as queries
@@ -62,4 +62,4 @@ def command(holding: Sequence[Pin]) -> str:
     table = "pg_replication_slots" if holding[0].kind == "slot" else "pg_prepared_xacts"
     if holding[0].kind == "standby":
         table = "pg_stat_replication"
-    return f'psql "$DATABASE_URL" -c "TABLE {table}"'
+    return psql(f"TABLE {table}")

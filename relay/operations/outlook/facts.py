@@ -101,6 +101,7 @@ class Session:
     shards: Sequence[int] = ()
     tables: Sequence[str] = ()
     blocked: Sequence[int] = ()
+    query_start: datetime | None = None
 
     @property
     def is_relay(self) -> bool:

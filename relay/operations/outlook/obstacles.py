@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from relay.operations.findings import Finding, Outcome
 from relay.operations.outlook.facts import Facts, Session, Thresholds
-from relay.operations.outlook.remedies import ended, for_hold, for_parked
+from relay.operations.outlook.remedies import ended, for_hold, for_parked, psql
 from relay.operations.outlook.wording import age, at, counted, listed
 from relay.settings import SHARDS
 
@@ -215,7 +215,7 @@ def _defects(facts: Facts) -> Iterator[Finding]:
             f"{name} has CACHE {cache}: sessions draw ids ahead, so their order is not that of "
             "commits, and low watermarks never rise"
         )
-        command = f'psql "$DATABASE_URL" -c "ALTER SEQUENCE {name} CACHE 1"'
+        command = psql(f"ALTER SEQUENCE {name} CACHE 1")
         yield _found("sequence-cache", detail, command, fails=True)
     if facts.encoding in _WITHOUT_MEANING:
         detail = (
@@ -256,11 +256,12 @@ def held_rows(facts: Facts, topic: str, partition: int | None) -> int | None:
 
 
 def who(session: Session) -> str:
-    """Return pid, application, user and start of a transaction."""
+    """Return pid, application and user, and the start of transaction and query."""
     name = session.application or "no application name"
     user = f", user {session.user_name}" if session.user_name else ""
     since = f", since {at(session.since)}" if session.since else ", since when is hidden"
-    return f"pid {session.pid} ({name}{user}{since})"
+    query = f", query of {at(session.query_start)}" if session.query_start else ""
+    return f"pid {session.pid} ({name}{user}{since}{query})"
 
 
 def _numbers(shards: Sequence[int]) -> str:

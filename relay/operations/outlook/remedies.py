@@ -49,6 +49,12 @@ def ended(pid: int, since: datetime | None) -> str:
     Where its start is hidden, whoever may see that has to look first.
     """
     if since is None:
-        return f'psql "$DATABASE_URL" -c "SELECT * FROM pg_stat_activity WHERE pid = {pid}"'  # noqa: S608
+        return psql(f"SELECT * FROM pg_stat_activity WHERE pid = {pid}")  # noqa: S608 - a number
     condition = f"pid = {pid} AND xact_start = '{since.isoformat()}'"
-    return f'psql "$DATABASE_URL" -c "{_TERMINATE} {condition}"'
+    return psql(f"{_TERMINATE} {condition}")
+
+
+def psql(statement: str) -> str:
+    """Return the command that executes *statement*."""
+    escaped = re.sub(r'(["$`\\])', r"\\\1", statement)
+    return f'psql "$DATABASE_URL" -c "{escaped}"'

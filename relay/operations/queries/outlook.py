@@ -103,6 +103,7 @@ _SESSION: Final = """a.pid,
        coalesce(a.application_name, '') AS application,
        coalesce(a.usename::text, '') AS user_name,
        a.xact_start AS since,
+       a.query_start AS query_start,
        extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS seconds"""
 
 # A lock on a row leaves its transaction in the row's xmax, and that holds a lock on its own id.
@@ -117,7 +118,7 @@ SELECT {session},
    AND l.transactionid = s.xmax
   JOIN pg_stat_activity AS a ON a.pid = l.pid
  WHERE a.pid <> pg_backend_pid()
- GROUP BY 1, 2, 3, 4
+ GROUP BY 1, 2, 3, 4, 5
  ORDER BY 1
 """.replace("{session}", _SESSION)
 
@@ -134,7 +135,7 @@ SELECT {session},
    AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
    AND l.granted
    AND a.pid <> pg_backend_pid()
- GROUP BY 1, 2, 3, 4
+ GROUP BY 1, 2, 3, 4, 5
  ORDER BY 1
 """.replace("{session}", _SESSION)
 
@@ -150,7 +151,7 @@ SELECT {session},
    AND blocked.datname = current_database()
    AND blocked.application_name LIKE 'outbox-relay %%'
    AND l.waitstart < clock_timestamp() - make_interval(secs => %(seconds)s)
- GROUP BY 1, 2, 3, 4
+ GROUP BY 1, 2, 3, 4, 5
  ORDER BY 1
 """.replace("{session}", _SESSION)
 
