@@ -1,13 +1,15 @@
 """Assembly: the parts of the relay, each with what it needs of the settings."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from relay.daemon.backoff import Backoff
+from relay.daemon.kafka.broker_errors import BrokerErrors
 from relay.daemon.kafka.delivery import DeliveryLimits
 from relay.daemon.kafka.holds import Holds
 from relay.daemon.kafka.message import Composer
 from relay.daemon.kafka.producer import GaplessProducer
-from relay.daemon.kafka.properties import client_properties, producer_properties
+from relay.daemon.kafka.properties import Properties, client_properties, producer_properties
 from relay.daemon.kafka.publisher import Publisher, Rebuild
 from relay.daemon.kafka.routing import Routing
 from relay.daemon.kafka.topics import Topics
@@ -67,9 +69,18 @@ def make_publisher(settings: Settings, on_rebuild: Callable[[Rebuild], None]) ->
         routing,
         composer,
         DeliveryLimits(stall_seconds=relay.stall_seconds, block_keys=relay.block_keys),
-        lambda size, errors: GaplessProducer(properties | {"batch.size": size}, errors),
+        partial(_producer, properties),
         on_rebuild,
     )
+
+
+def _producer(
+    properties: Properties, batch_bytes: int, errors: BrokerErrors, *, gapless: bool
+) -> GaplessProducer:
+    own: Properties = {"batch.size": batch_bytes}
+    if not gapless:
+        own["enable.gapless.guarantee"] = False
+    return GaplessProducer(properties | own, errors)
 
 
 def make_store(settings: Settings, name: str) -> Store:

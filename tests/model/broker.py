@@ -123,14 +123,15 @@ class Producer:
         return len(self)
 
     def purge(self, *, in_queue: bool, in_flight: bool, blocking: bool) -> None:
-        """End every message."""
-        del in_queue, in_flight, blocking
-        if self._waiting:
+        """End every message, or those that have not left; nothing does after a fatal error."""
+        del in_queue, blocking
+        ended = [m for m in self._waiting if in_flight or not m.appended]
+        if ended and in_flight:
             self._broker.purges += 1
             self.vanish()
         purged = KafkaError(KafkaError._PURGE_INFLIGHT, "purged")
-        self._answers.extend((message, purged) for message in self._waiting)
-        self._waiting.clear()
+        self._answers.extend((message, purged) for message in ended)
+        self._waiting = [m for m in self._waiting if m not in ended]
 
     def vanish(self) -> None:
         """Leave what is not resolved to the network."""

@@ -76,8 +76,8 @@ def what_is_behind_a_refused_message_goes_on() -> Sequence[AbstractContextManage
 def a_whole_batch_is_parked_with_its_poison() -> Sequence[AbstractContextManager[Any]]:
     judged = Failures.outcome
 
-    def blamed(self: Failures, failure: Any) -> Outcome:  # noqa: ANN401
-        outcome = judged(self, failure)
+    def blamed(self: Failures, failure: Any, **how: bool) -> Outcome:  # noqa: ANN401
+        outcome = judged(self, failure, **how)
         if isinstance(outcome, Undelivered) and outcome.reason is Reason.SUSPECT:
             return Rejected(failure.row, Reason.REFUSED, "one of its batch was refused")
         return outcome

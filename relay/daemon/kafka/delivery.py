@@ -15,6 +15,7 @@ from relay.daemon.kafka.failures import Failures
 from relay.daemon.kafka.message import Composer, UnpublishableRowError
 from relay.daemon.kafka.producer import GaplessProducer, Headers, Partition
 from relay.daemon.kafka.routing import Routing
+from relay.daemon.kafka.trial import Suspected, Trial
 from relay.daemon.rows import Delivered, Outcome, Reason, Rejected, Row, Undelivered
 from relay.daemon.timing import Deadline
 
@@ -59,6 +60,7 @@ class Delivery:
         failures: Failures,
         limits: DeliveryLimits,
         lifetime: Lifetime,
+        trial_producer: GaplessProducer | None,
     ) -> None:
         self._producer = producer
         self._routing = routing
@@ -68,6 +70,10 @@ class Delivery:
         self._suspects = failures.suspects
         self._limits = limits
         self._lifetime = lifetime
+        self._trial = Trial(
+            trial_producer, routing, failures, self._watch, block_keys=limits.block_keys
+        )
+        self._delivered = False
         self._blocked_keys: set[str] = set()
         self._settled: list[Outcome] = []
         # Partitions that acknowledge nothing, which ended the delivery.
@@ -94,31 +100,40 @@ class Delivery:
                 sent += 1
                 if sent % _WATCH_ROWS == 0:
                     producer.poll()
-                    self._watch()
+                    self._watch(producer)
         except KafkaException:
             producer.abandon()
         if sent < len(rows):
             self._settled.append(Undelivered(rows[sent:], Reason.ABANDONED))
         producer.poll()
-        self._watch()
+        self._watch(producer)
 
     def settled(self) -> list[Outcome]:
         """Return the outcomes since the last call."""
         outcomes, self._settled = self._settled, []
         delivered, failed = self._producer.take()
         if delivered:
+            self._delivered = True
             outcomes.append(Delivered(delivered))
-            if self._suspects:
-                self._suspects.difference_update([row.id for row in delivered])
+            self._suspects.delivered(delivered)
             if self._routing.holds:
                 self._routing.holds.delivered(self._producer.acknowledging())
         outcomes.extend(map(self._failures.outcome, failed))
         return outcomes
 
     def finish(self) -> list[Outcome]:
-        """Wait until every row sent is resolved, or the lease is over; return what is settled."""
+        """Wait until every row sent is resolved, or the lease is over; return what is settled.
+
+        Then suspects are tried.
+        """
         self._await_in_flight()
-        return self.settled()
+        outcomes = self.settled()
+        if self._trial and self._producer.broken:
+            # Some of the rows before them may be among those that failed.
+            outcomes += self._trial.put_off()
+        elif self._trial:
+            outcomes += self._trial.run(beside_others=self._delivered)
+        return outcomes
 
     # -- one row ------------------------------------------------------------------------------
 
@@ -136,8 +151,11 @@ class Delivery:
         except UnpublishableRowError as error:
             self._reject(row, error)
             return True
-        if self._suspects and row.id in self._suspects:
-            return self._send_alone(partition, row, value, headers, timestamp_ms)
+        if self._suspects and self._trial.concerns(row, partition):
+            suspected = Suspected(row, partition, value, headers, timestamp_ms)
+            if not self._trial.add(suspected):
+                self._settled.append(Undelivered([row], Reason.SUSPECT))
+            return True
         return self._hand_over(partition, row, value, headers, timestamp_ms)
 
     def _hand_over(
@@ -147,20 +165,9 @@ class Delivery:
             if not self._producer.in_flight:
                 return self._hold(partition, row)
             self._producer.flush()
-            self._watch()
+            self._watch(self._producer)
             if self._producer.broken:
                 return False
-        return True
-
-    def _send_alone(
-        self, partition: Partition, row: Row, value: bytes, headers: Headers, timestamp_ms: int
-    ) -> bool:
-        self._await_in_flight()
-        if self._producer.broken:
-            return False
-        self._failures.alone = row.id
-        self._producer.send(partition, row, value, headers, timestamp_ms)
-        self._await_in_flight()
         return True
 
     def _hold(self, partition: Partition, row: Row) -> bool:
@@ -185,14 +192,16 @@ class Delivery:
         """
         producer = self._producer
         while producer.in_flight and not producer.abandoned:
+            if producer.broken:
+                producer.drop_queued()
             producer.flush()
-            self._watch()
+            self._watch(producer)
         if producer.broken:
             producer.abandon()
 
-    def _watch(self) -> None:
+    def _watch(self, producer: GaplessProducer) -> None:
         if self._lifetime.over():
-            self._producer.abandon()
-        elif stalled := self._producer.stalled(self._limits.stall_seconds):
+            producer.abandon()
+        elif stalled := producer.stalled(self._limits.stall_seconds):
             self.stalled = stalled
-            self._producer.abandon()
+            producer.abandon()

@@ -7,31 +7,32 @@ from relay.daemon.kafka.error_scope import TOO_LARGE, ErrorScope, error_scope
 from relay.daemon.kafka.message import LARGE_ADVICE
 from relay.daemon.kafka.producer import Failure
 from relay.daemon.kafka.routing import Routing
+from relay.daemon.kafka.suspects import Suspects
 from relay.daemon.rows import Outcome, Reason, Rejected, Undelivered
 
 _REFUSED_ADVICE: Final = "requeue it when that is mended, or discard it"
 
 
 class Failures:
-    """Judges the failures of one lease.
+    """Judges failures; of *suspects* it notes which are, and which proved to be at fault."""
 
-    *suspects* outlive it: rows of a batch that Kafka refused. Which of them it was shows when each
-    is sent alone.
-    """
-
-    def __init__(self, routing: Routing, suspects: set[int]) -> None:
+    def __init__(self, routing: Routing, suspects: Suspects) -> None:
         self._routing = routing
         self.suspects = suspects
-        self.alone: int | None = None
+        self._refusing = set[str]()
 
-    def outcome(self, failure: Failure) -> Outcome:
-        """Return the outcome of the failed row; put on hold what cannot be written."""
+    def outcome(self, failure: Failure, *, alone: bool = False) -> Outcome:
+        """Return the outcome of the failed row, which was in no batch if *alone*.
+
+        Puts on hold what cannot be written.
+        """
         row, topic_partition = failure.row, failure.partition.topic_partition
         match error_scope(failure.error):
-            case ErrorScope.ROW if row.id == self.alone:
+            case ErrorScope.ROW if alone:
                 return self._rejected(failure)
             case ErrorScope.ROW:
-                self.suspects.add(row.id)
+                self.suspects.suspect(row, topic_partition)
+                self._refusing.add(topic_partition.topic)
                 self._routing.topics.forget(topic_partition.topic, limit=True)
                 return Undelivered([row], Reason.SUSPECT)
             case ErrorScope.TOPIC:
@@ -41,14 +42,18 @@ class Failures:
                 self._routing.hold(topic_partition, failure.error.str())
                 return Undelivered([row], Reason.HELD)
             case ErrorScope.BROKER:
+                # Dropped behind a refusal. What refused once and took nothing yet may be all alike.
+                if topic_partition.topic in self._refusing and not failure.partition.acknowledged:
+                    self.suspects.doubt(topic_partition)
                 return Undelivered([row], Reason.ABANDONED)
             case scope:
                 assert_never(scope)
 
     def _rejected(self, failure: Failure) -> Rejected:
-        self.suspects.discard(failure.row.id)
+        row, topic_partition = failure.row, failure.partition.topic_partition
+        self.suspects.convict(row, topic_partition, failure.error)
         too_large = failure.error.code() in TOO_LARGE
         reason = Reason.TOO_LARGE if too_large else Reason.REFUSED
         advice = LARGE_ADVICE if too_large else _REFUSED_ADVICE
         text = f"Kafka refused it alone: {failure.error.str()}; {advice}"
-        return Rejected(failure.row, reason, text)
+        return Rejected(row, reason, text)

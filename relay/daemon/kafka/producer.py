@@ -66,12 +66,14 @@ class GaplessProducer:
     """Sends messages in order and collects their results.
 
     After a failure nothing more is delivered, as ``enable.gapless.guarantee`` has it: a later row
-    cannot overtake the failed one. A ``broken`` producer is abandoned and replaced. What is said of
-    brokers goes to *errors*, which outlives it.
+    cannot overtake the failed one. A ``broken`` producer is abandoned and replaced. Without the
+    guarantee it goes on, and must be given one message at a time. What is said of brokers goes to
+    *errors*, which outlives it.
     """
 
     def __init__(self, properties: Properties, errors: BrokerErrors) -> None:
         self._errors = errors
+        self._gapless = bool(properties["enable.gapless.guarantee"])
         self._logs_in = str(properties.get("security.protocol")).upper().startswith("SASL")
         self.broken = False
         self.abandoned = False
@@ -155,6 +157,10 @@ class GaplessProducer:
         now = time.monotonic()
         return [p.topic_partition for p in self._partitions.values() if p.silent_for(now) > seconds]
 
+    def drop_queued(self) -> None:
+        """Drop what has not left: behind a failure nothing more is sent, nor ever resolved."""
+        self._producer.purge(in_queue=True, in_flight=False, blocking=False)
+
     def abandon(self) -> None:
         """Drop unacknowledged messages: of each partition its newest ones, without a gap."""
         self.broken = self.abandoned = True
@@ -203,7 +209,7 @@ class GaplessProducer:
             self._delivered.append(row)
         else:
             partition.failed += 1
-            self.broken = True
+            self.broken |= self._gapless
             self._failures.append(Failure(row, error, partition))
 
     def _on_exception(self, exception: KafkaException) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -14,12 +14,20 @@ from relay.daemon.kafka.holds import Holds
 from relay.daemon.kafka.message import Composer
 from relay.daemon.kafka.producer import GaplessProducer
 from relay.daemon.kafka.routing import Routing
+from relay.daemon.kafka.suspects import Suspects
 from relay.daemon.state import BrokerError
 from relay.daemon.timing import Deadline
 from relay.errors import BrokerUnavailableError
 
 _BATCH_BYTES: Final = 1_000_000
 _STALLED: Final = "it acknowledges nothing, although the broker answers"
+
+
+class OpenProducer(Protocol):
+    """Makes a producer."""
+
+    def __call__(self, batch_bytes: int, errors: BrokerErrors, *, gapless: bool) -> GaplessProducer:
+        """Return one that is not gapless only for messages that are sent one at a time."""
 
 
 class Rebuild(StrEnum):
@@ -41,7 +49,7 @@ class Publisher:
         routing: Routing,
         composer: Composer,
         limits: DeliveryLimits,
-        open_producer: Callable[[int, BrokerErrors], GaplessProducer],
+        open_producer: OpenProducer,
         on_rebuild: Callable[[Rebuild], None],
     ) -> None:
         self._routing = routing
@@ -53,7 +61,9 @@ class Publisher:
         # Whether the broker has answered this producer.
         self._proven = False
         self._batch_bytes = 0
-        self._suspects: set[int] = set()
+        # Of suspects: see Trial.
+        self._trial: GaplessProducer | None = None
+        self._suspects = Suspects()
         self._stalled = NONE_STALLED
         # On hold since they stalled, or lifted and not proven to work.
         self._silent = list(NONE_STALLED)
@@ -99,6 +109,7 @@ class Publisher:
         if producer is None or producer.broken:
             producer = self._renew(Rebuild.FAILURE)
         producer.poll()
+        self._ready_for_trial()
         try:
             self._look(producer)
         except KafkaException as error:
@@ -123,12 +134,15 @@ class Publisher:
         failures = Failures(self._routing, self._suspects)
         lifetime = Lifetime(deadline, alive)
         delivery = Delivery(
-            producer, self._routing, self._composer, failures, self._limits, lifetime
-        )
+            producer, self._routing, self._composer, failures, self._limits, lifetime,
+            self._trial,
+        )  # fmt: skip
         try:
             yield delivery
         except Exception:
             producer.abandon()
+            if self._trial is not None:
+                self._trial.abandon()
             raise
         finally:
             self._stalled = delivery.stalled
@@ -146,10 +160,11 @@ class Publisher:
             raise BrokerUnavailableError(self._producer.refusal)
 
     def close(self) -> None:
-        """Drop the producer and its unacknowledged messages."""
-        if self._producer is not None:
-            self._producer.close()
-            self._producer = None
+        """Drop the producers and their unacknowledged messages."""
+        for producer in (self._producer, self._trial):
+            if producer is not None:
+                producer.close()
+        self._producer = self._trial = None
 
     def _look(self, producer: GaplessProducer) -> None:
         default_topic = self._routing.default_topic
@@ -173,8 +188,15 @@ class Publisher:
         self.close()
         self._proven = False
         self._batch_bytes = self._wanted_batch_bytes()
-        self._producer = self._open_producer(self._batch_bytes, self._errors)
+        self._producer = self._open_producer(self._batch_bytes, self._errors, gapless=True)
         return self._producer
+
+    def _ready_for_trial(self) -> None:
+        if self._trial is not None and (self._trial.broken or not self._suspects):
+            self._trial.close()
+            self._trial = None
+        if self._trial is None and self._suspects:
+            self._trial = self._open_producer(self._batch_bytes, self._errors, gapless=False)
 
     def _wanted_batch_bytes(self) -> int:
         return min(self._routing.topics.smallest_limit(), _BATCH_BYTES)

@@ -123,7 +123,14 @@ class ChunkReader:
         self._upto = NO_LIMIT
         # Read, and too much for the last chunk.
         self._ready: Sequence[Row] = ()
+        # Of a small lease, the shards that may have more.
+        self._left: Sequence[int] = ()
         self.progress = Progress()
+
+    @property
+    def unread(self) -> set[int]:
+        """The shards that may have more rows than were read."""
+        return {*self._after, *self._left}
 
     def narrow(self, shard: int, upto: int) -> None:
         """Read nothing but all rows of *shard* up to the id *upto*."""
@@ -234,7 +241,8 @@ class ChunkReader:
         exhausted = [s for s in request.shards if found[s] < request.rows_per_shard]
         if not self._large:
             # There is no second snapshot: what is left is for the next lease.
-            self.progress.full = len(exhausted) < len(request.shards)
+            self._left = [s for s in request.shards if s not in exhausted]
+            self.progress.full = bool(self._left)
             exhausted = list(request.shards)
         for shard in exhausted:
             del self._after[shard]

@@ -49,6 +49,11 @@ class Lease:
         return self._reader.progress
 
     @property
+    def unread(self) -> set[int]:
+        """The shards that may have more rows than were read."""
+        return self._reader.unread
+
+    @property
     def rows_max(self) -> int:
         """Rows that a lease has at most."""
         return self._reader.limits.rows

@@ -53,8 +53,8 @@ class Store:
         self.locked: Sequence[LockedRow] = ()
         # Acknowledged by Kafka under the last lease, if that was lost.
         self.lost_rows = 0
-        # The last lease was full: the next one will be worth its cursors.
-        self._large = False
+        # Shards that a lease left behind: the next one will be worth its cursors.
+        self._unread = set[int]()
         # Where a lease met rows that cannot be read: its shards, and how far it was with each.
         self._unreadable: Mapping[int, int] = {}
         self._survey = Survey(session, destination)
@@ -146,7 +146,7 @@ class Store:
                 yield lease
                 if lease is not None:
                     lease.commit()
-        self._large = lease is not None and lease.progress.full
+        self._note_unread(lease)
         if lease is not None:
             self._pass(lease)
             if isinstance(lease, SmallLease) and lease.locked:
@@ -160,7 +160,7 @@ class Store:
         """Begin a lease, which its user ends."""
         row_filter = RowFilter(self._destination, exclusions, self._unsettled.ids)
         is_plain = row_filter.passes_all and not self._limits.read.block_keys
-        if self._has_functions and is_plain and only is None and not self._large:
+        if self._has_functions and is_plain and only is None and not self._unread:
             claim = self._claim_small(sendable_bytes)
             if claim is not None:
                 yield self._small_lease(claim, row_filter, sendable_bytes)
@@ -178,7 +178,7 @@ class Store:
                 return
             reader = ChunkReader(
                 connection, claimed, row_filter, self._limits.read,
-                large=self._large, sendable_bytes=sendable_bytes,
+                large=bool(self._unread), sendable_bytes=sendable_bytes,
             )  # fmt: skip
             yield Lease(
                 connection, claimed, row_filter, reader, Deadline(self._limits.budget_seconds)
@@ -227,6 +227,15 @@ class Store:
         if lease is not None and lease.locked:
             self._unsettled.update(lease.left)
             self.locked = [*self.locked, *lease.locked]
+
+    def _note_unread(self, lease: Lease | None) -> None:
+        claimed = {c.shard for c in lease.claimed} if lease else set[int]()
+        if len(claimed) < self._claims.share(self._survey.other_leases):
+            # It had every shard with pending rows.
+            self._unread.clear()
+        self._unread -= claimed
+        if lease is not None:
+            self._unread |= lease.unread
 
     def settle_unsettled(self) -> None:
         """Settle what earlier leases had to leave; afterwards *locked* tells what is still left."""

@@ -5,6 +5,7 @@ import pytest
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.postgres.store import Store
 from relay.daemon.rows import Delivered
+from relay.settings import SHARDS
 from tests.daemon.conftest import MakeStore
 from tests.support.outbox import Outbox
 
@@ -69,5 +70,5 @@ def test_parked_rows_without_a_key_hold_back_nothing(outbox: Outbox, make_store:
     outbox.connection.execute("UPDATE outbox SET parked_at = now() WHERE id <= 200")
     store = make_store(block_keys=True, lease_shards=64)
     # As after a full lease: the next one has cursors, and reads all.
-    store._large = True  # noqa: SLF001
+    store._unread = set(range(SHARDS))  # noqa: SLF001
     assert len(deliver(store)) == 200

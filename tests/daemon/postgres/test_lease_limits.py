@@ -9,6 +9,7 @@ import pytest
 from relay.daemon import timing
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.rows import Row
+from relay.settings import SHARDS
 from tests.daemon.conftest import MakeStore
 from tests.support.outbox import Outbox
 
@@ -27,7 +28,7 @@ def lease(make_store: MakeStore, **settings: Any) -> tuple[list[Sequence[Row]], 
     """The chunks of one lease, and whether it was full."""
     store = make_store(**settings)
     # As after a full lease: the next one has cursors.
-    store._large = True  # noqa: SLF001
+    store._unread = set(range(SHARDS))  # noqa: SLF001
     store.refresh_watermarks(NOTHING_HELD)
     with store.lease(NOTHING_HELD) as lease:
         assert lease is not None
@@ -71,7 +72,7 @@ def test_no_chunk_is_asked_for_when_the_time_of_a_lease_is_over(
     now = 0.0
     monkeypatch.setattr(timing, "boot_seconds", lambda: now)
     store = make_store(lease_seconds=3.0, chunk_rows=4)
-    store._large = True  # noqa: SLF001
+    store._unread = set(range(SHARDS))  # noqa: SLF001
     store.refresh_watermarks(NOTHING_HELD)
     with store.lease(NOTHING_HELD) as lease:
         assert lease is not None
