@@ -13,13 +13,14 @@ from typing import Self
 from confluent_kafka import KafkaException
 
 from relay.demo.ports import LOOPBACK
-from tests.support.kafka.libraries import KafkaUnavailableError, kafka_libraries
+from tests.support.kafka.installation import copy_storage, installation
+from tests.support.kafka.libraries import KafkaUnavailableError
 from tests.support.kafka.topics import admin_client
 from tests.support.ports import free_port
 
 Address = tuple[str, int]
 
-CLUSTER_ID = "b3V0Ym94LXJlbGF5LXRlcw"
+NODE, OTHER_NODE = "1", "2"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 PROBE_SECONDS = 0.5
@@ -89,11 +90,12 @@ class KafkaBroker:
             KafkaUnavailableError: Java or the jars are missing, or the broker did not come up.
         """
         if self._process is None:
-            java, libraries = _java(), kafka_libraries()
+            kafka = installation(JAVA_OPTIONS)
             configuration = self._configure()
-            run = [java, *self._java_options, "-Dlog4j2.level=INFO", "-cp", f"{libraries}/*"]
-            self._format(run, configuration)
-            self._process = self._spawn([*run, "kafka.Kafka", str(configuration)])
+            if not (data := self._directory / "data").exists():
+                copy_storage(kafka, data, NODE if self._member_of is None else OTHER_NODE)
+            command = kafka.command(*self._java_options)
+            self._process = self._spawn([*command, "kafka.Kafka", str(configuration)])
             self._await_answer()
         return self
 
@@ -139,8 +141,8 @@ class KafkaBroker:
         properties = (
             {
                 "process.roles": "broker,controller",
-                "node.id": "1",
-                "controller.quorum.voters": f"1@{self.controller}",
+                "node.id": NODE,
+                "controller.quorum.voters": f"{NODE}@{self.controller}",
                 "listeners": f"CLIENT://{host}:{port},{admin},CONTROLLER://{self.controller}",
                 "advertised.listeners": f"CLIENT://{self.bootstrap},{admin}",
                 "listener.security.protocol.map": (
@@ -173,18 +175,10 @@ class KafkaBroker:
         host, port = self.address
         return {
             "process.roles": "broker",
-            "node.id": "2",
-            "controller.quorum.voters": f"1@{self._member_of.controller}",
+            "node.id": OTHER_NODE,
+            "controller.quorum.voters": f"{NODE}@{self._member_of.controller}",
             "listeners": f"CLIENT://{host}:{port},ADMIN://{self.admin_bootstrap}",
         }
-
-    def _format(self, run: Sequence[str], configuration: Path) -> None:
-        if (self._directory / "data").exists():
-            return
-        storage_tool = ["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID]
-        process = self._spawn([*run, *storage_tool, "--config", str(configuration)])
-        if process.wait(START_SECONDS) != 0:
-            raise KafkaUnavailableError(f"Kafka's storage was not formatted:\n{self.log_tail()}")
 
     def _spawn(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         with self.log_path.open("ab") as log:
@@ -230,13 +224,6 @@ class KafkaBroker:
         if not self.log_path.exists():
             return ""
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
-
-
-def _java() -> str:
-    java = shutil.which("java")
-    if java is None:
-        raise KafkaUnavailableError("Java, which runs Kafka, is not installed")
-    return java
 
 
 def _escaped(value: str) -> str:

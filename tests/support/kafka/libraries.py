@@ -33,14 +33,15 @@ def kafka_libraries() -> Path:
     # Named after the versions asked for, so that another pom.xml gets another directory.
     wanted = hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
     libraries = CACHE / f"kafka-{wanted}" / "libs"
-    with _alone(CACHE / f"kafka-{wanted}.lock"):
+    with alone(CACHE / f"kafka-{wanted}.lock"):
         if not libraries.exists():
             _fetch(libraries)
     return libraries
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def alone(lock: Path) -> Iterator[None]:
+    """Keep other processes out that name the same *lock*."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
