@@ -17,7 +17,7 @@ from tests.support.kafka.topics import (
 )
 from tests.support.outbox import Consume, Outbox, Start
 from tests.support.postgres import Database
-from tests.support.process import ProcessUnderTest, relay_command
+from tests.support.process import ProcessUnderTest, relay_process
 from tests.support.requirements import lacking
 
 pytest_plugins = [
@@ -96,8 +96,7 @@ def run_relay() -> Iterator[Callable[..., ProcessUnderTest]]:
     with ExitStack() as processes:
 
         def run(*arguments: str, environment: Mapping[str, str]) -> ProcessUnderTest:
-            process = ProcessUnderTest(relay_command(*arguments), environment)
-            return processes.enter_context(process)
+            return processes.enter_context(relay_process(*arguments, environment=environment))
 
         yield run
 

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 import pytest
 
 from tests.faults.stream import Stream
+from tests.support import sabotage
 from tests.support.outbox import Consume, Start
 from tests.support.process import ProcessUnderTest
-from tests.support.sabotage import sabotaged_relay
 
 # Of the settings in `impatient`.
 LEASE_TIMEOUT_SECONDS = 3.0
@@ -52,8 +52,8 @@ def sabotaged(environment: dict[str, str]) -> Iterator[Callable[..., ProcessUnde
     with ExitStack() as processes:
 
         def start(what: str, point: str, countdown: int = 1, **changes: str) -> ProcessUnderTest:
-            command = sabotaged_relay(what, point, countdown)
-            process = ProcessUnderTest(command, environment | changes)
+            command = [sabotage.__file__, what, point, str(countdown)]
+            process = ProcessUnderTest(command, environment | changes, program=sabotage.main)
             return processes.enter_context(process)
 
         yield start

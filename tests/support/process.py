@@ -15,7 +15,9 @@ from typing import IO, Any, Self
 
 import psutil
 
+from relay.__main__ import main as relay
 from tests.support.eventually import eventually
+from tests.support.forking import Fork
 
 LogEntry = dict[str, Any]
 
@@ -31,23 +33,22 @@ class ProcessUnderTest:
     `environment` is all that the process gets beside PATH and HOME.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        program: Callable[[], None] | None = None,
+    ) -> None:
+        """Start *command*; where *program* is what it runs, as a fork that has imported it."""
         inherited = {name: os.environ[name] for name in INHERITED_NAMES if name in os.environ}
+        given = inherited | {"PYTHONUNBUFFERED": "1"} | dict(environment)
         self.command = list(command)
         self.stdout: list[str] = []
         self.stderr: list[str] = []
         self.logs: list[LogEntry] = []
         self._news = threading.Condition()
-        self._process = subprocess.Popen(
-            self.command,
-            env=inherited | {"PYTHONUNBUFFERED": "1"} | dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        self._process = Fork(program, command, given) if program else _spawned(command, given)
         self._readers = [
             self._read(self._process.stdout, self.stdout),
             self._read(self._process.stderr, self.stderr),
@@ -183,9 +184,28 @@ RunRelay = Callable[..., ProcessUnderTest]
 """Starts `relay ...`: `run_relay("status", environment={...})`."""
 
 
+def relay_process(*arguments: str, environment: Mapping[str, str]) -> ProcessUnderTest:
+    """Start `relay ...`. The API's workers are processes of its own, which start anew."""
+    program = None if arguments[:1] == ("api",) else relay
+    return ProcessUnderTest(relay_command(*arguments), environment, program=program)
+
+
 def relay_command(*arguments: str) -> list[str]:
     """The installed console script, as a user calls it."""
     return [str(RELAY), *arguments]
+
+
+def _spawned(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
 
 
 def _log_entry(line: str) -> LogEntry | None:

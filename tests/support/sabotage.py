@@ -1,6 +1,6 @@
 """`relay run` that does itself harm at one point of its work, and nowhere else.
 
-Started as `python sabotage.py SIGKILL ack 3`: when the third lease was acknowledged. TERMINATE has
+Called with the arguments `SIGKILL ack 3`: when the third lease was acknowledged. TERMINATE has
 PostgreSQL end the worker's connection, TERMINATE_EACH does so each of so many times; AHEAD and BACK
 set this host's clock; RAISE is an error that nobody foresaw, HANG a call that never returns. The
 relay's own code knows nothing of this: the methods are wrapped here, before it starts.
@@ -11,13 +11,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
 
 import psycopg
 
-from relay.cli.app import main
+from relay.cli.app import main as relay
 from relay.daemon import health
 from relay.daemon.crew import Crew
 from relay.daemon.kafka.delivery import Delivery
@@ -138,12 +138,8 @@ def sabotage(what: str, point: str, countdown: int) -> None:
     setattr(owner, name, sabotaged)
 
 
-def sabotaged_relay(what: str, point: str, countdown: int = 1) -> Sequence[str]:
-    """The command of a relay that comes to this harm when it reaches the point."""
-    return [sys.executable, "-P", __file__, what, point, str(countdown)]
-
-
-if __name__ == "__main__":
+def main() -> None:
+    """Run the relay that the command line says."""
     sabotage(sys.argv[1], sys.argv[2], int(sys.argv[3]))
     sys.argv[1:] = ["run"]
-    main()
+    relay()
