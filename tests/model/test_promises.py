@@ -20,7 +20,6 @@ EXPLORE: Final = settings(
     max_examples=30,
     stateful_step_count=40,
     derandomize=True,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 # The first find will do: nobody reads the shortest one.

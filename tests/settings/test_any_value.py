@@ -59,12 +59,12 @@ def faults(environment: dict[str, str]) -> tuple[str, ...]:
 @given(st.sampled_from(VARIABLES + PROPERTIES), TEXT | TELLING)
 @example("EVENT_RATE_LIMITS", '{"HostLost": "99999999999d"}')
 @example("RELAY_API_JWKS", "https://[")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_it_works_or_is_a_fault(variable: str, value: str) -> None:
     assert all(faults({variable: value}))
 
 
 @given(st.fixed_dictionaries({name: st.none() | TEXT for name in VARIABLES}))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_all_of_them_together(values: dict[str, str | None]) -> None:
     assert all(faults({name: value for name, value in values.items() if value is not None}))

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
+import hypothesis
 import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -16,6 +17,10 @@ from tests.support.servers import OwnServers, Servers, SharedServers, served
 SERVERS = pytest.StashKey[Servers]()
 ADDRESS = pytest.StashKey[str]()
 RESOURCES = pytest.StashKey[ExitStack]()
+
+# Examples are judged by what they show, not by how long a loaded machine takes for them.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 
 def pytest_configure(config: pytest.Config) -> None:
