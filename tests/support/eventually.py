@@ -7,7 +7,7 @@ POLL_SECONDS = 0.02
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], *, timeout: float = 10.0, what: str | None = None) -> T:
+def eventually(condition: Callable[[], T], *, timeout: float = 30.0, what: str | None = None) -> T:
     """Ask until the answer is true, and return it.
 
     An AssertionError of the condition counts as "not yet"; its message ends up in ours.

@@ -70,7 +70,7 @@ class ProcessUnderTest:
         return "\n".join([*self.stdout, *self.stderr])
 
     def wait_for_log(
-        self, wanted: str | Callable[[LogEntry], bool], *, timeout: float = 20.0, after: int = 0
+        self, wanted: str | Callable[[LogEntry], bool], *, timeout: float = 60.0, after: int = 0
     ) -> LogEntry:
         """The first JSON log entry that is `wanted`: a part of its message, or a predicate.
 
