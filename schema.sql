@@ -398,6 +398,33 @@ END
 $$;
 
 -- ---------------------------------------------------------------------------------------------
+-- Doorbell: wakes relays that sleep
+-- ---------------------------------------------------------------------------------------------
+
+-- Above 0: milliseconds since 1970 up to which writers ring; relays put it off while they sleep, so the
+-- bell of one that died ends by itself. Below 0: up to then a relay is under load, and nobody rings. A
+-- sequence is changed in place and outside of transactions: no dead rows, no old snapshots.
+CREATE SEQUENCE IF NOT EXISTS outbox_bell AS bigint
+    MINVALUE -9223372036854775808 START 0 CACHE 1 OWNED BY outbox_state.version;
+
+-- Runs as the owner, so that no missing grant makes an INSERT fail. Where transactions can be prepared
+-- it never rings, since one that rings cannot be.
+CREATE OR REPLACE FUNCTION outbox_ring() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    IF pg_sequence_last_value('outbox_bell') > 1000 * date_part('epoch', clock_timestamp())
+       AND current_setting('max_prepared_transactions') = '0'
+    THEN
+        PERFORM pg_notify('outbox_' || TG_RELID, '');
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER outbox_inserted AFTER INSERT ON outbox
+    FOR EACH STATEMENT EXECUTE FUNCTION outbox_ring();
+
+-- ---------------------------------------------------------------------------------------------
 -- Relays: what each says of itself
 -- ---------------------------------------------------------------------------------------------
 
@@ -1025,6 +1052,7 @@ BEGIN
         ['outbox_relay', 'SELECT, INSERT, UPDATE, DELETE ON outbox_relay'],
         ['outbox_relay', 'SELECT, INSERT, DELETE ON outbox_sample'],
         ['outbox_relay', 'SELECT ON SEQUENCE outbox_id_seq'],
+        ['outbox_relay', 'SELECT, UPDATE ON SEQUENCE outbox_bell'],
         ['outbox_relay', 'SELECT ON outbox_overview, outbox_migration, outbox_audit'],
         ['outbox_reader', 'SELECT ON outbox_overview, outbox_shard, outbox_state, outbox_audit, '
                           'outbox_migration, outbox_relay, outbox_sample'],

@@ -14,6 +14,7 @@ from relay.daemon.kafka.publisher import Publisher, Rebuild
 from relay.daemon.kafka.routing import Routing
 from relay.daemon.kafka.topics import Topics
 from relay.daemon.postgres.chunks import ReadLimits
+from relay.daemon.postgres.doorbell import Doorbell, DoorbellSettings
 from relay.daemon.postgres.roster import Identity, Roster
 from relay.daemon.postgres.row_filter import Destination
 from relay.daemon.postgres.session import Session, SessionSettings
@@ -24,6 +25,7 @@ from relay.daemon.telemetry.instrumentation import WorkerInstrumentation
 from relay.daemon.telemetry.metrics import Metrics
 from relay.daemon.telemetry.process import SamplerInstrumentation
 from relay.daemon.timing import Pace, Waiter
+from relay.daemon.wake_up import WakeUp
 from relay.daemon.worker import Waiting, Worker
 from relay.formats import envelope, format_of
 from relay.settings import RelaySettings, Settings
@@ -34,7 +36,9 @@ def make_worker(number: int, settings: Settings, metrics: Metrics) -> Worker:
     name = f"worker-{number}"
     instrumentation = WorkerInstrumentation(metrics, name, _topic(settings))
     publisher = make_publisher(settings, instrumentation.producer_rebuilt)
-    return Worker(name, make_store(settings, name), publisher, instrumentation, _waiting(settings))
+    session = _session(settings, name)
+    waiting = _waiting(settings, session, instrumentation)
+    return Worker(name, _store(settings, session), publisher, instrumentation, waiting)
 
 
 def make_roster(settings: Settings, sign_seconds: float) -> Roster:
@@ -85,7 +89,11 @@ def _producer(
 
 def make_store(settings: Settings, name: str) -> Store:
     """Return a store whose session has this *name* in PostgreSQL."""
-    return Store(_session(settings, name), _destination(settings), _lease_limits(settings.relay))
+    return _store(settings, _session(settings, name))
+
+
+def _store(settings: Settings, session: Session) -> Store:
+    return Store(session, _destination(settings), _lease_limits(settings.relay))
 
 
 def _lease_limits(relay: RelaySettings) -> LeaseLimits:
@@ -120,11 +128,21 @@ def _topic(settings: Settings) -> str:
     return settings.kafka.event_stream_topic or ""
 
 
-def _waiting(settings: Settings) -> Waiting:
-    relay, waiter = settings.relay, Waiter()
+def _waiting(
+    settings: Settings, session: Session, instrumentation: WorkerInstrumentation
+) -> Waiting:
+    relay, database, waiter = settings.relay, settings.database, Waiter()
+    bell = None
+    if relay.doorbell:
+        listening = DoorbellSettings(
+            database.conninfo(), database.listen_conninfo(), session.name,
+            relay.delivery_budget_seconds,
+        )  # fmt: skip
+        bell = Doorbell(session, listening, waiter)
+    pace = Pace(relay.poll_min_seconds, relay.poll_max_seconds)
     return Waiting(
         waiter,
-        Pace(relay.poll_min_seconds, relay.poll_max_seconds),
+        WakeUp(waiter, pace, bell, instrumentation),
         Backoff(
             waiter,
             relay.backoff_max_seconds,

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+POLL: Final = "poll"
+DOORBELL: Final = "doorbell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Report:
     missed: int = 0
     holds: Sequence[Mapping[str, Any]] = ()
     broker_errors: Sequence[Mapping[str, Any]] = ()
+    # How it learns of new rows.
+    wake_up: str = POLL
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +63,5 @@ def summed(reports: Sequence[Report], missed: int = 0) -> Report:
         missed=missed,
         holds=[hold for report in reports for hold in report.holds],
         broker_errors=[error for report in reports for error in report.broker_errors],
+        wake_up=DOORBELL if {report.wake_up for report in reports} == {DOORBELL} else POLL,
     )

@@ -1,6 +1,8 @@
 """The one place where a worker waits, the three events that end its waiting, and its clocks."""
 
 import math
+import os
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +36,8 @@ class Waiter:
         self._condition = threading.Condition()
         self._stop_by: Deadline | None = None
         self._woken = False
+        # Written to, where somebody waits for a file as well.
+        self._pipe: int | None = None
 
     @property
     def stopping(self) -> bool:
@@ -54,19 +58,43 @@ class Waiter:
         with self._condition:
             if self._stop_by is None:
                 self._stop_by = Deadline(budget_seconds)
-            self._condition.notify_all()
+            self._end_waits()
 
     def wake(self) -> None:
         """End this wait, or the next one if none is going on."""
         with self._condition:
             self._woken = True
-            self._condition.notify_all()
+            self._end_waits()
 
     def wait(self, seconds: float) -> None:
         """Wait at most *seconds*."""
         with self._condition:
             self._condition.wait_for(lambda: self.stopping or self._woken, seconds)
             self._woken = False
+
+    def wait_readable(self, seconds: float, fileno: int) -> bool:
+        """Wait at most *seconds*, or until *fileno* can be read; return whether it can."""
+        readable, writable = os.pipe()
+        try:
+            with self._condition:
+                self._pipe = writable
+                woken = self.stopping or self._woken
+            poll = select.poll()
+            poll.register(fileno, select.POLLIN)
+            poll.register(readable, select.POLLIN)
+            found = poll.poll(0 if woken else math.ceil(seconds * 1000))
+            return any(ready == fileno for ready, _ in found)
+        finally:
+            with self._condition:
+                self._pipe = None
+                self._woken = False
+            os.close(readable)
+            os.close(writable)
+
+    def _end_waits(self) -> None:
+        self._condition.notify_all()
+        if self._pipe is not None:
+            os.write(self._pipe, b"x")
 
 
 class Pace:

@@ -11,7 +11,7 @@ import psycopg
 
 from relay.daemon.backoff import OUTAGES, Backoff
 from relay.daemon.exclusions import Exclusions
-from relay.daemon.figures import Report
+from relay.daemon.figures import DOORBELL, POLL, Report
 from relay.daemon.kafka.publisher import Publisher
 from relay.daemon.postgres.blind_spot import View
 from relay.daemon.postgres.crash_isolation import Deaths, Step, TakeAlone, isolate
@@ -21,7 +21,8 @@ from relay.daemon.postgres.unreadable import VALUE_FAULTS
 from relay.daemon.rows import Delivered, Outcome, Rejected
 from relay.daemon.state import BrokerError, Hold
 from relay.daemon.telemetry.instrumentation import LeaseEnd, WorkerInstrumentation
-from relay.daemon.timing import DatabaseClock, Interval, Pace, Waiter
+from relay.daemon.timing import DatabaseClock, Interval, Waiter
+from relay.daemon.wake_up import WakeUp
 from relay.errors import BrokerUnavailableError, DatabaseUnavailableError
 
 WATERMARK_SECONDS: Final = 1.0
@@ -44,7 +45,7 @@ class Waiting:
     """Waits of a worker: for a stop, between leases, and in an outage."""
 
     waiter: Waiter
-    pace: Pace
+    wake_up: WakeUp
     backoff: Backoff
 
 
@@ -59,6 +60,7 @@ class WorkerState:
     published: int = 0
     parked: int = 0
     leased_shards: int = 0
+    by_bell: bool = False
 
     def report(self) -> Report:
         """Return what goes into outbox_relay."""
@@ -68,6 +70,7 @@ class WorkerState:
             self.leased_shards,
             holds=[hold.as_json() for hold in self.holds],
             broker_errors=[error.as_json() for error in self.broker_errors],
+            wake_up=DOORBELL if self.by_bell else POLL,
         )
 
 
@@ -93,6 +96,7 @@ class Worker:
         self._instrumentation = instrumentation
         self._waiting = waiting
         self._waiter = waiting.waiter
+        self._wake_up = waiting.wake_up
         self._clock = DatabaseClock()
         self._watermarks = Interval(WATERMARK_SECONDS)
         self._holds_lifted = 0
@@ -107,7 +111,7 @@ class Worker:
         while not self._waiter.stopping:
             round_ = self._waiting.backoff(self.round)
             if round_ is not None:
-                self._waiter.wait(self._waiting.pace.after(round_.rows, full=round_.more))
+                self._wake_up.rest(round_.rows, more=round_.more, quiet=round_.quiet)
         self.close()
 
     def stop(self, budget_seconds: float) -> None:
@@ -126,9 +130,11 @@ class Worker:
     def look_again(self) -> None:
         """Forget the watermarks before the next lease: rows were found below them."""
         self._look_again.set()
+        self._waiter.wake()
 
     def close(self) -> None:
         """Let go of the producer and the connection."""
+        self._wake_up.close()
         self._publisher.close()
         self._store.close()
 
@@ -174,7 +180,7 @@ class Worker:
 
     def _idle(self) -> bool:
         """Return whether there is certainly nothing to do."""
-        if self._store.nothing_new():
+        if not self._wake_up.rang and self._store.nothing_new():
             return True
         if not self._watermarks.due:
             return False
@@ -267,7 +273,7 @@ class Worker:
         publisher = self._publisher
         self.state = WorkerState(
             time.monotonic(), publisher.holds.shown, publisher.broker_errors, self._view,
-            self._published, self._parked, self._leased_shards,
+            self._published, self._parked, self._leased_shards, self._wake_up.by_bell,
         )  # fmt: skip
         self._instrumentation.beat()
 

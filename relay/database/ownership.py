@@ -63,6 +63,7 @@ VIEWS: Final[Mapping[str, Mapping[str, str]]] = {
 # Of which table each is a part.
 PARTS: Final[Mapping[str, str]] = {
     "outbox_state_pkey": "outbox_state",
+    "outbox_bell": "outbox_state",
     "outbox_migration_pkey": "outbox_migration",
     "outbox_pkey": "outbox",
     "outbox_id_seq": "outbox",
@@ -128,6 +129,7 @@ FUNCTIONS: Final[Mapping[str, frozenset[str]]] = {
     "outbox_drawn": frozenset({"() record"}),
     "outbox_claim": frozenset({_CLAIM}),
     "outbox_settle": frozenset({"(bigint[]) SETOF bigint"}),
+    "outbox_ring": frozenset({"() trigger"}),
 }  # fmt: skip
 
 _KINDS: Final = {

@@ -26,6 +26,10 @@ class DatabaseSettings(SettingsGroup):
     """Database with the outbox: a URL, or its parts, which count only without a URL."""
 
     database_url: SecretStr | None = Field(None, description="postgresql://user:password@host/name")
+    listen_database_url: SecretStr | None = Field(
+        None,
+        description="the same database past a pooler that breaks LISTEN, for the doorbell alone",
+    )
     db_host: str | None = Field(None, description="host or socket directory")
     db_port: int = Field(5432, gt=0, lt=65536, description="port")
     db_user: str | None = Field(None, description="user")
@@ -67,11 +71,20 @@ class DatabaseSettings(SettingsGroup):
             yield f"{source} is not valid: write postgresql://user:password@host:5432/name"
             return
         yield from (f"{source}: {fault}" for fault in _part_faults(parts))
+        yield from self._listen_faults()
+
+    def _listen_faults(self) -> Iterator[str]:
+        try:
+            parts = conninfo_to_dict(self.listen_conninfo() or "")
+        except psycopg.ProgrammingError:
+            yield "LISTEN_DATABASE_URL is not valid: write postgresql://user:password@host/name"
+            return
+        yield from (f"LISTEN_DATABASE_URL: {fault}" for fault in _part_faults(parts))
 
     def conninfo(self) -> str:
         """Return a libpq connection string. It holds the password."""
         if self.database_url is not None:
-            return make_conninfo(self._libpq_url())
+            return make_conninfo(_libpq_url(self.database_url))
         return make_conninfo(
             host=self.db_host,
             port=str(self.db_port),
@@ -88,17 +101,23 @@ class DatabaseSettings(SettingsGroup):
         database = parts.get("dbname") or parts.get("user") or ""
         return f"{database}.{self.outbox_schema}" if self.outbox_schema else str(database)
 
+    def listen_conninfo(self) -> str | None:
+        """Return the same for the connection that listens, if it is to be another one."""
+        if self.listen_database_url is None:
+            return None
+        return make_conninfo(_libpq_url(self.listen_database_url))
+
     def address(self) -> str:
         """Return host, port and database for messages: never the user or the password."""
         parts = conninfo_to_dict(self.conninfo())
         host, port = parts.get("host", "localhost"), parts.get("port", 5432)
         return f"{host}:{port}/{parts.get('dbname', '')}"
 
-    def _libpq_url(self) -> str:
-        """Drop SQLAlchemy's driver (postgresql+psycopg://), so that services share one URL."""
-        url = self.database_url.get_secret_value() if self.database_url else ""
-        scheme, separator, rest = url.partition("://")
-        return f"{scheme.partition('+')[0]}{separator}{rest}"
+
+def _libpq_url(given: SecretStr) -> str:
+    """Drop SQLAlchemy's driver (postgresql+psycopg://), so that services share one URL."""
+    scheme, separator, rest = given.get_secret_value().partition("://")
+    return f"{scheme.partition('+')[0]}{separator}{rest}"
 
 
 def _part_faults(parts: Mapping[str, object]) -> Iterator[str]:

@@ -67,6 +67,9 @@ class RelaySettings(SettingsGroup):
     poll_max_seconds: float = Field(
         0.1, ge=_SECONDS_MIN, le=_SECONDS_MAX, description="pause between polls when idle"
     )
+    doorbell: bool = Field(
+        default=True, description="sleep until a writer rings, where little happens; else poll"
+    )
     backoff_max_seconds: float = Field(
         30.0, ge=_SECONDS_MIN, le=_SECONDS_MAX, description="longest pause between retries"
     )

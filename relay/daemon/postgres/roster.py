@@ -34,7 +34,8 @@ SET seen_at = EXCLUDED.seen_at,
     missed = EXCLUDED.missed,
     leased_shards = EXCLUDED.leased_shards,
     holds = EXCLUDED.holds,
-    broker_errors = EXCLUDED.broker_errors
+    broker_errors = EXCLUDED.broker_errors,
+    wake_up = EXCLUDED.wake_up
 """
 
 _LEAVE: Final = """
@@ -97,7 +98,6 @@ class Identity:
     alive_seconds: float
     # Names of states whose consumers know no `seq`.
     states: tuple[str, ...] = ()
-    wake_up: str = "poll"
     id: UUID = field(default_factory=uuid4)
     name: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
@@ -114,6 +114,7 @@ class Roster:
         """Give a sign of life, forget the dead, record flag and states. Return what others say."""
         parameters: dict[str, Any] = asdict(self.identity) | {
             "states": list(self.identity.states),
+            "wake_up": report.wake_up,
             "published": report.published,
             "parked": report.parked,
             "missed": report.missed,

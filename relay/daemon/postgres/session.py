@@ -37,6 +37,11 @@ class Session:
         self._connection: BoundedConnection | None = None
 
     @property
+    def name(self) -> str:
+        """The name of the connection in PostgreSQL."""
+        return self._settings.name
+
+    @property
     def connected(self) -> bool:
         """True while there is a connection that the server has not ended, as it may an idle one."""
         if self._connection is None or self._connection.closed:
@@ -53,6 +58,10 @@ class Session:
         if self._connection is None:
             raise psycopg.OperationalError("not connected")
         return self._connection
+
+    def is_on(self, connection: BoundedConnection) -> bool:
+        """Return whether *connection* is still the one of this session."""
+        return self._connection is connection
 
     def connect(self) -> None:
         """Connect anew.

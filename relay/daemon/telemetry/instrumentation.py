@@ -52,6 +52,9 @@ class WorkerInstrumentation:
         self._rows_locked = metrics.deliveries.rows_locked.labels(worker)
         self._locked_ids: set[int] = set()
         self._heartbeat = metrics.leases.heartbeat.labels(worker)
+        self._doorbell_active = metrics.leases.doorbell_active.labels(worker)
+        self._wake_up_switches = metrics.leases.wake_up_switches.labels(worker)
+        self._doorbell_test_failures = metrics.leases.doorbell_test_failures.labels(worker)
         # Labels are looked up once: under a lock, and by text, it takes longer than to count.
         self._ended = {end: metrics.leases.ended.labels(end) for end in LeaseEnd}
         self._published = cache(metrics.deliveries.published.labels)
@@ -60,6 +63,15 @@ class WorkerInstrumentation:
     def beat(self) -> None:
         """Show that the loop goes round."""
         self._heartbeat.set_to_current_time()
+
+    def wake_up(self, *, by_bell: bool) -> None:
+        """Show how the worker learns of new rows from now on, and count the switch."""
+        self._doorbell_active.set(by_bell)
+        self._wake_up_switches.inc()
+
+    def doorbell_test_failed(self) -> None:
+        """Count a self-test of the doorbell that heard nothing."""
+        self._doorbell_test_failures.inc()
 
     def broker(self, *, up: bool) -> None:
         """Show whether the brokers answer."""

@@ -125,6 +125,24 @@ class LeaseMetrics:
         self.batch_rows = _histogram(
             "batch_rows", "Rows of one chunk.", buckets=BATCH_ROWS, registry=registry
         )
+        self.doorbell_active = _gauge(
+            "doorbell_active",
+            "1 while the worker sleeps until a writer rings, 0 while it polls.",
+            ["worker"],
+            registry=registry,
+        )
+        self.wake_up_switches = _counter(
+            "wake_up_switches",
+            "Changes between the doorbell and polling.",
+            ["worker"],
+            registry=registry,
+        )
+        self.doorbell_test_failures = _counter(
+            "doorbell_test_failures",
+            "Self-tests of the doorbell that heard nothing.",
+            ["worker"],
+            registry=registry,
+        )
         self.heartbeat = _gauge(
             "heartbeat_timestamp_seconds",
             "Unix time of the worker's last round.",

@@ -7,6 +7,13 @@ outbox_pending can serve. With an equal shard and a range of ids, statistics tak
 lived made PostgreSQL walk along the primary key, through the rows of all other shards.
 """
 
+from relay.daemon.postgres.queries.doorbell import (
+    BELL,
+    BELL_IS_SET,
+    LOADED_UNTIL,
+    RING,
+    RING_UNTIL,
+)
 from relay.daemon.postgres.queries.exclusions import with_exclusions
 from relay.daemon.postgres.queries.isolation import (
     BLAME,
@@ -33,6 +40,8 @@ from relay.daemon.postgres.queries.survey import BACKLOG, BELOW, DRAWN, FIRSTS, 
 __all__ = [
     "BACKLOG",
     "BEGIN",
+    "BELL",
+    "BELL_IS_SET",
     "BELOW",
     "BLAME",
     "CLAIM",
@@ -49,6 +58,7 @@ __all__ = [
     "IDS",
     "LARGE",
     "LEASE_SETTINGS",
+    "LOADED_UNTIL",
     "LOCKED",
     "LOCKS",
     "MEASURE",
@@ -57,6 +67,8 @@ __all__ = [
     "PROBE",
     "PROBE_DRAWN",
     "READ",
+    "RING",
+    "RING_UNTIL",
     "SETTLE_SMALL",
     "SMALL_LEASES",
     "START_ISOLATION",
