@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from benchmarks import (
+    doorbell,
     drain,
     large_backlog,
     latency,
@@ -14,6 +15,7 @@ from benchmarks import (
     missing_topic,
     open_writer,
     pinned,
+    rates,
     report,
     writing,
 )
@@ -24,6 +26,8 @@ from benchmarks.stage import SHARED_BUFFERS_MIB, Stage, stage
 
 MEASUREMENTS: Final[dict[str, Callable[[Stage], Figures]]] = {
     "latency": latency.measure,
+    "rates": rates.measure,
+    "doorbell": doorbell.measure,
     "drain": drain.measure,
     "pinned": pinned.measure,
     "open_writer": open_writer.measure,

@@ -1,4 +1,4 @@
-"""From commit to consumer, at a steady rate and after a silence; and what waiting costs."""
+"""From commit to consumer, at a steady rate and after a silence."""
 
 import threading
 import time
@@ -6,8 +6,9 @@ from statistics import quantiles
 from types import TracebackType
 from typing import Final, Self
 
-import psutil
 from confluent_kafka import Consumer, TopicPartition
+from psycopg import Connection
+from psycopg.rows import TupleRow
 
 from benchmarks.backlog import Backlog
 from benchmarks.figures import Figures
@@ -19,15 +20,13 @@ _WAIT_SECONDS: Final = 30.0
 
 
 def measure(stage: Stage) -> Figures:
-    """Return latencies in milliseconds and the share of one core that an idle relay takes."""
+    """Return latencies in milliseconds."""
     with (
         stage.backlog() as backlog,
         stage.topic() as topic,
-        stage.relays(backlog, topic) as (relay,),
+        stage.relays(backlog, topic),
         Arrivals(stage.kafka.bootstrap, topic) as arrivals,
     ):
-        stage.progress.note(f"an idle relay, {stage.sizes.idle_seconds} s")
-        idle = _cpu_percent(relay.pid, stage.sizes.idle_seconds)
         stage.progress.note(f"{EVENTS_PER_SECOND} events a second")
         steady = _steady(stage, backlog, arrivals)
         after_silence = [
@@ -36,10 +35,9 @@ def measure(stage: Stage) -> Figures:
         ]
         backlog.await_empty()
     return {
-        "latency_p50_ms": _percentile(steady, 50),
-        "latency_p99_ms": _percentile(steady, 99),
-        "latency_after_idle_p99_ms": _percentile(after_silence, 99),
-        "idle_cpu_percent": idle,
+        "latency_p50_ms": percentile(steady, 50),
+        "latency_p99_ms": percentile(steady, 99),
+        "latency_after_idle_p99_ms": percentile(after_silence, 99),
     }
 
 
@@ -98,7 +96,7 @@ def _steady(stage: Stage, backlog: Backlog, arrivals: Arrivals) -> list[float]:
     for number in range(stage.sizes.latency_seconds * EVENTS_PER_SECOND):
         time.sleep(max(0.0, begun + number / EVENTS_PER_SECOND - time.monotonic()))
         key = f"steady-{number}"
-        committed[key] = _commit(stage, backlog, key)
+        committed[key] = commit(stage, backlog.connection, key)
     arrived = arrivals.of(list(committed))
     return [at - commit for at, commit in zip(arrived, committed.values(), strict=True)]
 
@@ -108,24 +106,17 @@ def _after_silence(stage: Stage, backlog: Backlog, arrivals: Arrivals, number: i
     # The silence is what is measured, not a wait for something.
     time.sleep(SILENCE_SECONDS)
     key = f"silence-{number}"
-    committed = _commit(stage, backlog, key)
+    committed = commit(stage, backlog.connection, key)
     return arrivals.of([key])[0] - committed
 
 
-def _commit(stage: Stage, backlog: Backlog, key: str) -> float:
+def commit(stage: Stage, connection: Connection[TupleRow], key: str) -> float:
     """Write one event in a transaction of its own; return when it was committed."""
     payload = stage.samples[hash(key) % len(stage.samples)]
-    backlog.connection.execute("SELECT outbox_emit('Host', %s::jsonb, %s)", (payload, key))
+    connection.execute("SELECT outbox_emit('Host', %s::jsonb, %s)", (payload, key))
     return time.monotonic()
 
 
-def _cpu_percent(pid: int, seconds: int) -> float:
-    process = psutil.Process(pid)
-    before, begun = process.cpu_times(), time.monotonic()
-    time.sleep(seconds)
-    after, lasted = process.cpu_times(), time.monotonic() - begun
-    return 100 * (after.user + after.system - before.user - before.system) / lasted
-
-
-def _percentile(seconds: list[float], percent: int) -> float:
+def percentile(seconds: list[float], percent: int) -> float:
+    """Return a percentile in milliseconds."""
     return 1000 * quantiles(seconds, n=100, method="inclusive")[percent - 1]

@@ -50,7 +50,7 @@ class Sizes:
     @property
     def silences(self) -> int:
         """How many first events after a silence are timed."""
-        return 3 if self.short else 12
+        return 3 if self.short else 20
 
     @property
     def writing_seconds(self) -> float:
@@ -58,6 +58,11 @@ class Sizes:
         return 3 if self.short else 10
 
     @property
-    def idle_seconds(self) -> int:
-        """How long an idle relay is watched, which is not scaled."""
-        return 30
+    def rate_seconds(self) -> float:
+        """How long a relay is watched at one rate."""
+        return 10 if self.short else 30
+
+    @property
+    def bursts(self) -> int:
+        """How many bursts wake a relay that sleeps."""
+        return 3 if self.short else 10
