@@ -6,6 +6,9 @@ import select
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
+
+_BOOT_CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Deadline:
@@ -165,4 +168,4 @@ class DatabaseClock:
 
 def boot_seconds() -> float:
     """Return seconds since boot, those of a suspended machine included."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    return time.clock_gettime(_BOOT_CLOCK)

@@ -182,7 +182,7 @@ class Worker:
         """Return whether there is certainly nothing to do."""
         if not self._wake_up.rang and self._store.nothing_new():
             return True
-        if not self._watermarks.due:
+        if self._store.knows_all or not self._watermarks.due:
             return False
         self._view = self._store.refresh_watermarks(self._publisher.holds.exclusions())
         self._clock.set(self._store.now_ms)

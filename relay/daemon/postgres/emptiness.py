@@ -38,11 +38,14 @@ class Emptiness:
         """Return whether nothing came since, given how far ids are drawn now."""
         return self._proof == (drawn, epoch)
 
-    def settled(self, ids: Collection[int], drawn: int) -> None:
-        """Take in that rows with these *ids* are gone, of ids up to *drawn*."""
+    def settled(self, ids: Collection[int], drawn: int) -> bool:
+        """Take in that rows with these *ids* are gone, of ids up to *drawn*; return if all are."""
         if self._proof is None:
-            return
+            return False
         before, epoch = self._proof
         # If they are all that was drawn since, none is missing that could still be committed.
         if len(ids) == drawn - before and min(ids) > before and max(ids) <= drawn:
             self._proof = (drawn, epoch)
+        else:
+            self._proof = None
+        return self._proof is not None

@@ -78,6 +78,11 @@ class LowWatermarks:
         self.decided_upto = mark.drawn
         return mark.drawn
 
+    def pass_all(self, drawn: int) -> None:
+        """Move all watermarks up to *drawn*: every row up to there is gone, and none undecided."""
+        self.decided_upto = drawn
+        self.raise_to(drawn, {})
+
     def raise_to(self, decided: int, firsts: Mapping[int, First]) -> None:
         """Move the watermarks up to *decided*, but below the first pending row of each shard."""
         for shard in range(SHARDS):

@@ -113,6 +113,11 @@ class Store:
             and len(lease.claimed) < self._claims.share(self._survey.other_leases)
         )
 
+    @property
+    def knows_all(self) -> bool:
+        """True while the watermarks are as high as they can be: no row up to there waits."""
+        return self._emptiness.known
+
     def nothing_new(self) -> bool:
         """Return whether there is certainly nothing to do; False where that is not known."""
         if not (self._has_functions and self._emptiness.known):
@@ -260,5 +265,9 @@ class Store:
         # Rows held back by a parked one of their key are not read; watermarks must not pass them.
         if lease.settled_rows == lease.progress.rows and not self._limits.read.block_keys:
             self.watermarks.passed(lease.progress.read_upto)
-            if isinstance(lease, SmallLease) and lease.batch:
-                self._emptiness.settled(lease.batch.ids, lease.drawn)
+            if (
+                isinstance(lease, SmallLease)
+                and lease.batch
+                and self._emptiness.settled(lease.batch.ids, lease.drawn)
+            ):
+                self.watermarks.pass_all(lease.drawn)

@@ -259,6 +259,18 @@ def test_a_lease_that_took_all_that_was_drawn_renews_the_proof(
     assert not drained.nothing_new()
     assert len(deliver(drained)) == 2
     assert drained.nothing_new()
+    assert set(drained.watermarks.ids) == {drained.watermarks.drawn + 2}
+
+
+def test_a_lease_that_missed_an_id_ends_the_proof(
+    outbox: Outbox, database_connection: Outbox, drained: Store
+) -> None:
+    with database_connection.connection.transaction(force_rollback=True):
+        database_connection.emit("takes an id, and gives it up")
+    outbox.emit("one")
+    assert drained.knows_all
+    assert len(deliver(drained)) == 1
+    assert not drained.knows_all
 
 
 def test_a_lease_that_left_something_does_not(outbox: Outbox, drained: Store) -> None:
