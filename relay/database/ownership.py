@@ -126,6 +126,7 @@ FUNCTIONS: Final[Mapping[str, frozenset[str]]] = {
     "outbox_resume": frozenset({_CHANGE_SHARDS}),
     "outbox_count_requeue": frozenset({"() trigger"}),
     "outbox_refuse": frozenset({"() trigger"}),
+    "outbox_fault": frozenset({"(text, text, text, json, text) text"}),
     "outbox_drawn": frozenset({"() record"}),
     "outbox_claim": frozenset({_CLAIM}),
     "outbox_settle": frozenset({"(bigint[]) SETOF bigint"}),

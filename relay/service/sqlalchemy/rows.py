@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapper
 
 from relay.errors import SchemaError
 from relay.service.sqlalchemy.columns import columns_of, family_of, identity_of, key_places
-from relay.service.sqlalchemy.wanted import parameters, wanted
+from relay.service.sqlalchemy.wanted import one_parameters, one_wanted, parameters, wanted
 from relay.service.writer import State
 
 Identity: TypeAlias = tuple[Any, ...]
@@ -76,6 +76,9 @@ class Rows:
         self._all = select(*self._chosen).select_from(self._source)
         self._wanted = wanted(tuple(self.identity_columns.values()))
         self._some = self._reading()
+        self._one = self._all.where(
+            and_(*(column == key for column, key in one_wanted(self.identity_columns.values())))
+        )
         self._locking = self._locking_of(mapper.persist_selectable, self.identity_columns.values())
         root = _root(mapper)
         self._root = self._locking_of(root, root.primary_key.columns).with_for_update(
@@ -96,6 +99,9 @@ class Rows:
         """Return what there is now under each of *identities*, in their order."""
         found: list[Found] = []
         for start, query in self._cut(connection, identities):
+            # The usual case, in half the time.
+            if len(identities) == 1 and (only := self._read_one(connection, identities[0])):
+                return [only]
             for _, same_as, is_there, *values in connection.execute(self._some, query):
                 parts = len(self.identity_columns)
                 identity, state = values[:parts], values[parts:]
@@ -107,6 +113,16 @@ class Rows:
                     )
                 )
         return found
+
+    def _read_one(self, connection: Connection, identity: Identity) -> Found | None:
+        """Return the row of the only key that is asked for; None where there is none."""
+        columns = self.identity_columns.values()
+        keys = one_parameters(columns, identity, connection.dialect)
+        row = connection.execute(self._one, keys).first()
+        if row is None:
+            return None
+        state = self._state(list(row))
+        return Found(0, self.identity(state), state)
 
     def lock(
         self, connection: Connection, identities: Sequence[Identity], *, share: bool = False
