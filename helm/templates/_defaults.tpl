@@ -100,6 +100,22 @@ api.ingress.tlsSecret: ""
 api.ingress.annotations: {}
 api.route.enabled: false
 api.route.host: ""
+console.enabled: false
+console.replicas: 1
+console.port: 8091
+console.secret: ""
+console.sessionSecret: ""
+console.url: ""
+console.environment: {}
+console.resources.requests: {cpu: 50m, memory: 128Mi}
+console.resources.limits: {memory: 512Mi}
+console.ingress.enabled: false
+console.ingress.className: ""
+console.ingress.host: ""
+console.ingress.tlsSecret: ""
+console.ingress.annotations: {}
+console.route.enabled: false
+console.route.host: ""
 podMonitor.enabled: false
 podMonitor.selector: {}
 podMonitor.labels: {}
@@ -128,6 +144,7 @@ dashboard.labels: {grafana_dashboard: "1"}
 networkPolicy.enabled: false
 networkPolicy.metricsFrom: []
 networkPolicy.apiFrom: []
+networkPolicy.consoleFrom: []
 networkPolicy.databasePorts: [5432]
 networkPolicy.databaseTo: []
 networkPolicy.kafkaPorts: [9092]

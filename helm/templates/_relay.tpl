@@ -40,7 +40,7 @@ securityContext:
 {{- with .context.Values -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
-{{- if or .serviceAccount.name (and .serviceAccount.create (has $.component (list "relay" "api" "operator"))) }}
+{{- if or .serviceAccount.name (and .serviceAccount.create (has $.component (list "relay" "api" "console" "operator"))) }}
 serviceAccountName: {{ .serviceAccount.name | default (include "outbox-relay.name" $.context) }}
 {{- end }}
 {{- with .dnsConfig }}

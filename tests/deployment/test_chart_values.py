@@ -24,6 +24,8 @@ OTHERS: Final[dict[str, Any]] = {
     "kafka.properties": {"linger.ms": 7},
     "environment": {"OTHER": "x"},
     "api.environment": {"OTHER": "x"},
+    "console.environment": {"RELAY_CONSOLE_PROXY_ADDRESSES": "10.0.0.0/8"},
+    "console.url": "https://other.example.org",
     "autoscaling.kind": "keda",
     "autoscaling.trigger": "postgresql",
     "autoscaling.prometheusAddress": "http://elsewhere:9090",

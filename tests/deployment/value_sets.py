@@ -14,6 +14,19 @@ SMALLEST: Final[Values] = {
     "database": {"secret": "outbox-database"},
     "kafka": {"bootstrapServer": "kafka:9092"},
 }
+CONSOLE: Final[Values] = {
+    "enabled": True,
+    "secret": "outbox-console-database",
+    "sessionSecret": "outbox-console",
+    "url": "https://outbox.example.org",
+    "environment": {
+        "RELAY_CONSOLE_OIDC_ISSUER": "https://login.example.org",
+        "RELAY_CONSOLE_OIDC_CLIENT_ID": "outbox-console",
+        "RELAY_CONSOLE_READER_GROUPS": "support",
+    },
+    "ingress": {"enabled": True, "host": "outbox.example.org", "tlsSecret": "outbox-tls"},
+    "route": {"enabled": True, "host": "outbox.apps.example.org"},
+}
 EVERYTHING: Final[Values] = {
     "fullnameOverride": "stream",
     "imagePullSecrets": ["registry"],
@@ -79,6 +92,7 @@ EVERYTHING: Final[Values] = {
         },
         "route": {"enabled": True, "host": "events.apps.example.org"},
     },
+    "console": CONSOLE,
     "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
     "dashboard": {"enabled": True},
@@ -86,6 +100,7 @@ EVERYTHING: Final[Values] = {
         "enabled": True,
         "metricsFrom": PEERS,
         "apiFrom": PEERS,
+        "consoleFrom": PEERS,
         "databaseTo": PEERS,
         "kafkaTo": PEERS,
     },
