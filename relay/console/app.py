@@ -59,6 +59,7 @@ class Console:
         """Hold the connections while the console is served; a `lifespan` for FastAPI."""
         self._database.open()
         self._watch.start()
+        self.live.begin()
         try:
             yield
         finally:
@@ -129,7 +130,7 @@ class Console:
     async def _change(self, request: Request) -> Response:
         visit = self._visit(request)
         given = await form(request)
-        csrf.check(request, given.get(csrf.FIELD, ""))
+        csrf.check(request, given.get(csrf.FIELD, ""), self._settings.console.url)
         done = await run_in_threadpool(make, visit, given)
         request.session["note"] = done.note
         root = request.scope.get("root_path", "").rstrip("/")

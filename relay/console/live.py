@@ -22,6 +22,10 @@ class Live:
         self._watch = watch
         self._ending = False
 
+    def begin(self) -> None:
+        """Allow streams, from now on."""
+        self._ending = False
+
     def end(self) -> None:
         """End every stream, so that the process may stop."""
         self._ending = True

@@ -41,7 +41,7 @@ class SigningIn:
 
     async def _logout(self, request: Request) -> Response:
         given = await form(request)
-        csrf.check(request, given.get(csrf.FIELD, ""))
+        csrf.check(request, given.get(csrf.FIELD, ""), self._settings.url)
         request.session.clear()
         root = request.scope.get("root_path", "").rstrip("/")
         return RedirectResponse(f"{root}/signed-out", HTTPStatus.SEE_OTHER)

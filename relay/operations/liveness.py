@@ -28,7 +28,8 @@ def ask(addresses: Sequence[tuple[str, int]]) -> str:
         with suppress(ConnectionRefusedError):
             return _answer(page)
     raise NotAliveError(
-        f"nothing listens on {' or '.join(pages)}: is `relay run` or `relay api` running?"
+        f"nothing listens on {' or '.join(pages)}: is `relay run`, `relay api` or `relay console` "
+        "running?"
     )
 
 

@@ -31,7 +31,7 @@ def test_it_tells_a_running_relay_from_a_frozen_and_from_none(run_relay: RunRela
     relay.kill()
     asked = run_relay("live", environment=given)
     assert asked.wait() == 1
-    assert "is `relay run` or `relay api` running?" in asked.output
+    assert "is `relay run`, `relay api` or `relay console` running?" in asked.output
     assert "Traceback" not in asked.output
 
 

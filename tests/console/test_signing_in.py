@@ -239,3 +239,15 @@ def test_headers_count_from_the_proxy_alone(
 ) -> None:
     client = serve(peer=peer, **PROXY)
     assert client.get("/", headers=httpx2.Headers(headers)).status_code == status
+
+
+def test_a_proxy_may_change_the_host(incident: Outbox, serve: Serve) -> None:
+    url = {"RELAY_CONSOLE_URL": "https://outbox.example"}
+    client = serve(peer="10.1.2.3", base="https://inside", **PROXY, **url)
+    client.headers.update({"X-Forwarded-User": "grace", "X-Forwarded-Groups": "ops"})
+    fields = form(client, GROUP) | {"reason": "a test"}
+    foreign = {"Origin": "https://evil.example"}
+    assert client.post(GROUP, data=fields, headers=foreign).status_code == 403
+    ours = {"Origin": "https://outbox.example", "Sec-Fetch-Site": "same-origin"}
+    assert client.post(GROUP, data=fields, headers=ours).status_code == 303
+    assert parked_ids(incident) == []

@@ -19,14 +19,16 @@ def token(request: Request) -> str:
     return str(request.session[FIELD])
 
 
-def check(request: Request, given: str) -> None:
-    """Make sure that the form was sent by a page of ours.
+def check(request: Request, given: str, url: str | None) -> None:
+    """Make sure that the form was sent by a page of ours; *url*: where browsers find those.
 
     Raises:
         Refusal: 403, another site sent it, or the form is older than the session.
     """
     origin = request.headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    # A proxy may have changed the host.
+    ours = {request.headers.get("host"), urlsplit(url or "").netloc}
+    foreign = origin is not None and urlsplit(origin).netloc not in ours
     if foreign or request.headers.get("sec-fetch-site", "none") not in _OURS:
         raise forbidden("Another site sent this form; nothing was changed.")
     expected = request.session.get(FIELD)
