@@ -53,13 +53,14 @@ def key_table(keys: Iterable[Key]) -> Table:
     return table
 
 
-def parked_table(rows: Iterable[ParkedRow], default: str = "(default)") -> Table:
+def parked_table(rows: Iterable[ParkedRow]) -> Table:
     """Return a line for each parked row, its error under it."""
     table = Table(("id", "parked at", "attempts", "name", "topic", "key", "error"))
     for row in rows:
+        topic, key = row.topic or "(default)", row.key or "-"
         cells = (
-            str(row.id), moment(row.parked_at), str(row.attempts), row.name, row.topic or default,
-            row.key or "-", row.last_error or "-",
+            str(row.id), moment(row.parked_at), str(row.attempts), row.name, topic, key,
+            row.last_error or "-",
         )  # fmt: skip
         table.lines.append(Line(cells, style="red"))
     return table

@@ -6,11 +6,11 @@ from typing import Final
 
 from rich.text import Text
 
-from relay.cli.printout import status as tables
 from relay.cli.printout.summary import STYLES, summary
-from relay.cli.printout.tables import Table, drawn
+from relay.cli.printout.tables import drawn
 from relay.cli.printout.terminal import plain
 from relay.cli.top.looks import Look
+from relay.cli.top.tables import table
 from relay.database.session import Connection
 from relay.errors import RelayError
 from relay.operations import actions
@@ -20,8 +20,8 @@ VIEWS: Final[Mapping[str, str]] = {
     "n": "now", "s": "shards", "p": "parked", "k": "keys", "t": "topics", "r": "relays",
 }  # fmt: skip
 _BY_VIEW: Final = {
-    "shards": "P pause  U resume  ↑↓ choose",
-    "parked": "R requeue  D discard  ↑↓ choose",
+    "shards": "P pause U resume",
+    "parked": "R requeue D discard",
 }
 
 Act = Callable[[Connection, Sequence[int], Why], list[int]]
@@ -120,8 +120,8 @@ class Screen:
             yield line
         yield from (Text() for _ in range(height - 2 - len(body)))
         yield self._told(look, width, fault)
-        names = "  ".join(f"{key} {name}" for key, name in VIEWS.items())
-        keys = "  ".join(filter(None, (names, _BY_VIEW.get(self.view), "q quit")))
+        names = " ".join(f"{key} {name}" for key, name in VIEWS.items())
+        keys = "  ".join(filter(None, ("q quit", names, _BY_VIEW.get(self.view))))
         yield _cut(Text(keys, style="reverse"), width)
 
     def _told(self, look: Look, width: int, fault: str | None) -> Text:
@@ -133,9 +133,8 @@ class Screen:
             return _cut(plain(fault), width)
         rows = look.status.newest_parked if self.view == "parked" else ()
         if not self.said and self.cursor < len(rows):
-            row = rows[self.cursor]
-            return _cut(plain(f"{row.key or 'no key'}: {row.last_error}"), width)
-        return _cut(plain(self.said), width)
+            return _cut(plain(f"{rows[self.cursor].last_error or 'no error noted'}"), width)
+        return _cut(plain(self.said) if self.said else Text(), width)
 
     def _body(self, look: Look, width: int, height: int) -> Iterator[Text]:
         if self.view == "now":
@@ -143,22 +142,9 @@ class Screen:
             return
         sentence = Text(look.outlook.sentence, style=STYLES[look.outlook.answer])
         yield _cut(sentence, width)
-        heading, *rest = drawn(self._table(look))
+        heading, *rest = drawn(table(self.view, look))
         yield heading
         yield from self._window(rest, height - 2)
-
-    def _table(self, look: Look) -> Table:
-        match self.view:
-            case "shards":
-                return tables.shard_table(look.status.shards)
-            case "parked":
-                topic = look.outlook.facts.default_topic or "(default)"
-                return tables.parked_table(look.status.newest_parked, topic)
-            case "keys":
-                return tables.key_table(look.status.keys)
-            case "topics":
-                return tables.topic_table(look.outlook)
-        return tables.relay_table(look.outlook)
 
     def _window(self, lines: Sequence[Text], height: int) -> Iterator[Text]:
         """Yield the lines around the cursor, which is marked where there is something to do."""

@@ -51,10 +51,10 @@ def test_a_person_looks_pauses_a_shard_and_leaves(database: Database, tmux: Tmux
     sees("Reason to pause shard 1:")
     tmux("send-keys", "its consumer", "Enter")
     sees("Shard 1 paused.")
-    sees("paused since")
+    sees("by ann: its consumer")
     tmux("send-keys", "q")
     sees("left")
-    assert "n now" not in tmux("capture-pane", "-p"), "the screen is what it was before"
+    assert "q quit" not in tmux("capture-pane", "-p"), "the screen is what it was before"
     with database.connect() as owner:
         audit = owner.execute("SELECT action, person, reason FROM outbox_audit").fetchall()
     assert audit == [("pause", "ann", "its consumer")]
