@@ -1,6 +1,6 @@
 """Survey: no row is left behind whenever its writer commits, whatever server answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -11,8 +11,10 @@ from relay.daemon.postgres import queries
 from relay.daemon.postgres.low_watermark import NO_WATERMARKS
 from relay.daemon.postgres.store import Store
 from relay.database.connection import BoundedConnection
+from relay.demo.postgres import EmbeddedPostgres
 from tests.daemon.conftest import MakeStore
 from tests.support.outbox import Outbox
+from tests.support.postgres import TEST_SETTINGS, Database, apply_schema
 
 NOTHING_HELD = Exclusions()
 
@@ -66,6 +68,37 @@ def test_a_row_written_between_the_two_looks_and_committed_later_is_found(
     writer.execute("COMMIT")
     assert outbox.count() == 1
     assert ids_of_a_lease(store) == [1]
+
+
+@pytest.fixture
+def in_two_phases() -> Iterator[Database]:
+    """A server on which transactions may be prepared."""
+    settings = {**TEST_SETTINGS, "max_prepared_transactions": "4"}
+    with EmbeddedPostgres(settings) as server:
+        apply_schema(Database(server.dsn()))
+        yield Database(server.dsn())
+
+
+def test_a_writer_that_is_prepared_between_two_looks_is_waited_for(
+    in_two_phases: Database, make_store: MakeStore
+) -> None:
+    store = make_store(in_two_phases.dsn)
+    with in_two_phases.connect(autocommit=True) as writer:
+        writer.execute("BEGIN")
+        writer.execute("LOCK TABLE outbox IN ROW EXCLUSIVE MODE")
+        # As an insert does: the id is drawn before there has to be a transaction id.
+        drawn = writer.execute("SELECT nextval('outbox_id_seq')").fetchone()
+        store.refresh_watermarks(NOTHING_HELD)
+        writer.execute(
+            "INSERT INTO outbox (id, name, payload) OVERRIDING SYSTEM VALUE "
+            "VALUES (%s, 'Two phases', '{}')",
+            drawn,
+        )
+        writer.execute("PREPARE TRANSACTION 'relay'")
+        for _ in range(3):
+            store.refresh_watermarks(NOTHING_HELD)
+        writer.execute("COMMIT PREPARED 'relay'")
+        assert ids_of_a_lease(store) == list(drawn or ())
 
 
 def test_a_sequence_that_is_behind_what_was_drawn_is_looked_at_from_the_beginning(
