@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The whole stack in the current Kubernetes context: all.sh up | down. `make deploy-all` calls it.
 #   ENABLE_EVENT_STREAMING=true  with Kafka; false or empty: without, and streaming off
+#   EVENT_STREAM_PRESET          existing-consumers: for consumers that know the former service
 #   IMAGE                        of the relay, where the cluster finds it
 #   NAMESPACE                    the context's own where unset
 set -euo pipefail
@@ -18,7 +19,7 @@ main() {
   case ${1:-} in
     up) streaming; image; up ;;
     down) down ;;
-    *) sed -n '2,5s/^# //p' all.sh >&2; exit 2 ;;
+    *) sed -n '2,6s/^# //p' all.sh >&2; exit 2 ;;
   esac
 }
 
@@ -55,7 +56,8 @@ up() {
   helm upgrade --install relay ../helm ${NAMESPACE:+--namespace "$NAMESPACE"} --atomic --timeout "$WAIT" \
     --set-string "image.repository=$REPOSITORY,image.tag=$TAG,image.digest=$DIGEST" \
     --set "streaming=$STREAMING,kafka.bootstrapServer=$BOOTSTRAP,kafka.topic=$TOPIC" \
-    --set database.secret=postgres,migration.enabled=true
+    --set database.secret=postgres,migration.enabled=true \
+    ${EVENT_STREAM_PRESET:+--set-string "environment.EVENT_STREAM_PRESET=$EVENT_STREAM_PRESET"}
   apply service.yaml
   kube rollout status deployment/service --timeout "$WAIT"
 }
@@ -75,7 +77,8 @@ apply() {
   if kubectl api-versions | grep -q '^security\.openshift\.io/'; then
     own_uid='runAsUser:\|fsGroup:'
   fi
-  sed -e "/$own_uid/d" -e "s|image: IMAGE|image: $IMAGE|" -e "s|\"STREAMING\"|\"$STREAMING\"|" \
+  sed -e "/$own_uid/d" -e "${EVENT_STREAM_PRESET:+s|\"PRESET\"|$EVENT_STREAM_PRESET|;}/\"PRESET\"/d" \
+    -e "s|image: IMAGE|image: $IMAGE|" -e "s|\"STREAMING\"|\"$STREAMING\"|" \
     -e "s|\"BOOTSTRAP\"|$BOOTSTRAP|" -e "s|\"TOPIC\"|$TOPIC|" "$1" | kube apply -f -
 }
 

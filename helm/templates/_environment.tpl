@@ -124,6 +124,43 @@ kind: ConfigMap
 immutable: true
 data:
   {{- include "outbox-relay.settings" .context | nindent 2 }}
+{{- include "outbox-relay.formerConfigMaps" . }}
+{{- end }}
+
+{{- /*
+Those of ReplicaSets that are still there. As objects of the release they go with it, also those of
+a failed upgrade, of which Helm knows nothing more; and `kubectl rollout undo` finds its settings.
+*/ -}}
+{{- define "outbox-relay.formerConfigMaps" -}}
+{{- $namespace := .context.Release.Namespace }}
+{{- $selector := include "outbox-relay.selector" . | fromYaml }}
+{{- $seen := list (include "outbox-relay.settingsName" . | trim) }}
+{{- range (lookup "apps/v1" "ReplicaSet" $namespace "").items }}
+{{- $labels := .metadata.labels | default dict }}
+{{- $ours := true }}
+{{- range $label, $value := $selector }}
+{{- $ours = and $ours (eq (get $labels $label) $value) }}
+{{- end }}
+{{- if $ours }}
+{{- range (first .spec.template.spec.containers).envFrom }}
+{{- $name := dig "configMapRef" "name" "" . }}
+{{- $former := ternary (lookup "v1" "ConfigMap" $namespace $name) dict (and (ne $name "") (not (has $name $seen))) }}
+{{- $seen = append $seen $name }}
+{{- if $former }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ $name }}
+  labels:
+    {{- toYaml $former.metadata.labels | nindent 4 }}
+immutable: true
+data:
+  {{- toYaml $former.data | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- /*

@@ -179,6 +179,7 @@ SILENT: Final[Mapping[str, tuple[Series, ...]]] = {
     "OutboxApiErrors": (
         {'outbox_api_requests_total{status="404"}': "0+900x180"},
         {'outbox_api_requests_total{status="500"}': "0+4x180"},
+        {'outbox_api_requests_total{status="503",route="/readyz"}': "0+100x180"},
     ),
 }
 

@@ -34,9 +34,22 @@ def only(objects: list[Manifest], kind: str, name: str | None = None) -> Manifes
     (found,) = (
         each
         for each in objects
-        if each["kind"] == kind and name in {None, each["metadata"]["name"]}
+        if each["kind"] == kind
+        and name in {None, each["metadata"]["name"]}
+        and not removes_what_is_left(each)
     )
     return found
+
+
+def removes_what_is_left(manifest: Manifest) -> bool:
+    """True of a hook that only takes the place of an object, after an uninstall."""
+    annotations = manifest["metadata"].get("annotations", {})
+    return bool(annotations.get("helm.sh/hook") == "post-delete")
+
+
+def jobs(objects: list[Manifest]) -> list[Manifest]:
+    """Return every Job, those that only remove another one included."""
+    return [each for each in objects if each["kind"] == "Job"]
 
 
 def containers(objects: list[Manifest]) -> Iterator[Manifest]:

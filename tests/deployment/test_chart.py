@@ -229,6 +229,11 @@ def test_the_network_policy_lets_through_what_is_needed_and_nothing_else() -> No
     assert spec["ingress"][0]["from"] == PEERS
     assert [rule.get("to") for rule in spec["egress"]] == [None, PEERS, PEERS]
 
+    # `helm test` as well, where a namespace denies what no policy allows.
+    policy = only(render(EVERYTHING), "NetworkPolicy", "stream-test")
+    assert policy["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert [rule.get("to") for rule in policy["spec"]["egress"]] == [None, PEERS, PEERS]
+
     spec = only(render(EVERYTHING), "NetworkPolicy", "stream-migration")["spec"]
     assert spec["ingress"] == []
     assert len(spec["egress"]) == 2

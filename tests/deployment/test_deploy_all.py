@@ -90,6 +90,17 @@ def test_a_word_that_says_neither_is_refused_before_anything_is_done(
     assert not record.exists()
 
 
+def test_the_preset_reaches_relay_and_service(deploy: Deploy, record: Path) -> None:
+    asked = deploy("up", EVENT_STREAM_PRESET="existing-consumers")
+    assert "environment.EVENT_STREAM_PRESET=existing-consumers" in asked
+    assert variables(record)["EVENT_STREAM_PRESET"] == "existing-consumers"
+
+
+def test_without_a_preset_none_is_set(deploy: Deploy, record: Path) -> None:
+    assert "EVENT_STREAM_PRESET" not in deploy("up")
+    assert "EVENT_STREAM_PRESET" not in variables(record)
+
+
 DIGEST = "sha256:" + "0" * 64
 
 
