@@ -260,9 +260,13 @@ def test_ingress_and_routes_lead_to_the_paths_that_the_api_serves(
         given["api"]["environment"] = settings if where == "api" else {}
         given["environment"] = settings if where == "chart" else {}
         rendered = render(given)
-        (rule,) = only(rendered, "Ingress")["spec"]["rules"]
+        (rule,) = only(rendered, "Ingress", "stream-api")["spec"]["rules"]
         assert [path["path"] for path in rule["http"]["paths"]] == expected
-        routes = [each["spec"]["path"] for each in rendered if each["kind"] == "Route"]
+        routes = [
+            each["spec"]["path"]
+            for each in rendered
+            if each["kind"] == "Route" and each["spec"]["to"]["name"] == "stream-api"
+        ]
         assert routes == expected
 
 
