@@ -275,6 +275,10 @@ def test_the_operator_has_a_credential_of_its_own() -> None:
         render(SMALLEST | {"operator": {"enabled": True}})
     rendered = render(SMALLEST | {"operator": {"enabled": True, "secret": "on-call"}})
     found = environment(rendered, "Deployment", "relay-operator")
+    (operator,) = [each for each in rendered if each["metadata"]["name"] == "relay-operator"
+                   and each["kind"] == "Deployment"]  # fmt: skip
+    (container,) = operator["spec"]["template"]["spec"]["containers"]
+    assert {"name": "saved", "mountPath": container["workingDir"]} in container["volumeMounts"]
     assert found["DATABASE_URL"] == ("on-call", "DATABASE_URL")
     assert environment(rendered, "Deployment", "relay")["DATABASE_URL"][0] == "outbox-database"
 
