@@ -98,7 +98,7 @@ def test_an_encoding_without_meaning(postgres: Database) -> None:
 
 @contextmanager
 def tiny_disk() -> Iterator[Path]:
-    """A file system of two megabytes, where this user may mount one."""
+    """A file system of two megabytes. Who may mount none cannot make this incident; CI neither."""
     folder = Path("/mnt") / "outbox-tiny-disk"
     mount = shutil.which("mount")
     folder.mkdir(exist_ok=True)

@@ -1,6 +1,5 @@
 """`relay top` under a real terminal, and where there is none."""
 
-import shutil
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,8 +11,7 @@ from tests.support.eventually import eventually
 from tests.support.incidents import sign, written
 from tests.support.postgres import Database
 from tests.support.process import RELAY, RunRelay
-
-TMUX = shutil.which("tmux")
+from tests.support.requirements import program
 
 Tmux = Callable[..., str]
 
@@ -21,19 +19,18 @@ Tmux = Callable[..., str]
 @pytest.fixture
 def tmux() -> Iterator[Tmux]:
     """A tmux server of its own, with one window of 80 columns and 24 lines."""
-    if TMUX is None:
-        pytest.skip("tmux is not installed, so there is no terminal to look at")
+    terminals = program("tmux", package="tmux")
     socket = f"relay-test-{uuid.uuid4().hex[:8]}"
 
     def call(*arguments: str) -> str:
         done = subprocess.run(
-            [TMUX, "-f", "/dev/null", "-L", socket, *arguments],
+            [terminals, "-f", "/dev/null", "-L", socket, *arguments],
             check=True, capture_output=True, text=True,
         )  # fmt: skip
         return done.stdout
 
     yield call
-    subprocess.run([TMUX, "-L", socket, "kill-server"], check=False, capture_output=True)
+    subprocess.run([terminals, "-L", socket, "kill-server"], check=False, capture_output=True)
 
 
 def test_a_person_looks_pauses_a_shard_and_leaves(database: Database, tmux: Tmux) -> None:
