@@ -51,7 +51,8 @@ def addresses(advertised: Iterable[Address]) -> Iterator[Finding]:
             int(none_answers), "advertised-address", f"nc -vz {host} {port}",
         )  # fmt: skip
     if not found:
-        yield Finding(SUBJECT, "ok", f"{len(every)} of {len(every)} brokers answer there")
+        detail = f"{len(every)} of {len(every)} brokers answer there"
+        yield Finding(SUBJECT, "ok", detail, code="advertised-address")
 
 
 def _fault(address: Address) -> str | None:

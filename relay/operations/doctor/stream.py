@@ -1,6 +1,7 @@
 """The topics that rows wait for: rights on them, their limits, and the last `seq` there."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from confluent_kafka import (
@@ -65,10 +66,15 @@ def examine(
             continue
         leaders = {each.id: cast("Node | None", each.leader) for each in description.partitions}
         yield from leaderless(topic, {n: node.id if node else None for n, node in leaders.items()})
-        yield _rights(topic, description)
-        yield _limit(topic, admin, largest[topic], max_message_bytes)
+        yield _coded("topic-rights", _rights(topic, description))
+        yield _coded("size-limit", _limit(topic, admin, largest[topic], max_message_bytes))
         if topic == default:
-            yield _sequence(topic, properties, connection)
+            yield _coded("seq", _sequence(topic, properties, connection))
+
+
+def _coded(code: str, finding: Finding) -> Finding:
+    """Return *finding* with a code that stays the same whatever the topic is called."""
+    return replace(finding, code=finding.code or code)
 
 
 def _waiting(connection: Connection, default: str) -> dict[str, int]:
@@ -128,9 +134,10 @@ def _limit(topic: str, admin: AdminClient, largest: int, given: int | None) -> F
         asked = admin.describe_configs([resource], request_timeout=BROKER_SECONDS)
         limit = int(asked[resource].result()["max.message.bytes"].value)
     except KafkaException as error:
-        advice = f"unknown ({error.args[0].str()}): allow DescribeConfigs on the topic"
+        advice = f"{error.args[0].str()}: allow DescribeConfigs on the topic"
         if given is None:
-            return Finding(subject, "warning", f"{advice}, or set RELAY_MAX_MESSAGE_BYTES to it")
+            detail = f"not checked: {advice}, or set RELAY_MAX_MESSAGE_BYTES to it"
+            return Finding(subject, "unknown", detail, command=_granted(topic, ["DescribeConfigs"]))
         return Finding(subject, "ok", f"{given:,} bytes, as RELAY_MAX_MESSAGE_BYTES says")
     if given is not None and given > limit:
         advice = f"RELAY_MAX_MESSAGE_BYTES is {given:,}, and the topic takes only {limit:,}"

@@ -47,5 +47,7 @@ def test_each_right_that_is_missing_is_named(diagnose: Diagnose, guard: Guard, t
     assert code == 1
     assert found[f"rights on {topic}"]["outcome"] == "failed"
     assert "Write on the topic" in found[f"rights on {topic}"]["detail"]
-    assert found[f"size limit of {topic}"]["outcome"] == "warning"
+    assert found[f"size limit of {topic}"]["outcome"] == "unknown"
+    assert found[f"size limit of {topic}"]["code"] == "size-limit"
+    assert found[f"rights on {topic}"]["code"] == "topic-rights"
     assert "DescribeConfigs" in found[f"size limit of {topic}"]["detail"]
