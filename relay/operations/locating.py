@@ -95,7 +95,9 @@ class _Search:
         self.unknown: list[str] = []
 
     def of_key(self, key: str) -> list[Row]:
-        return self._rows(queries.OF_KEY, "the rows of this key", key=key, limit=ROWS_MAX)
+        given: dict[str, Any] = {"key": key, "limit": ROWS_MAX}
+        waiting = self._rows(queries.OF_KEY, "waiting rows of this key", **given)
+        return waiting + self._rows(queries.PARKED_OF_KEY, "parked rows of this key", **given)
 
     def of_event(self, event_id: UUID, event: EventBrief | None) -> list[Row]:
         keys = event.keys if event else [str(event_id)]
@@ -126,6 +128,7 @@ class _Search:
                 bounded(self._connection, patience),
                 self._connection.cursor(row_factory=class_row(Row)) as cursor,
             ):
+                self._connection.execute(queries.WITHOUT_JIT)
                 return cursor.execute(query.encode(), given).fetchall()
         except errors.QueryCanceled:
             self.unknown.append(what)

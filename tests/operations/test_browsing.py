@@ -113,6 +113,7 @@ def queries() -> dict[str, tuple[str, dict[str, Any]]]:
     return {
         "shard": (browsing.OF_SHARD, {"shard": 5, "limit": 20}),
         "key": (browsing.OF_KEY, {"key": "key-7", "limit": 50}),
+        "parked key": (browsing.PARKED_OF_KEY, {"key": "key-7", "limit": 50}),
         "event": (browsing.OF_EVENT, {"event_id": event, "keys": ["key-7", "key-8"]}),
         "parked": (browsing.PARKED_GROUPS, {"limit": 50_000}),
     }

@@ -59,3 +59,19 @@ def test_changes_by_what_they_were_about(
     database: Database, wanted: Past, actions: list[str]
 ) -> None:
     assert [each.action for each in past(database, wanted)] == actions
+
+
+def test_a_long_history_is_read_a_page_at_a_time(database: Database) -> None:
+    with database.connect() as owner:
+        for person, rows in (("ann", 3), ("bob", 6_000), ("cyd", 2)):
+            owner.execute(
+                "INSERT INTO outbox_audit (person, action, reason, shard, outbox_id)"
+                " SELECT %s, 'requeue', 'why', 1, g FROM generate_series(1, %s) AS g",
+                [person, rows],
+            )
+            owner.commit()
+    # The change that reaches beyond the lines of a page is counted whole, and told once.
+    first = past(database, Past())
+    assert [(each.who, each.rows) for each in first] == [("cyd", 2), ("bob", 6_000)]
+    second = past(database, Past(), before=first[-1].id)
+    assert [(each.who, each.rows) for each in second] == [("ann", 3)]

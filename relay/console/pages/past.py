@@ -10,6 +10,7 @@ from relay.console.visit import Visit
 from relay.operations.history import Past, PastChange, history
 
 PAGE_ROWS: Final = 50
+LARGE_ROWS: Final = 1_000
 ACTIONS: Final[dict[str, Tone]] = {
     "requeue": "good", "restore": "good", "resume": "good", "redirect": "note", "pause": "warning",
     "discard": "bad", "end": "bad",
@@ -26,7 +27,8 @@ def past(visit: Visit) -> Page:
     before = visit.number("before")
     with visit.database.connection() as connection:
         changes = history(connection, wanted, limit=PAGE_ROWS, before=before)
-    full = len(changes) == PAGE_ROWS
+    # A page of large changes ends early.
+    full = len(changes) == PAGE_ROWS or sum(change.rows for change in changes) >= LARGE_ROWS
     more = to("history", **given, before=changes[-1].id) if full else ""
     actions = [("", "every action"), *((name, name) for name in ACTIONS)]
     search = Search(

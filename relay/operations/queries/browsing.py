@@ -35,25 +35,32 @@ SELECT topic,
  ORDER BY 3 DESC, 4
 """.replace("{reason}", REASON)
 
-# By the shard of the key, and so along an index: first what waits, then what is parked.
+# By the shard of the key, and so along an index: first what waits, then what is parked. Without
+# OFFSET the planner may take the primary key instead, for the order of the few that are found.
 OF_KEY: Final = """
-(SELECT {row}
-   FROM outbox_overview
-  WHERE (shard, id) >= (outbox_shard_of(%(key)s), 0)
-    AND (shard, id) <= (outbox_shard_of(%(key)s), 9223372036854775807)
-    AND key = %(key)s
-    AND parked_at IS NULL
-  ORDER BY shard, id
-  LIMIT %(limit)s)
-UNION ALL
-(SELECT {row}
-   FROM outbox_overview
-  WHERE shard = outbox_shard_of(%(key)s)
-    AND key = %(key)s
-    AND parked_at IS NOT NULL
-  ORDER BY shard, key, id
-  LIMIT %(limit)s)
+SELECT *
+  FROM (SELECT {row}
+          FROM outbox_overview
+         WHERE shard = outbox_shard_of(%(key)s)
+           AND key = %(key)s
+           AND parked_at IS NULL
+        OFFSET 0) AS waiting
+ ORDER BY id
+ LIMIT %(limit)s
 """.replace("{row}", ROW)
+
+PARKED_OF_KEY: Final = """
+SELECT {row}
+  FROM outbox_overview
+ WHERE shard = outbox_shard_of(%(key)s)
+   AND key = %(key)s
+   AND parked_at IS NOT NULL
+ ORDER BY shard, key, id
+ LIMIT %(limit)s
+""".replace("{row}", ROW)
+
+# Where many rows are estimated and few are found, compiling takes longer than looking.
+WITHOUT_JIT: Final = "SELECT set_config('jit', 'off', true)"
 
 # The outbox has no index on event ids, which every writer would pay for; but an event's key is one
 # of a few, and its shard is that of its key.
