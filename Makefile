@@ -128,8 +128,8 @@ sbom: $(READY) ## a bill of materials of what the image installs, in sbom.json (
 	  --output-file sbom.json build/runtime
 
 deploy-all: ## everything in the current Kubernetes context; make deploy-all ENABLE_EVENT_STREAMING=true
-	ENABLE_EVENT_STREAMING=$(ENABLE_EVENT_STREAMING) EVENT_STREAM_PRESET=$(EVENT_STREAM_PRESET) IMAGE=$(IMAGE) \
-	  deploy/all.sh up
+	ENABLE_EVENT_STREAMING=$(ENABLE_EVENT_STREAMING) EVENT_STREAM_PRESET=$(EVENT_STREAM_PRESET) \
+	  PARTITIONS=$(PARTITIONS) IMAGE=$(IMAGE) deploy/all.sh up
 
 undeploy-all: ## remove what deploy-all made, its data included
 	deploy/all.sh down

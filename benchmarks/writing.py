@@ -1,9 +1,14 @@
-"""What streaming costs a writer: a host updated, one event and one snapshot, or the event alone."""
+"""What streaming costs a writer: a host updated, one event and one snapshot, or the event alone.
+
+The snapshot is taken by the library, or by the trigger of `relay triggers`.
+"""
 
 import multiprocessing
 import threading
 import time
 import uuid
+from enum import StrEnum
+from functools import partial
 from statistics import median
 from typing import Final
 
@@ -14,10 +19,22 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from benchmarks.figures import Figures, in_turn
 from benchmarks.stage import Stage
 from relay import Event, Outbox, Severity
+from relay.operations.triggers import TrackedTable
 from tests.support.postgres import apply_schema, temporary_database
 
 WRITERS: Final = 8
 _START_SECONDS: Final = 120.0
+
+
+class Way(StrEnum):
+    """What streams the snapshot of the host; the event is emitted always."""
+
+    LIBRARY = "streaming"
+    TRIGGER = "streaming by trigger"
+    NONE = "not streaming"
+
+
+_HOSTS: Final = TrackedTable("hosts", "Host", key=("cluster_id",), columns=("name", "status"))
 
 
 class Base(DeclarativeBase):
@@ -45,19 +62,17 @@ class HostStatusUpdated(
 
 
 def measure(stage: Stage) -> Figures:
-    """Return the rate of writers with streaming on, as a share of their rate with it off."""
-    found = in_turn(
-        stage,
-        {
-            "writers, streaming": lambda: _rate(stage, streaming=True),
-            "writers, not streaming": lambda: _rate(stage, streaming=False),
-        },
-    )
-    on, off = (median(rates) for rates in found.values())
-    return {"writer_ratio": on / off, "writer_transactions_per_s": on}
+    """Return the rates of writers with streaming on, as shares of their rate with it off."""
+    found = in_turn(stage, {f"writers, {way}": partial(_rate, stage, way) for way in Way})
+    library, trigger, off = (median(rates) for rates in found.values())
+    return {
+        "writer_ratio": library / off,
+        "trigger_writer_ratio": trigger / off,
+        "writer_transactions_per_s": library,
+    }
 
 
-def _rate(stage: Stage, *, streaming: bool) -> float:
+def _rate(stage: Stage, way: Way) -> float:
     """Transactions a second of all writers together."""
     with temporary_database(stage.postgres) as database:
         apply_schema(database)
@@ -65,18 +80,22 @@ def _rate(stage: Stage, *, streaming: bool) -> float:
         engine = create_engine(url)
         Base.metadata.create_all(engine)
         engine.dispose()
-        work = (url.render_as_string(hide_password=False), streaming, stage.sizes.writing_seconds)
+        if way is Way.TRIGGER:
+            with database.connect(autocommit=True) as owner:
+                owner.execute(_HOSTS.create().encode())
+        work = (url.render_as_string(hide_password=False), way, stage.sizes.writing_seconds)
         spawn = multiprocessing.get_context("spawn")
         with spawn.Manager() as manager, spawn.Pool(WRITERS) as writers:
             begin = manager.Barrier(WRITERS)
             return sum(writers.starmap(_write, [(*work, begin)] * WRITERS, chunksize=1))
 
 
-def _write(url: str, streaming: bool, seconds: float, begin: threading.Barrier) -> float:  # noqa: FBT001 - as starmap passes it
+def _write(url: str, way: Way, seconds: float, begin: threading.Barrier) -> float:
     """One writer, in a process of its own; returns its transactions a second."""
     engine = create_engine(url)
-    outbox = Outbox(streaming=streaming)
-    outbox.track(Host)
+    outbox = Outbox(streaming=way is not Way.NONE)
+    if way is not Way.TRIGGER:
+        outbox.track(Host)
     host_id, cluster_id = uuid.uuid4(), uuid.uuid4()
     with Session(engine) as session, session.begin():
         session.add(Host(id=host_id, cluster_id=cluster_id, name="host", status="known"))

@@ -2,12 +2,14 @@
 # The whole stack in the current Kubernetes context: all.sh up | down. `make deploy-all` calls it.
 #   ENABLE_EVENT_STREAMING=true  with Kafka; false or empty: without, and streaming off
 #   EVENT_STREAM_PRESET          existing-consumers: for consumers that know the former service
+#   PARTITIONS                   of a new topic; 4 where unset
 #   IMAGE                        of the relay, where the cluster finds it
 #   NAMESPACE                    the context's own where unset
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 IMAGE=${IMAGE:-outbox-relay:0.1.0}
+PARTITIONS=${PARTITIONS:-4}
 TOPIC=events-stream
 BOOTSTRAP=ai-kafka:9092
 WAIT=300s
@@ -19,7 +21,7 @@ main() {
   case ${1:-} in
     up) streaming; image; up ;;
     down) down ;;
-    *) sed -n '2,6s/^# //p' all.sh >&2; exit 2 ;;
+    *) sed -n '2,7s/^# //p' all.sh >&2; exit 2 ;;
   esac
 }
 
@@ -47,7 +49,7 @@ up() {
     apply kafka.yaml
     kube rollout status statefulset/ai-kafka --timeout "$WAIT"
     kube exec ai-kafka-0 -- kafka-topics.sh --bootstrap-server localhost:9092 \
-      --create --if-not-exists --topic "$TOPIC" --partitions 4
+      --create --if-not-exists --topic "$TOPIC" --partitions "$PARTITIONS"
   else
     # Its volume stays, and with it the topic, for the next time with streaming.
     kube delete --ignore-not-found -f kafka.yaml

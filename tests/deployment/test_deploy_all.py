@@ -73,6 +73,11 @@ def test_with_streaming_there_is_a_kafka_with_the_topic(deploy: Deploy, record: 
     assert given["KAFKA_EVENT_STREAM_TOPIC"] == "events-stream"
 
 
+def test_a_new_topic_has_the_partitions_that_are_asked_for(deploy: Deploy) -> None:
+    asked = deploy("up", ENABLE_EVENT_STREAMING="true", PARTITIONS="12")
+    assert "--topic events-stream --partitions 12" in asked
+
+
 @pytest.mark.parametrize("word", ["True", "TRUE", "yes", "on", "1"])
 def test_streaming_is_read_as_the_relay_reads_it(deploy: Deploy, record: Path, word: str) -> None:
     assert "streaming=true" in deploy("up", ENABLE_EVENT_STREAMING=word)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from relay import Outbox
+from relay import Event, Outbox, Severity
 from relay.operations.triggers import TrackedTable
 from tests.support.eventually import eventually
 from tests.support.models import Cluster, Host, HostStatusUpdated
@@ -79,6 +79,22 @@ def test_an_event_is_what_it_was_the_first_time(
     again = [(r["event_id"], r["key"], r["name"], r["payload"]) for r in stored.outbox()]
     assert again == before
     assert [row["replayed"] for row in stored.outbox()] == [True] * 2
+
+
+class ParcelLost(Event, severity=Severity.WARNING, message="Lost", scope="parcel"):
+    parcel_id: int
+
+
+def test_the_events_of_a_subject_alone(
+    run_relay: RunRelay, service_database: Database, engine: Engine, stored: Stored
+) -> None:
+    outbox = Outbox(streaming=False)
+    with Session(engine) as session, session.begin():
+        for number in (42, 42, 43):
+            outbox.emit(session, ParcelLost(parcel_id=number))
+    wanted = ("--subject", "parcel:42", "--events")
+    assert replayed(run_relay, service_database, *wanted)["replayed"] == {"ParcelLost": 2}
+    assert [(row["key"], row["replayed"]) for row in stored.outbox()] == [("42", True)] * 2
 
 
 def test_since(run_relay: RunRelay, service_database: Database, clusters: list[uuid.UUID]) -> None:

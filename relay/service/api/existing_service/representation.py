@@ -4,20 +4,22 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from relay.service.api.core.json_sql import TIME, json_object, text, uuid
 from relay.service.events.severity import Severity
 
-# props: a text that holds JSON, or nothing. Clients stop at an object.
-EVENT: Final = """json_build_object(
-        'name', name,
-        'category', category,
-        'severity', severity,
-        'message', message,
-        'event_time', to_char(event_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-        'cluster_id', cluster_id,
-        'host_id', host_id,
-        'infra_env_id', infra_env_id,
-        'request_id', request_id,
-        'props', CASE WHEN props = '{}' THEN '' ELSE props::text END)::text"""
+EVENT: Final = json_object(
+    name=text("name"),
+    category=text("category"),
+    severity=text("severity"),
+    message=text("message"),
+    event_time=TIME,
+    cluster_id=uuid("cluster_id"),
+    host_id=uuid("host_id"),
+    infra_env_id=uuid("infra_env_id"),
+    request_id=text("request_id"),
+    # A text that holds JSON, or nothing. Clients stop at an object.
+    props="CASE WHEN props = '{}' THEN '\"\"' ELSE to_json(props::text)::text END",
+)
 
 
 class ListedEvent(BaseModel):

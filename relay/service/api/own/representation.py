@@ -7,23 +7,24 @@ from uuid import UUID
 from pydantic import BaseModel, Field, JsonValue
 
 from relay.service.api.core.count_headers import COUNT_HEADERS, described
+from relay.service.api.core.json_sql import TIME, json_object, text, uuid
 from relay.service.events.severity import Severity
 
-# The time as in to_json, but in UTC whatever the server's zone.
-EVENT: Final = """json_build_object(
-        'event_id', event_id,
-        'name', name,
-        'category', category,
-        'severity', severity,
-        'message', message,
-        'event_time', to_char(event_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-        'cluster_id', cluster_id,
-        'host_id', host_id,
-        'infra_env_id', infra_env_id,
-        'subject_kind', subject_kind,
-        'subject_id', subject_id,
-        'request_id', request_id,
-        'props', props)::text"""
+EVENT: Final = json_object(
+    event_id=uuid("event_id"),
+    name=text("name"),
+    category=text("category"),
+    severity=text("severity"),
+    message=text("message"),
+    event_time=TIME,
+    cluster_id=uuid("cluster_id"),
+    host_id=uuid("host_id"),
+    infra_env_id=uuid("infra_env_id"),
+    subject_kind=text("subject_kind"),
+    subject_id=text("subject_id"),
+    request_id=text("request_id"),
+    props="props::text",
+)
 
 
 class StoredEvent(BaseModel):
