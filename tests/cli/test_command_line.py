@@ -98,7 +98,7 @@ def test_check_warns_of_a_broker_that_does_not_answer(
         "database": "ok",
         "schema": "ok",
         "broker": "warning",
-        "topic": "skipped",
+        "topic": "unknown",
     }
     assert "Connection refused" in said
     assert "starts nevertheless" in said
