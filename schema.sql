@@ -296,11 +296,11 @@ DECLARE
     claim   record;
     claimed smallint[] := '{}';
     after   bigint[] := '{}';
+    isolated boolean := false;
 BEGIN
-    -- For this transaction, and before anything is planned.
+    -- For this transaction, and before anything is planned. Its statement_timeout is set already.
     PERFORM set_config('idle_in_transaction_session_timeout', timeout_ms, true),
             set_config('tcp_user_timeout', timeout_ms, true),
-            set_config('statement_timeout', timeout_ms, true),
             set_config('enable_seqscan', 'off', true),
             set_config('enable_bitmapscan', 'off', true),
             set_config('jit', 'off', true),
@@ -337,11 +337,13 @@ BEGIN
         died := claim.holder <> 0 AND claim.by_a_relay AND coalesce(pg_xact_status((
             claim.holder + ((pg_current_xact_id()::text::bigint - claim.holder) & -4294967296)
         )::text::xid8) = 'aborted', false);
+        isolated := isolated OR died OR claim.isolated_until IS NOT NULL;
         claimed := claimed || claim.shard;
         after := after || watermarks[claim.shard + 1];
         RETURN NEXT;
     END LOOP;
-    IF cardinality(claimed) = 0 THEN
+    -- Crash isolation decides what is read, if anything.
+    IF isolated OR cardinality(claimed) = 0 THEN
         RETURN;
     END IF;
     rows_max := greatest(1, rows_max / cardinality(claimed));

@@ -26,6 +26,8 @@ from relay.database.connection import BoundedConnection
 NO_LIMIT: Final = 2**63 - 1
 # The first chunk is a fourth of the others: until it is there, nothing is published.
 _FIRST_CHUNK_PARTS: Final = 4
+# Those of a small lease are kept by PostgreSQL as a whole before it sends one.
+_FIRST_CHUNK_ROWS_MAX: Final = 500
 # The values of rows up to this size come with them.
 INLINE_BYTES: Final = 8_192
 # Headers are longer as JSON than as they are sent: over a limit by more than this, rows don't fit.
@@ -53,7 +55,7 @@ class ReadLimits:
     @property
     def first_rows(self) -> int:
         """Rows of the first chunk."""
-        return min(self.chunk_rows // _FIRST_CHUNK_PARTS, self.rows)
+        return min(self.chunk_rows // _FIRST_CHUNK_PARTS, _FIRST_CHUNK_ROWS_MAX, self.rows)
 
 
 @dataclass(slots=True)

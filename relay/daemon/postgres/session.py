@@ -93,7 +93,9 @@ class Session:
 
     def begin_with(self, statement: str) -> psycopg.Cursor[Any]:
         """Begin a transaction with *statement*, all in one message; return its result."""
-        return self._send(f"{queries.BEGIN};", statement)
+        # What the statement itself sets is for those after it.
+        timeout = f"SET LOCAL statement_timeout = {_milliseconds(self._settings)};"
+        return self._send(f"{queries.BEGIN}; {timeout}", statement)
 
     def ask(self, statement: str) -> psycopg.Cursor[Any]:
         """Run *statement* in a transaction of its own, all in one message; return its result."""

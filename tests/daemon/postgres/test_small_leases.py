@@ -176,6 +176,24 @@ def test_a_rejected_row_is_parked_and_the_others_leave(
     assert outbox.count() == outbox.count("parked_at IS NOT NULL AND last_error = 'no'") == 1
 
 
+@pytest.mark.parametrize("isolated", [True, False])
+def test_nothing_is_read_in_vain_of_shards_in_crash_isolation(
+    outbox: Outbox,
+    make_store: MakeStore,
+    isolated: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    outbox.emit("one", key="a")
+    outbox.emit("two", key="b")
+    if isolated:
+        outbox.connection.execute(
+            "UPDATE outbox_shard SET isolated_until = 1000 WHERE shard = outbox_shard_of('a')"
+        )
+    with make_store().lease(NOTHING_HELD) as lease:
+        assert isinstance(lease, SmallLease)
+        assert len(lease.claimed) == 2
+        assert sum(map(len, lease.chunks())) == (0 if isolated else 2)
+
+
 def test_after_a_full_lease_the_next_one_has_cursors(outbox: Outbox, make_store: MakeStore) -> None:
     outbox.fill(2_000, keys=200)
     store = make_store()

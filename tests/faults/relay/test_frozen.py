@@ -166,7 +166,8 @@ def test_frozen_while_a_batch_is_being_read(
         "RELAY_CHUNK_BYTES": str(60 << 20),
         "RELAY_QUEUE_BYTES": str(64 << 20),
     }
-    frozen = sabotaged("SIGSTOP", "read", **impatient, **ALL_SHARDS, **large)
+    # Twice in the first lease, which is small; its successor asks for 500 rows, and then for all.
+    frozen = sabotaged("SIGSTOP", "read", 4, **impatient, **ALL_SHARDS, **large)
     eventually(
         lambda: outbox.connection.execute(
             "SELECT true FROM pg_stat_activity WHERE wait_event = 'ClientWrite' "
