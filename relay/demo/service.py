@@ -1,4 +1,4 @@
-"""A service to look at: one simulated installation after the other, until SIGTERM.
+"""A service to look at: simulated installations, one after the other, until SIGTERM.
 
 `python -m relay.demo.service` writes to the database of DATABASE_URL, as a service would that uses
 this package; with ENABLE_EVENT_STREAMING it fills the outbox too. The local stacks run it.
@@ -16,11 +16,11 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from relay import logs, settings
-from relay.demo.installation import Base, Installation, track
+from relay.demo.installation import Installation
+from relay.demo.tables import Base, track
 from relay.errors import RelayError, SchemaError
 from relay.service.outbox import Outbox
 
-STEPS: Final = 200
 RETRY_SECONDS: Final = 2.0
 
 log = logging.getLogger("relay.demo.service")
@@ -73,9 +73,7 @@ class Service:
         installation = Installation(self._engine, self._outbox, seed=random.getrandbits(63))
         installation.register()
         log.info("a cluster was registered")
-        for _ in range(STEPS):
-            if self._stopping.wait(self._pause):
-                return
+        while not self._stopping.wait(self._pause):
             installation.step()
 
 

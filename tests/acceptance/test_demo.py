@@ -24,7 +24,7 @@ def test_its_data_can_be_tried_on(run_relay: Callable[..., ProcessUnderTest]) ->
     lines = [line.removeprefix("export ") for line in demo.stdout if line.startswith("export ")]
     given = dict(line.split("=", 1) for line in lines)
     for arguments in (
-        ("events", "relay.demo.installation"),
+        ("events", "relay.demo.events"),
         ("audit",),
         ("replay", "--since", "2026-01-01", "--outbox", "relay.demo.tracked:outbox", "--dry-run"),
     ):

@@ -11,7 +11,8 @@ import psycopg
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 
-from relay.demo.installation import Base, Cluster, Host, InfraEnv, Installation
+from relay.demo.installation import Installation
+from relay.demo.tables import Base, Cluster, Host, InfraEnv
 from relay.service.outbox import Outbox
 from tests.support.postgres import Database
 

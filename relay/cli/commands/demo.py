@@ -14,6 +14,10 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep everything running until Ctrl-C, to try commands.")
     ] = False,
+    console: Annotated[
+        bool,
+        typer.Option("--console", help="Keep everything running, and open it in the console."),
+    ] = False,
     servers: Annotated[
         bool,
         typer.Option(
@@ -22,15 +26,17 @@ def demo(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate an installation, relay it with real processes, and count what arrives.
+    """Play five acts of a simulated installation with real processes, and count what arrives.
 
-    Starts its own PostgreSQL and broker, and removes them afterwards. With --servers your own
-    service uses them: their addresses are printed as shell variables.
+    A relay is killed, Kafka goes away, a row is parked, a transaction rolls back; with --json there
+    are no faults. Starts its own PostgreSQL and broker, and removes them afterwards. With --servers
+    your own service uses them: their addresses are printed as shell variables.
     """
     from relay.demo import run
 
     if not servers:
-        raise typer.Exit(run.demo(events=events, json=as_json, seed=seed, keep=keep))
-    if keep or as_json:
-        raise typer.BadParameter("--servers simulates nothing: leave --keep and --json out")
+        code = run.demo(events=events, json=as_json, seed=seed, keep=keep, console=console)
+        raise typer.Exit(code)
+    if keep or as_json or console:
+        raise typer.BadParameter("--servers simulates nothing: leave the other options out")
     run.servers()
