@@ -20,7 +20,7 @@ _PACE_SECONDS = 2.5
 _REPLAY = "relay replay --since 2026-01-01 --outbox relay.demo.tracked:outbox --dry-run"
 _NEXT = """
 relay demo --console  the same, then the console in a browser until Ctrl-C
-relay demo --keep     the same, left running for relay top, relay list and others
+relay demo --keep     the same, left running for relay top and others
 docs/tutorial.md      from an empty folder to an event of your own on Kafka"""
 
 
