@@ -21,16 +21,23 @@ from relay.operations import (
     actions,
     doctor,
     history,
+    locating,
     outlook,
+    parked,
     pins,
     preflight,
     replay,
     requeueing,
     retention,
+    rights,
+    samples,
     saved_rows,
     secret_audit,
     selection,
+    sessions,
+    shards,
     status,
+    storage,
     whereabouts,
 )
 from relay.operations.actions import Why
@@ -79,6 +86,15 @@ def stored_events(connection: Connection) -> None:
     EVERYTHING.events(connection, Composer(format=form, metadata=metadata, redactor=Redactor()))
 
 
+def ended_session(connection: Connection) -> None:
+    other = psycopg.connect(connection.info.dsn)
+    other.execute("SELECT 1")
+    found = sessions.find(connection, other.info.backend_pid)
+    assert found is not None
+    sessions.end(connection, found, WHY)
+    other.close()
+
+
 CALLS: dict[Callable[..., Any], Callable[[Connection], Any]] = {
     actions.requeue: lambda c: actions.requeue(c, [1], WHY),
     actions.discard: lambda c: actions.discard(c, [1], WHY),
@@ -93,6 +109,16 @@ CALLS: dict[Callable[..., Any], Callable[[Connection], Any]] = {
         c, [1], WHY, lambda lines: deque(lines, 0).clear()
     ),
     saved_rows.restore: lambda c: saved_rows.restore(c, [b'{"id": 1}'], WHY),
+    saved_rows.saved_lines: lambda c: saved_rows.saved_lines(c, [1]),
+    locating.locate: lambda c: locating.locate(c, str(UUID(int=1))),
+    parked.groups: parked.groups,
+    rights.of: rights.of,
+    samples.read: samples.read,
+    sessions.find: lambda c: sessions.find(c, 1),
+    sessions.end: ended_session,
+    shards.read: shards.read,
+    shards.oldest_rows: lambda c: shards.oldest_rows(c, 1, 9),
+    storage.inspect: storage.inspect,
     history.history: lambda c: history.history(c, history.Past(), limit=9),
     whereabouts.whereabouts: lambda c: whereabouts.whereabouts(c, selection.find(c, ALL, limit=9)),
     doctor_xmin.xmin: lambda c: doctor_xmin.xmin(c, outlook.Thresholds()),
