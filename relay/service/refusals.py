@@ -1,5 +1,7 @@
 """Refusals of PostgreSQL while the outbox is written, told without the row that was refused."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from relay.errors import PayloadError, RelayError, SchemaError
@@ -9,6 +11,38 @@ _SCHEMA: Final = ("3F", "42")
 _FORM: Final = "22"
 # Not unique keys, which callers have a use for: an event id that is there already.
 _RULES: Final = ("23502", "23514", "P0")
+
+
+@contextmanager
+def quoting_no_row(kind: type[Exception]) -> Iterator[None]:
+    """Let errors of a driver, of this *kind*, say what PostgreSQL refused, and show no row.
+
+    Raises:
+        PayloadError: PostgreSQL refused a row.
+        SchemaError: there is no outbox for this user.
+    """
+    try:
+        yield
+    except kind as error:
+        said = refusal(*_diagnosis(error))
+        if said is not None:
+            raise said from None
+        raise
+
+
+def _diagnosis(error: BaseException) -> tuple[str | None, str | None]:
+    """Return the SQLSTATE and the primary message of *error*, or of what it wraps."""
+    found: BaseException | None = getattr(error, "orig", None) or error
+    state = said = None
+    while found is not None:
+        state = state or getattr(found, "sqlstate", None) or getattr(found, "pgcode", None)
+        diagnosis = getattr(found, "diag", None)
+        # psycopg's, and asyncpg's.
+        said = (
+            said or getattr(diagnosis, "message_primary", None) or getattr(found, "message", None)
+        )
+        found = found.__cause__
+    return state, said
 
 
 def refusal(sqlstate: str | None, message: str | None) -> RelayError | None:

@@ -1,10 +1,13 @@
 """PostgreSQL's refusals of what a service emits say what to do, and quote nothing of the row."""
 
+import asyncio
 from collections.abc import Callable
 
+import asyncpg
 import psycopg
 import pytest
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from relay import Message, Outbox
@@ -32,7 +35,33 @@ def by_connection(outbox: Outbox, database: Database) -> None:
         outbox.emit(connection, MESSAGE)
 
 
-each_way = pytest.mark.parametrize("write", [by_session, by_connection])
+def by_asyncpg(outbox: Outbox, database: Database) -> None:
+    async def write() -> None:
+        connection = await asyncpg.connect(database.dsn)
+        try:
+            async with connection.transaction():
+                await outbox.emit_async(connection, MESSAGE)
+        finally:
+            await connection.close()
+
+    asyncio.run(write())
+
+
+def by_asynchronous_session(outbox: Outbox, database: Database) -> None:
+    async def write() -> None:
+        engine = create_async_engine(url(database).set(drivername="postgresql+asyncpg"))
+        try:
+            async with AsyncSession(engine) as session, session.begin():
+                await outbox.emit_async(session, MESSAGE)
+        finally:
+            await engine.dispose()
+
+    asyncio.run(write())
+
+
+each_way = pytest.mark.parametrize(
+    "write", [by_session, by_connection, by_asyncpg, by_asynchronous_session]
+)
 
 
 def refused(kind: type[RelayError], write: Write, outbox: Outbox, database: Database) -> str:
@@ -48,7 +77,8 @@ def refused(kind: type[RelayError], write: Write, outbox: Outbox, database: Data
 def test_without_tables_it_says_migrate(
     write: Write, service_outbox: Outbox, empty_database: Database
 ) -> None:
-    assert "relay migrate" in refused(SchemaError, write, service_outbox, empty_database)
+    told = refused(SchemaError, write, service_outbox, empty_database)
+    assert 'relation "outbox" does not exist. Run `relay migrate`' in told
 
 
 @each_way

@@ -6,6 +6,7 @@ from asyncpg.pool import PoolConnectionProxy
 from relay.errors import NoTransactionError
 from relay.service.insert import Statements
 from relay.service.records import Batch, Emitted, batch_of
+from relay.service.refusals import quoting_no_row
 
 STATEMENTS: Final = Statements(lambda _, number: f"${number}", str)
 """The statements of a batch in asyncpg's form."""
@@ -28,17 +29,20 @@ async def write(connection: asyncpg.Connection, batch: Batch) -> None:
 
     Raises:
         NoTransactionError: the connection commits each statement by itself.
+        PayloadError: PostgreSQL refused a row.
+        SchemaError: there is no outbox for this user.
     """
     if not connection.is_in_transaction():
         raise NoTransactionError(
             "This connection is outside a transaction, so the rows could not belong to the "
             "transaction of your change: emit inside `async with connection.transaction():`."
         )
-    if lock := STATEMENTS.lock(batch):
-        await connection.execute(lock.query, *lock.parameters.values())
-    refused: list[str] = []
-    if admission := STATEMENTS.admission(batch):
-        rows = await connection.fetch(admission.query, *admission.parameters.values())
-        refused = [row[0] for row in rows]
-    for insert in STATEMENTS.inserts(batch, refused):
-        await connection.execute(insert.query, *insert.parameters.values())
+    with quoting_no_row(asyncpg.PostgresError):
+        if lock := STATEMENTS.lock(batch):
+            await connection.execute(lock.query, *lock.parameters.values())
+        refused: list[str] = []
+        if admission := STATEMENTS.admission(batch):
+            rows = await connection.fetch(admission.query, *admission.parameters.values())
+            refused = [row[0] for row in rows]
+        for insert in STATEMENTS.inserts(batch, refused):
+            await connection.execute(insert.query, *insert.parameters.values())

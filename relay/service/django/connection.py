@@ -1,11 +1,13 @@
 from typing import Any, Final
 
+from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.connection import ConnectionProxy
 
 from relay.errors import NoTransactionError, SchemaError
 from relay.service.insert import Statements
 from relay.service.records import Batch, Emitted, batch_of
+from relay.service.refusals import quoting_no_row
 
 STATEMENTS: Final = Statements(lambda name, _: f"%({name})s", str)
 """The statements of a batch as Django's drivers take them, psycopg 3 and psycopg2."""
@@ -28,12 +30,17 @@ def write(connection: Any, batch: Batch) -> None:  # noqa: ANN401 - Django has n
 
     Raises:
         NoTransactionError: the connection commits each statement by itself.
-        SchemaError: the database is no PostgreSQL.
+        PayloadError: PostgreSQL refused a row.
+        SchemaError: the database is no PostgreSQL, or has no outbox for this user.
     """
     require_transaction(connection)
     connection.validate_no_broken_transaction()
     # A plain cursor: that of `connection.cursor()` logs parameters, and so payloads, under DEBUG.
-    with connection.wrap_database_errors, connection.create_cursor() as cursor:
+    with (
+        quoting_no_row(DatabaseError),
+        connection.wrap_database_errors,
+        connection.create_cursor() as cursor,
+    ):
         if lock := STATEMENTS.lock(batch):
             cursor.execute(lock.query, lock.parameters)
         refused: list[str] = []

@@ -3,8 +3,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
-from relay.service.psycopg.statements import STATEMENTS, quoting_no_row, require_transaction
+from relay.service.psycopg.statements import STATEMENTS, require_transaction
 from relay.service.records import Batch, Emitted, batch_of
+from relay.service.refusals import quoting_no_row
 
 
 class ConnectionWriter:
@@ -29,7 +30,7 @@ def write(connection: psycopg.Connection[Any], batch: Batch) -> None:
     """
     require_transaction(connection)
     # A plain cursor, whatever the connection's own cursors make of placeholders and rows.
-    with quoting_no_row(), psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
+    with quoting_no_row(psycopg.Error), psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
         if lock := STATEMENTS.lock(batch):
             cursor.execute(lock.query, lock.parameters)
         refused: list[str] = []

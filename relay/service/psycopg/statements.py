@@ -1,12 +1,9 @@
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
 
 from relay.errors import NoTransactionError
 from relay.service.insert import Statements
-from relay.service.refusals import refusal
 
 STATEMENTS: Final = Statements(lambda name, _: f"%({name})s", str.encode)
 """The statements of a batch in psycopg's form."""
@@ -28,20 +25,3 @@ def require_transaction(
             "This connection is in autocommit mode and outside a transaction, so the rows could "
             "not belong to the transaction of your change: emit inside `with conn.transaction():`."
         )
-
-
-@contextmanager
-def quoting_no_row() -> Iterator[None]:
-    """Let errors say what PostgreSQL refused, without the details that show the row.
-
-    Raises:
-        PayloadError: PostgreSQL refused a row.
-        SchemaError: there is no outbox for this user.
-    """
-    try:
-        yield
-    except psycopg.Error as error:
-        said = refusal(error.sqlstate, error.diag.message_primary)
-        if said is not None:
-            raise said from None
-        raise

@@ -9,7 +9,7 @@ from relay.errors import NoTransactionError, SchemaError
 from relay.service.capture import capture, capturing
 from relay.service.insert import Statements
 from relay.service.records import Batch, Emitted, batch_of
-from relay.service.refusals import refusal
+from relay.service.refusals import quoting_no_row
 
 AUTOCOMMIT: Final = (
     "This connection is in autocommit mode, so the rows could not belong to the transaction of "
@@ -44,7 +44,7 @@ def write(connection: Connection, batch: Batch) -> None:
         _capture_instead(connection, batch)
         return
     require_transaction(connection)
-    with _quoting_no_row():
+    with quoting_no_row(DBAPIError), _hiding_parameters():
         if lock := STATEMENTS.lock(batch):
             connection.execute(lock.query, lock.parameters)
         refused: list[str] = []
@@ -55,17 +55,12 @@ def write(connection: Connection, batch: Batch) -> None:
 
 
 @contextmanager
-def _quoting_no_row() -> Iterator[None]:
-    """Let errors say what PostgreSQL refused, without the parameters and details that they show."""
+def _hiding_parameters() -> Iterator[None]:
+    """Keep the values of a row out of an error's text."""
     try:
         yield
     except DBAPIError as error:
         error.hide_parameters = True
-        diagnosis: Any = getattr(error.orig, "diag", None)
-        state = getattr(error.orig, "sqlstate", None)
-        said = refusal(state, getattr(diagnosis, "message_primary", None))
-        if said is not None:
-            raise said from None
         raise
 
 

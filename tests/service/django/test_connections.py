@@ -92,3 +92,14 @@ result = unittest.TextTestRunner().run(unittest.defaultTestLoader.loadTestsFromT
 assert result.wasSuccessful()
 """)
     assert stored.names() == []
+
+
+def test_without_tables_it_says_migrate(run_django: Run) -> None:
+    run_django("""
+def emit():
+    with transaction.atomic():
+        outbox.emit(connection, Message("Plain", {"note": "the customer's"}))
+
+connection.cursor().execute("DROP TABLE outbox CASCADE")
+refused(SchemaError, emit, "relay migrate", 'relation "outbox" does not exist')
+""")
