@@ -103,8 +103,8 @@ class Worker:
         self._view: View | None = None
         self._look_again = threading.Event()
         self._published = self._parked = self._leased_shards = 0
-        # An isolated shard that the next lease takes alone.
-        self._only: int | None = None
+        # Isolated shards that the next leases take alone, one after the other.
+        self._alone: list[int] = []
 
     def run(self) -> None:
         """Relay rows until stop() is called."""
@@ -192,7 +192,7 @@ class Worker:
 
     def _lease(self) -> Round:
         begun = time.monotonic()
-        only, self._only = self._only, None
+        only = self._alone.pop() if self._alone else None
         publisher = self._publisher
         with self._store.lease(
             publisher.holds.exclusions(), only, publisher.sendable_bytes
@@ -203,7 +203,7 @@ class Worker:
             self._instrumentation.claimed(time.monotonic() - begun)
             self._leased_shards = len(lease.claimed)
             isolated = any(claimed.isolated_until is not None for claimed in lease.claimed)
-            more = self._isolate(lease) or self._relay(lease)
+            more = self._isolate(lease) or self._relay(lease) or bool(self._alone)
         broken = self._publisher.broken
         self._instrumentation.lease_ended(LeaseEnd.BROKEN if broken else LeaseEnd.DONE)
         self._instrumentation.locked(self._store.locked)
@@ -218,8 +218,8 @@ class Worker:
             case Deaths(shards):
                 self._instrumentation.deaths(shards)
                 return True
-            case TakeAlone(shard):
-                self._only = shard
+            case TakeAlone(shards):
+                self._alone = list(shards)
                 return True
             case Step(parked):
                 if parked is not None:

@@ -39,9 +39,9 @@ class Deaths:
 
 @dataclass(frozen=True, slots=True)
 class TakeAlone:
-    """This shard is isolated: it needs a lease of its own."""
+    """These shards are isolated: each needs a lease of its own."""
 
-    shard: int
+    shards: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ def isolate(lease: Lease) -> Isolation:
     if died:
         _note_deaths(lease, died)
         return Deaths([claimed.shard for claimed in died])
-    isolated = next((c for c in lease.claimed if c.isolated_until is not None), None)
-    if isolated is None:
+    isolated = [claimed for claimed in lease.claimed if claimed.isolated_until is not None]
+    if not isolated:
         return None
     if len(lease.claimed) > 1:
-        return TakeAlone(isolated.shard)
-    return _narrow(lease, isolated)
+        return TakeAlone([claimed.shard for claimed in isolated])
+    return _narrow(lease, isolated[0])
 
 
 def next_step(head: Sequence[tuple[int, int]]) -> list[int]:
@@ -113,5 +113,8 @@ def _narrow(lease: Lease, claimed: Claimed) -> Step:
         lease.park(first, found[0][2], KILLED)
         lease.narrow(claimed.shard, upto=0)
         return Step(parked=first)
+    if len(ids) == len(found) < STEPS_ROWS[0]:
+        # The last step: with its commit the shard is as any other.
+        lease.execute(queries.END_ISOLATION, {"shard": claimed.shard})
     lease.narrow(claimed.shard, upto=ids[-1])
     return Step(parked=None)

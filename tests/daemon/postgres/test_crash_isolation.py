@@ -4,7 +4,8 @@ import psycopg
 import pytest
 
 from relay.daemon.exclusions import Exclusions
-from relay.daemon.postgres.crash_isolation import Deaths, isolate
+from relay.daemon.postgres.crash_isolation import Deaths, Step, TakeAlone, isolate
+from relay.daemon.rows import Delivered
 from tests.daemon.conftest import MakeStore
 from tests.support.outbox import Outbox
 
@@ -50,6 +51,37 @@ def test_a_dead_lease_is_isolated_once_and_not_once_a_shard(
     isolated = "id <= (SELECT isolated_until FROM outbox_shard AS s WHERE s.shard = outbox.shard)"
     assert outbox.count(isolated) == 200
     assert outbox.count(f"{isolated} AND id > 200") == 0
+
+
+def test_an_isolated_shard_is_done_with_its_last_step(
+    outbox: Outbox, make_store: MakeStore
+) -> None:
+    outbox.fill(ROWS, keys=1)
+    (shard,) = outbox.connection.execute("SELECT DISTINCT shard FROM outbox").fetchone() or ()
+    outbox.connection.execute(
+        "UPDATE outbox_shard SET isolated_until = 1500 WHERE shard = %s", (shard,)
+    )
+    store = make_store()
+    taken = []
+    for _ in range(2):
+        with store.lease(Exclusions(), only=shard) as lease:
+            assert lease is not None
+            assert isolate(lease) == Step(parked=None)
+            for rows in lease.chunks():
+                taken.append(len(rows))
+                lease.settle([Delivered(rows)])
+    assert sum(taken) == 1_500
+    with store.lease(Exclusions()) as lease:
+        assert lease is not None
+        assert isolate(lease) is None
+
+
+def test_isolated_shards_are_told_all_at_once(outbox: Outbox, make_store: MakeStore) -> None:
+    outbox.fill(ROWS, keys=ROWS)
+    outbox.connection.execute("UPDATE outbox_shard SET isolated_until = 9 WHERE shard IN (3, 5)")
+    with make_store(lease_shards=64).lease(Exclusions()) as lease:
+        assert lease is not None
+        assert isolate(lease) == TakeAlone([3, 5])
 
 
 @pytest.mark.parametrize("table", ["outbox_shard", "outbox_lease"])
