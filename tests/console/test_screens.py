@@ -194,3 +194,30 @@ def test_the_database_away_is_a_page_that_comes_back(serve: Serve) -> None:
         assert "comes back by itself" in answer.text
         assert "data-live" in answer.text
         assert answer.headers["retry-after"]
+
+
+@pytest.mark.parametrize(
+    "value", ["%00", "%ED%A0%80", "x" * 3_000, "-1", "9" * 40, "%27%3B--", "[]"]
+)
+def test_no_value_of_an_address_breaks_a_page(console: TestClient, value: str) -> None:
+    for path in (
+        "/find?q={}",
+        "/parked/rows?topic={0}&reason={0}&after={0}",
+        "/parked/rows?ids={}",
+        "/history?action={0}&person={0}&key={0}&topic={0}&before={0}",
+        "/events?of={0}&id={0}&kind={0}",
+        "/events?name={0}&message={0}&category={0}",
+        "/events?severity={0}",
+        "/events?since={0}&after={0}",
+        "/rows/{}",
+        "/shards/{}",
+        "/change/requeue?ids={}",
+        "/change/redirect?topic={}",
+        "/change/pause?shards={}",
+        "/change/end?pid={}",
+        "/export?ids={}",
+        "/{}",
+    ):
+        answer = console.get(path.format(value))
+        assert answer.status_code < 500, (path, answer.text)
+        assert "Traceback" not in answer.text
