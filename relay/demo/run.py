@@ -2,19 +2,21 @@
 
 import json as json_text
 import random
+import signal
 import sys
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 
 from rich.console import Console
 from rich.table import Table
 
-from relay.demo.broker import BrokerProcess
+from relay.demo.broker import BrokerProcess, BrokerStartError
+from relay.demo.kafka import KafkaProcess, libraries
 from relay.demo.keeping import keep_running, serve_console
 from relay.demo.plot import ACTS, TIGHT_LIMIT
 from relay.demo.postgres import EmbeddedPostgres
 from relay.demo.report import Report
 from relay.demo.screen import shown
-from relay.demo.stage import TOPIC, Stage, environment
+from relay.demo.stage import TOPIC, Broker, Stage, environment
 
 _PACE_SECONDS = 2.5
 _REPLAY = "relay replay --since 2026-01-01 --outbox relay.demo.tracked:outbox --dry-run"
@@ -43,12 +45,15 @@ def demo(
     terminal = Console(stderr=json)
     seed = random.randrange(1_000_000) if seed is None else seed  # noqa: S311 - a simulation
     pace = pace if terminal.is_terminal and not json else 0.0
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Nothing that was started survives a closed terminal.
+        signal.signal(number, _end_on)
     with ExitStack() as opened:
         with terminal.status("Starting PostgreSQL and a broker"):
             # The broker's process starts while PostgreSQL does.
-            starting = BrokerProcess(TOPIC)
+            starting = _starting_broker(watched=terminal.is_terminal and not json)
             dsn = opened.enter_context(EmbeddedPostgres()).dsn()
-            broker = opened.enter_context(starting)
+            broker = _started(starting, opened)
             stage = Stage(dsn, broker, events=events, seed=seed, pace=pace)
             opened.enter_context(stage)
         if json:
@@ -72,6 +77,24 @@ def servers() -> None:
     with EmbeddedPostgres() as postgres, BrokerProcess(TOPIC) as broker:
         what = "An empty PostgreSQL and a broker"
         keep_running(Console(), what, environment(postgres.dsn(), broker))
+
+
+def _starting_broker(*, watched: bool) -> AbstractContextManager[Broker]:
+    """Begin to start Apache Kafka where it is at hand and somebody watches, else the mock."""
+    jars = libraries() if watched else None
+    return KafkaProcess(TOPIC, jars) if jars else BrokerProcess(TOPIC)
+
+
+def _started(starting: AbstractContextManager[Broker], opened: ExitStack) -> Broker:
+    try:
+        return opened.enter_context(starting)
+    except BrokerStartError:
+        # A Java or jars that do not fit are no reason to show nothing.
+        return opened.enter_context(BrokerProcess(TOPIC))
+
+
+def _end_on(number: int, _frame: object) -> None:
+    sys.exit(128 + number)
 
 
 def _without_faults(stage: Stage) -> None:
