@@ -15,6 +15,7 @@ from relay.service.outbox import Outbox
 from tests.model.broker import PARTITIONS, Broker, Sent
 from tests.model.relay import GATE_NAMES, LEASE_ROWS_MAX, SteppedRelay, gates
 from tests.model.service import OBJECTS, Book, Box, Service
+from tests.support.eventually import eventually
 from tests.support.postgres import Database
 
 RELAYS: Final = 2
@@ -149,6 +150,11 @@ class Promises(RuleBasedStateMachine):
         assert not missing, f"deleted, and not on the topic: {missing}"
         assert parked <= self.book.poison, f"innocent: {parked - self.book.poison}"
         assert self.book.poison <= pending | parked
+
+    @invariant()
+    def nobody_sleeps_while_something_waits(self) -> None:
+        if all(relay.asleep for relay in self._relays) and self._rows()[0]:
+            eventually(lambda: any(relay.rung() for relay in self._relays), what="a ring")
 
     def teardown(self) -> None:
         """Let everything be well again; then all is delivered, and only poison is left."""

@@ -10,6 +10,7 @@ from relay.daemon.kafka import properties
 from relay.daemon.kafka.failures import Failures
 from relay.daemon.kafka.producer import GaplessProducer
 from relay.daemon.postgres import queries
+from relay.daemon.postgres.doorbell import Doorbell
 from relay.daemon.postgres.low_watermark import LowWatermarks, Sample
 from relay.daemon.rows import Outcome, Reason, Rejected, Row, Undelivered
 from relay.service.sqlalchemy.buffer import Buffer
@@ -67,6 +68,10 @@ def watermarks_pass_writers_that_have_not_committed() -> Sequence[AbstractContex
         return observe(self, replace(sample, writers=frozenset()))
 
     return [patch.object(LowWatermarks, "observe", hasty)]
+
+
+def nobody_waits_for_writers_that_saw_no_bell() -> Sequence[AbstractContextManager[Any]]:
+    return [patch.object(Doorbell, "writers", lambda _: frozenset())]
 
 
 def what_is_behind_a_refused_message_goes_on() -> Sequence[AbstractContextManager[Any]]:

@@ -8,11 +8,14 @@ from types import SimpleNamespace
 from typing import Final
 from unittest.mock import patch
 
-from relay.daemon import timing, worker
+import psycopg
+
+from relay.daemon import timing, wake_up, worker
 from relay.daemon.assembly import make_worker
 from relay.daemon.backoff import OUTAGES
 from relay.daemon.kafka import producer
 from relay.daemon.postgres import queries
+from relay.daemon.postgres.doorbell import Doorbell
 from relay.daemon.postgres.store import Store
 from relay.daemon.telemetry.metrics import Metrics
 from relay.database.connection import BoundedConnection
@@ -60,6 +63,7 @@ class SteppedRelay:
         self._broker = broker
         self._number = number
         self._producers: list[Producer] = []
+        self._rested = False
         self._round: Stepped | None = None
         self._start()
 
@@ -125,11 +129,30 @@ class SteppedRelay:
         self.kill()
         self._worker.close()
 
-    def _one_round(self) -> None:
+    @property
+    def asleep(self) -> bool:
+        """Whether it would do nothing now, but for the look that it takes each second."""
+        wake_up = self._worker._wake_up  # noqa: SLF001
+        return self._round is None and self._rested and wake_up.by_bell and not wake_up.rang
+
+    def rung(self) -> bool:
+        """Return whether a ring has come since it fell asleep, or its connection is lost."""
+        bell = self._worker._wake_up._bell  # noqa: SLF001
         try:
-            self._worker.round()
+            return bell is None or bell.await_ring(0.0)
+        except psycopg.Error:
+            return True
+
+    def _one_round(self) -> None:
+        self._rested = False
+        try:
+            round_ = self._worker.round()
         except OUTAGES:
             logging.getLogger(__name__).debug("an outage", exc_info=True)
+            return
+        wake_up = self._worker._wake_up  # noqa: SLF001
+        wake_up.rest(round_.rows, more=round_.more, quiet=round_.quiet)
+        self._rested = round_.quiet
 
 
 @contextmanager
@@ -144,6 +167,10 @@ def gates(broker: Broker) -> Iterator[None]:
         patches.enter_context(patch.object(producer, "time", clock))
         patches.enter_context(patch.object(worker, "time", clock))
         patches.enter_context(patch.object(timing, "boot_seconds", broker.clock))
+        patches.enter_context(patch.object(wake_up, "boot_seconds", broker.clock))
+        # Whoever steps the relays says how long they wait.
+        patches.enter_context(patch.object(timing.Waiter, "wait", lambda *_: None))
+        patches.enter_context(patch.object(Doorbell, "await_ring", _rings_now))
         yield
 
 
@@ -156,6 +183,11 @@ def _gated(original: Callable[..., object], point: str, reached: Reached) -> Cal
         return result
 
     return gated
+
+
+def _rings_now(bell: Doorbell, _: float) -> bool:
+    bell._take_in()  # noqa: SLF001
+    return bell._rings > 0  # noqa: SLF001
 
 
 def _settings(database: Database) -> Settings:

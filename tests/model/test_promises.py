@@ -93,6 +93,16 @@ def play_a_writer_stays_open(here: Promises) -> None:
     here.end(0, keep=True)
 
 
+def play_a_writer_commits_while_all_would_sleep(here: Promises) -> None:
+    # Alone: whatever else it wrote at the commit would ring.
+    here._services[0].emit("a", early=True, poison=False)  # noqa: SLF001
+    for _ in range(4):
+        here.finish_round(0, seconds=0.1)
+        here.finish_round(1, seconds=0.1)
+    here.end(0, keep=True)
+    here.nobody_sleeps_while_something_waits()
+
+
 def play_a_savepoint_is_undone(here: Promises) -> None:
     here.change(0, "a", ["late"])
     here.savepoint(0, "begin")
@@ -107,6 +117,7 @@ PLAYS: Final[dict[Play, Mutant]] = {
     play_a_small_lease_stands_still_with_rows_in_hand: mutants.small_leases_lock_no_shard,
     play_poison_comes_first: mutants.what_is_behind_a_refused_message_goes_on,
     play_a_writer_stays_open: mutants.watermarks_pass_writers_that_have_not_committed,
+    play_a_writer_commits_while_all_would_sleep: mutants.nobody_waits_for_writers_that_saw_no_bell,
     play_a_savepoint_is_undone: mutants.the_buffer_forgets_savepoints,
 }
 
