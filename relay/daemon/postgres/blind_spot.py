@@ -19,11 +19,15 @@ _ROWS_PER_SHARD: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Watermarks, the epoch in which they hold, and the exclusions under which they rose."""
+    """Watermarks, the epoch in which they hold, and the exclusions under which they rose.
+
+    *unsettled*: rows that were published, and will be deleted when somebody's lock on them ends.
+    """
 
     epoch: str
     watermarks: tuple[int, ...]
     exclusions: Exclusions
+    unsettled: tuple[int, ...] = ()
 
 
 def missed_rows(session: Session, destination: Destination, view: View) -> Sequence[int]:
@@ -32,7 +36,7 @@ def missed_rows(session: Session, destination: Destination, view: View) -> Seque
     Raises:
         psycopg.Error: the database failed.
     """
-    row_filter = RowFilter(destination, view.exclusions)
+    row_filter = RowFilter(destination, view.exclusions, view.unsettled)
     with session.transaction() as connection:
         found = connection.execute(row_filter.applied_to(queries.BELOW), {
             **row_filter.parameters,

@@ -133,7 +133,7 @@ class Store:
             self._emptiness.found(self.watermarks.drawn, self.watermarks.epoch)
         else:
             self._emptiness.lost()
-        return self._survey.view(exclusions)
+        return self._survey.view(exclusions, self._unsettled.ids)
 
     @contextmanager
     def lease(

@@ -54,9 +54,10 @@ class Survey:
             all_decided = LOWEST_ID < decided == self.watermarks.drawn
             self.empty = all_decided and not firsts and exclusions == Exclusions()
 
-    def view(self, exclusions: Exclusions) -> View:
+    def view(self, exclusions: Exclusions, unsettled: Sequence[int] = ()) -> View:
         """Return the watermarks as they are, if they rose under these *exclusions*."""
-        return View(self.watermarks.epoch, tuple(self.watermarks.ids), exclusions)
+        watermarks = self.watermarks
+        return View(watermarks.epoch, tuple(watermarks.ids), exclusions, tuple(unsettled))
 
     def missed_rows(self, view: View) -> Sequence[int]:
         """Return ids of pending rows that *view* leaves out for ever."""
