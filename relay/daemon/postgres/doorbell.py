@@ -74,7 +74,10 @@ class Doorbell:
             self._own = connect(s.listen_conninfo, f"{s.name} doorbell", s.patience_seconds)
             self._listening = self._own
         self._listening.add_notify_handler(lambda notify: self._note(notify.payload))
-        self._listening.cursor().execute(f"LISTEN {self._channel}".encode())
+        cursor = self._listening.cursor()
+        # It idles from now on. As LISTEN, this holds for the session, where there is one.
+        cursor.execute("SET idle_session_timeout = 0")
+        cursor.execute(f"LISTEN {self._channel}".encode())
 
     def works(self) -> bool:
         """Return whether a ring from another connection is heard, while this one is idle.
