@@ -53,9 +53,14 @@ def get(relay: ProcessUnderTest, path: str) -> tuple[int, str]:
 def metric(relay: ProcessUnderTest, name: str, **labels: str) -> float:
     """The sum of all samples of outbox_relay_`name` that have these labels; 0 without one."""
     _, text = get(relay, "/metrics")
+    return total(text, f"outbox_relay_{name}", **labels)
+
+
+def total(scraped: str, name: str, **labels: str) -> float:
+    """The sum of all samples of that name that have these labels; 0 without one."""
     return sum(
         sample.value
-        for family in text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(scraped)
         for sample in family.samples
-        if sample.name == f"outbox_relay_{name}" and labels.items() <= sample.labels.items()
+        if sample.name == name and labels.items() <= sample.labels.items()
     )

@@ -12,10 +12,11 @@ import pytest
 from tests.service.api.conftest import Store
 from tests.support.authority import Authority, bearer
 from tests.support.eventually import eventually
+from tests.support.metrics import total
 from tests.support.process import ProcessUnderTest
 
 Run = Callable[..., ProcessUnderTest]
-COUNTED = 'outbox_api_requests_total{method="GET",route="/events",status="200"}'
+COUNTED = {"method": "GET", "route": "/events", "status": "200"}
 
 
 def started(process: ProcessUnderTest) -> str:
@@ -53,23 +54,25 @@ def test_workers_count_together_and_one_that_dies_is_replaced(
     def listed() -> bool:
         return get(f"{url}/events", headers=token).status_code == 200
 
-    def metric(name: str) -> float:
-        lines = get(f"{url}/metrics").text.splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+    def requests() -> float:
+        return total(get(f"{url}/metrics").text, "outbox_api_requests_total", **COUNTED)
+
+    def in_flight() -> float:
+        return total(get(f"{url}/metrics").text, "outbox_api_requests_in_flight")
 
     eventually(lambda: len(workers(process)) == 2, timeout=60)
     eventually(lambda: get(f"{url}/readyz").status_code == 200, timeout=60)
     counted = 0
     for _ in range(20):
         counted += listed()
-        assert metric(COUNTED) == counted
+        assert requests() == counted
     assert counted == 20
     killed = workers(process)[0]
     killed.kill()
     eventually(lambda: killed.pid not in {each.pid for each in workers(process)}, timeout=60)
     eventually(lambda: len(workers(process)) == 2, timeout=60)
-    assert metric(COUNTED) == counted
-    eventually(lambda: metric("outbox_api_requests_in_flight") == 1)
+    assert requests() == counted
+    eventually(lambda: in_flight() == 1)
     served_by = workers(process)
     assert process.terminate() == 0, process.output
     assert not any(_is_alive(each) for each in served_by)
