@@ -90,7 +90,10 @@ async def test_keys_are_locked_and_limits_are_kept(
         for _ in range(2):
             await outbox.emit_async(connection, event(cluster))
         async with asyncpg.create_pool(database.dsn, min_size=1, max_size=1) as pool:
-            held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+            held = (
+                "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database"
+                " WHERE d.datname = current_database() AND l.locktype = 'advisory'"
+            )
             assert await pool.fetchval(held) == 1
     assert len(stored.events()) == len(stored.names()) == 1
 
