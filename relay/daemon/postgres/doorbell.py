@@ -74,10 +74,7 @@ class Doorbell:
             self._own = connect(s.listen_conninfo, f"{s.name} doorbell", s.patience_seconds)
             self._listening = self._own
         self._listening.add_notify_handler(lambda notify: self._note(notify.payload))
-        cursor = self._listening.cursor()
-        # It idles from now on. As LISTEN, this holds for the session, where there is one.
-        cursor.execute("SET idle_session_timeout = 0")
-        cursor.execute(f"LISTEN {self._channel}".encode())
+        self._listening.cursor().execute(f"LISTEN {self._channel}".encode())
 
     def works(self) -> bool:
         """Return whether a ring from another connection is heard, while this one is idle.
@@ -98,6 +95,10 @@ class Doorbell:
         deadline = Deadline(_TEST_SECONDS)
         while not (self._heard or self._waiter.stopping or deadline.passed()):
             self._wait(deadline.left())
+        if self._heard and self._listening is not None:
+            # It idles from now on. Not before: a pooler that shares connections would give this
+            # setting to others.
+            self._listening.cursor().execute("SET idle_session_timeout = 0")
         return self._heard
 
     def ring_from_now(self) -> bool:
