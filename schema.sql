@@ -372,13 +372,22 @@ BEGIN
      CROSS JOIN LATERAL (
                SELECT *,
                       CASE
-                          WHEN pg_column_size(o.payload) > readable_bytes
+                          WHEN pg_column_compression(o.payload) IS NULL
+                            OR pg_column_size(o.payload) > readable_bytes
                           THEN pg_column_size(o.payload)
                           ELSE octet_length(o.payload::text)
                       END
                           + octet_length(o.name)
-                          + coalesce(octet_length(o.metadata::text), 0)
-                          + coalesce(octet_length(o.headers::text), 0)
+                          + CASE
+                                WHEN pg_column_compression(o.metadata) IS NULL
+                                THEN coalesce(pg_column_size(o.metadata), 0)
+                                ELSE octet_length(o.metadata::text)
+                            END
+                          + CASE
+                                WHEN pg_column_compression(o.headers) IS NULL
+                                THEN coalesce(pg_column_size(o.headers), 0)
+                                ELSE octet_length(o.headers::text)
+                            END
                           + coalesce(octet_length(o.key), 0) AS size
                  FROM outbox AS o
                 WHERE o.parked_at IS NULL

@@ -26,6 +26,8 @@ from relay.database.connection import BoundedConnection
 NO_LIMIT: Final = 2**63 - 1
 # The first chunk is a fourth of the others: until it is there, nothing is published.
 _FIRST_CHUNK_PARTS: Final = 4
+# A large lease reads from a fourth of its shards at a time.
+_SHARD_PARTS: Final = 4
 # Those of a small lease are kept by PostgreSQL as a whole before it sends one.
 _FIRST_CHUNK_ROWS_MAX: Final = 500
 # The values of rows up to this size come with them.
@@ -123,6 +125,8 @@ class ChunkReader:
         # Where the database has read to, of shards that may have more.
         self._after = {c.shard: c.after for c in claimed}
         self._upto = NO_LIMIT
+        # Shards with a cursor.
+        self._opened = set[int]()
         # Read, and too much for the last chunk.
         self._ready: Sequence[Row] = ()
         # Of a small lease, the shards that may have more.
@@ -145,8 +149,6 @@ class ChunkReader:
 
         Ends when no claimed shard has a row left, or when the lease is full.
         """
-        if self._large:
-            self._open()
         request = self._ask()
         while request is not None or self._ready:
             if request is not None:
@@ -162,18 +164,6 @@ class ChunkReader:
 
     # -- asking -------------------------------------------------------------------------------
 
-    def _open(self) -> None:
-        statement = self._row_filter.applied_to(queries.OPEN, blocked=self.limits.block_keys)
-        for shard, after in self._after.items():
-            self._connection.execute(statement.replace("{cursor}", _cursor_of(shard)), {
-                **self._row_filter.parameters,
-                "shard": shard,
-                "after": after,
-                "upto": self._upto,
-                "inline_bytes": INLINE_BYTES,
-                "readable_bytes": self._readable_bytes,
-            })  # fmt: skip
-
     def _ask(self) -> _Request | None:
         if not self._after or self._is_full():
             return None
@@ -186,9 +176,23 @@ class ChunkReader:
         return _Request(answers, shards, rows_per_shard)
 
     def _fetch(self, shard: int, rows: int) -> Answer:
+        if shard not in self._opened:
+            self._open(shard)
         statement = queries.FETCH.format(rows=rows, cursor=_cursor_of(shard))
         cursor = self._connection.cursor(row_factory=_row_factory)
         return cursor.execute(statement.encode(), binary=True)
+
+    def _open(self, shard: int) -> None:
+        self._opened.add(shard)
+        statement = self._row_filter.applied_to(queries.OPEN, blocked=self.limits.block_keys)
+        self._connection.execute(statement.replace("{cursor}", _cursor_of(shard)), {
+            **self._row_filter.parameters,
+            "shard": shard,
+            "after": self._after[shard],
+            "upto": self._upto,
+            "inline_bytes": INLINE_BYTES,
+            "readable_bytes": self._readable_bytes,
+        })  # fmt: skip
 
     def _read(self, shards: Sequence[int], rows_per_shard: int) -> Answer:
         if self._read_already is not None:
@@ -206,15 +210,16 @@ class ChunkReader:
         }, binary=True)  # fmt: skip
 
     def _behind(self) -> list[int]:
-        """Return the shards to read from: all at first, and then the half that is behind.
+        """Return the shards to read from: all of a small lease, else those that are behind.
 
         With an equal part of each, shards of few keys would run ahead through the ids: new rows
-        before old ones, and every page of the table visited again for each of the others.
+        before old ones, and every page of the table visited again for each of the others. And the
+        first rows are published while the cursors of the other shards are opened.
         """
         oldest_first = sorted(self._after, key=self._after.__getitem__)
-        if not self.progress.rows:
-            return oldest_first
-        return oldest_first[: (len(oldest_first) + 1) // 2]
+        return (
+            oldest_first[: -(-len(oldest_first) // _SHARD_PARTS)] if self._large else oldest_first
+        )
 
     def _wanted(self) -> int:
         """Return the number of rows to ask for: later on as many as fit, if of the same size."""

@@ -9,6 +9,7 @@ import psycopg
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.chunks import ChunkReader, Progress
 from relay.daemon.postgres.claims import Claimed, SmallClaim
+from relay.daemon.postgres.pipeline_cursor import PunctuatedCursor
 from relay.daemon.postgres.row_filter import RowFilter
 from relay.daemon.postgres.unsettled import Batch, LockedRow, array, park
 from relay.daemon.rows import Delivered, Outcome, Rejected, Row, Undelivered, column
@@ -38,7 +39,7 @@ class Lease:
         self.deadline = deadline
         # Rows to be out of the way at the end, and the counts of those that were deleted.
         self.batch = Batch()
-        self._deletions: list[tuple[int, psycopg.Cursor[Any]]] = []
+        self._deletions: list[tuple[int, PunctuatedCursor[Any]]] = []
         # Of these, the ones that somebody else has locked.
         self.left = Batch()
         self.locked: Sequence[LockedRow] = ()
@@ -93,7 +94,7 @@ class Lease:
 
     def finish(self) -> None:
         """Settle what is left: rejected rows, and rows that others have, or had, locked."""
-        deleted = all(cursor.fetchone() == (count,) for count, cursor in self._deletions)
+        deleted = all(cursor.await_rowcount() == count for count, cursor in self._deletions)
         self.left.rejected = dict(self.batch.rejected)
         if not deleted:
             self.left.delivered = dict(self.batch.delivered)
@@ -101,7 +102,8 @@ class Lease:
             self.locked = self.left.settle(self._connection)
 
     def _delete(self, ids: Sequence[int]) -> None:
-        deletion = self._connection.execute(queries.DELETE, {"ids": array(ids)})
+        deletion = PunctuatedCursor[Any](self._connection)
+        deletion.execute(queries.DELETE, {"ids": array(ids)})
         self._deletions.append((len(ids), deletion))
 
     def alive(self) -> bool:

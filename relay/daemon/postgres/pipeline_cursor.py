@@ -14,6 +14,11 @@ class PunctuatedCursor(psycopg.Cursor[Row]):
     no timeout of its runs, and a relay that is frozen there would keep its lease for ever.
     """
 
+    def await_rowcount(self) -> int:
+        """Return the number of rows that the statement concerned, once its answer is there."""
+        self._fetch_pipeline()
+        return self.rowcount
+
     def _maybe_prepare_gen(
         self, pgq: PostgresQuery, *, prepare: bool | None = None, binary: bool | None = None
     ) -> PQGen[None]:

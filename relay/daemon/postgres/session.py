@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.types.string import TextBinaryLoader, TextLoader
 
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.pipeline_cursor import PunctuatedCursor
@@ -71,9 +72,13 @@ class Session:
         """
         self.close()
         s = self._settings
-        self._connection = connect(
+        connection = connect(
             s.conninfo, s.name, s.patience_seconds, PunctuatedCursor, schema=s.schema
         )
+        # As the text that it is.
+        connection.adapters.register_loader("json", TextLoader)
+        connection.adapters.register_loader("json", TextBinaryLoader)
+        self._connection = connection
 
     def close(self) -> None:
         """Close the connection; an open transaction ends without a commit."""

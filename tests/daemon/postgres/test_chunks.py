@@ -17,6 +17,8 @@ from tests.support.outbox import Outbox
 NOTHING_HELD = Exclusions()
 SIZES = [10, 8_192, 8_193, 20_000, 300_000, 50, 8_193, 100, 2_000_000, 9_000] * 4
 CHUNK_BYTES = 400_000
+# Of a value as PostgreSQL stores it.
+HEADER_BYTES = 4
 
 
 @pytest.fixture
@@ -40,9 +42,8 @@ def chunks(make_store: MakeStore, **settings: int) -> list[Sequence[Row]]:
 def test_payloads_small_and_large_come_whole(written: list[str], make_store: MakeStore) -> None:
     read = {row.id: row for rows in chunks(make_store) for row in rows}
     assert [read[id_].payload for id_ in sorted(read)] == written
-    assert [read[id_].size for id_ in sorted(read)] == [
-        len(text.encode()) + len("Rowkey-0") for text in written
-    ]
+    for id_, text in zip(sorted(read), written, strict=True):
+        assert 0 <= read[id_].size - len(text.encode() + b"Rowkey-0") <= HEADER_BYTES
 
 
 def test_all_that_is_read_counts_and_large_metadata_comes_whole(
@@ -56,7 +57,7 @@ def test_all_that_is_read_counts_and_large_metadata_comes_whole(
     )
     [[row]] = chunks(make_store)
     assert (row.payload, row.metadata, row.headers) == ("{}", metadata, headers)
-    assert row.size == len("{}" + "Row" + "k" + metadata + headers)
+    assert 0 <= row.size - len("{}Rowk" + metadata + headers) <= 3 * HEADER_BYTES
 
 
 def test_a_replay_is_told_by_a_header(outbox: Outbox, make_store: MakeStore) -> None:

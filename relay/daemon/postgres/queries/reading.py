@@ -5,31 +5,42 @@ from typing import Final
 from relay.daemon.postgres.queries import fragments
 
 # Large values stay behind until it is known how many of them are wanted. Keys and names that nobody
-# may write any more, but version 1 let in, are large values as well.
+# may write any more, but version 1 let in, are large values as well. Payload and metadata come as
+# they are: to make text of them first, PostgreSQL would copy them twice.
 _COLUMNS: Final = """o.id,
        o.event_id::text,
        o.shard,
        o.topic,
        CASE WHEN o.size <= %(inline_bytes)s OR octet_length(o.key) <= 1024 THEN o.key END AS key,
        CASE WHEN o.size <= %(inline_bytes)s THEN o.name ELSE left(o.name, 255) END AS name,
-       CASE WHEN o.size <= %(inline_bytes)s THEN o.payload::text END AS payload,
-       CASE WHEN o.size <= %(inline_bytes)s THEN o.metadata::text END AS metadata,
+       CASE WHEN o.size <= %(inline_bytes)s THEN o.payload END AS payload,
+       CASE WHEN o.size <= %(inline_bytes)s THEN o.metadata END AS metadata,
        CASE WHEN o.size <= %(inline_bytes)s THEN {headers} END AS headers,
        {created_ms} AS created_ms,
        o.size""".replace("{headers}", fragments.HEADERS).replace(
     "{created_ms}", fragments.CREATED_MS
 )
 
-# A payload that cannot be sent is not unpacked: as it is stored, it is too large already.
+# Only what is compressed has another size than it is stored with. A payload that cannot be sent is
+# not unpacked: as it is stored, it is too large already.
 _ROWS: Final = """SELECT *,
                   CASE
-                      WHEN pg_column_size(o.payload) > %(readable_bytes)s
+                      WHEN pg_column_compression(o.payload) IS NULL
+                        OR pg_column_size(o.payload) > %(readable_bytes)s
                       THEN pg_column_size(o.payload)
                       ELSE octet_length(o.payload::text)
                   END
                       + octet_length(o.name)
-                      + coalesce(octet_length(o.metadata::text), 0)
-                      + coalesce(octet_length(o.headers::text), 0)
+                      + CASE
+                            WHEN pg_column_compression(o.metadata) IS NULL
+                            THEN coalesce(pg_column_size(o.metadata), 0)
+                            ELSE octet_length(o.metadata::text)
+                        END
+                      + CASE
+                            WHEN pg_column_compression(o.headers) IS NULL
+                            THEN coalesce(pg_column_size(o.headers), 0)
+                            ELSE octet_length(o.headers::text)
+                        END
                       + coalesce(octet_length(o.key), 0) AS size
              FROM outbox AS o
             WHERE o.parked_at IS NULL

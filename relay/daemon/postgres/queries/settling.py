@@ -6,15 +6,7 @@ from relay.daemon.postgres.queries import fragments
 
 # Published and acknowledged. Who has locked a row for his own transaction left an xmax, and so did
 # a lease that died; to wait for the one would hold up all others.
-DELETE: Final = """
-WITH deleted AS (
-    DELETE FROM outbox
-     WHERE id = ANY(%(ids)s::bigint[])
-       AND xmax = 0
- RETURNING 1
-)
-SELECT count(*) FROM deleted
-"""
+DELETE: Final = "DELETE FROM outbox WHERE id = ANY(%(ids)s::bigint[]) AND xmax = 0"
 
 # The same rows, looked at one by one: all but those that are locked now.
 _FREE: Final = """SELECT o.id
