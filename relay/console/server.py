@@ -1,12 +1,12 @@
 """The console as a process."""
 
 import logging
-import signal
 from functools import partial
 
 import uvicorn
 
 from relay.console.app import Console
+from relay.service.api.serving.ending import end_on_signals
 from relay.service.api.serving.listening import listen
 from relay.service.api.serving.protocol import PatientProtocol
 from relay.settings import Settings, SignIn
@@ -37,14 +37,6 @@ def run(settings: Settings) -> int:
     """
     console = Console(settings)
     listening = listen(settings.console.address, settings.console.port, "console", "RELAY_CONSOLE")
-    host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    logger.info("console at %s", settings.console.url or f"http://{shown}:{port}")
-    if settings.console.sign_in is SignIn.LOOPBACK:
-        logger.warning("nobody signs in: everybody on this machine may look")
-    # Uvicorn raises the signal that stopped it once more when it is done: no accident.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
     config = uvicorn.Config(
         console.application(),
         http=partial(PatientProtocol, patience=CLIENT_SECONDS),  # type: ignore[arg-type]
@@ -55,6 +47,13 @@ def run(settings: Settings) -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    _Server(config, console).run(sockets=[listening])
+    server = _Server(config, console)
+    end_on_signals(server)
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    logger.info("console at %s", settings.console.url or f"http://{shown}:{port}")
+    if settings.console.sign_in is SignIn.LOOPBACK:
+        logger.warning("nobody signs in: everybody on this machine may look")
+    server.run(sockets=[listening])
     logger.info("stopped")
     return 0

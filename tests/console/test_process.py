@@ -1,13 +1,18 @@
 """`relay console` as a process, and as a part of another application."""
 
+import os
 import re
+import signal
+import socket
 from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from relay.console import server
 from relay.console.app import Console
 from relay.settings import load
 from tests.support.ports import free_port
@@ -43,6 +48,26 @@ def test_it_ends_in_order_although_a_browser_listens(
         assert process.terminate() == 0
         # The stream was ended, not broken.
         assert all(isinstance(line, str) for line in lines)
+
+
+def test_it_hears_sigterm_as_soon_as_it_says_where_it_is(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    # In place of serving.
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            monkeypatch.setattr(server, "listen", lambda *_: listening)
+            server.run(load(database=True, stream=True, console=True))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert ended == [0]
 
 
 def test_what_would_be_open_to_everybody_does_not_start(

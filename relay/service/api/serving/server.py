@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -23,6 +22,7 @@ from relay.errors import ConfigurationError
 from relay.service.api.access.key_set import KeySet
 from relay.service.api.access.keys import KeysUnavailableError
 from relay.service.api.app import Api
+from relay.service.api.serving.ending import end_on_signals
 from relay.service.api.serving.listening import listen
 from relay.service.api.serving.metrics import SHARED
 from relay.service.api.serving.protocol import PatientProtocol
@@ -44,6 +44,8 @@ def run(settings: Settings) -> int:
     _check_keys(settings.api)
     app = Api(settings).application()
     listening = listen(settings.api.address, settings.api.port, "API", "RELAY_API")
+    server = uvicorn.Server(_config(settings.api, app))
+    end_on_signals(server)
     host, port = listening.getsockname()[:2]
     logger.info("serving events on %s:%d", f"[{host}]" if ":" in host else host, port)
     if not settings.api.authentication:
@@ -54,9 +56,6 @@ def run(settings: Settings) -> int:
             Multiprocess(config, sockets=[listening]).run()
     else:
         _name_requests()
-        server = uvicorn.Server(_config(settings.api, app))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, partial(_end, server))
         server.run(sockets=[listening])
     logger.info("stopped")
     return 0
@@ -82,15 +81,6 @@ def _config(api: ApiSettings, app: ASGIApp | str, workers: int = 1) -> uvicorn.C
         server_header=False,
         timeout_graceful_shutdown=max(1, round(api.drain_budget_seconds)),
     )
-
-
-def _end(server: uvicorn.Server, _number: int, _frame: FrameType | None) -> None:
-    """End a process that does not serve yet.
-
-    Uvicorn, which takes the signals then, raises the one that stopped it once more at its end.
-    """
-    if not server.should_exit:
-        os._exit(0)
 
 
 def _name_requests() -> None:
