@@ -482,7 +482,9 @@ CREATE TABLE IF NOT EXISTS outbox_relay (
     leased_shards  smallint NOT NULL DEFAULT 0,
     -- Arrays of objects: topic, partition, partitions, why, since, next_try_at; and address, text, at.
     holds          jsonb NOT NULL DEFAULT '[]',
-    broker_errors  jsonb NOT NULL DEFAULT '[]'
+    broker_errors  jsonb NOT NULL DEFAULT '[]',
+    -- Topics that it writes, a hundred at most: topic, published, rate, partitions, max_bytes.
+    topics         jsonb NOT NULL DEFAULT '[]'
 ) WITH (fillfactor = 50);
 
 -- Samples: the last day of the outbox, as consoles draw it. One row a minute, written by whichever

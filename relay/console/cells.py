@@ -33,6 +33,13 @@ def count(value: float | None, *, at_most: int | None = None, tone: Tone = "") -
     return Cell(f"{'≥ ' if capped else ''}{value:,.0f}", tone=tone, is_number=True)
 
 
+def rate(per_second: float | None) -> Cell:
+    """Return rows a second; a dash where nobody knows."""
+    if per_second is None:
+        return Cell(NOTHING.text, tone="muted", is_number=True)
+    return Cell(f"{per_second:,.0f}/s", is_number=True)
+
+
 def age(seconds: float | None, tone: Tone = "") -> Cell:
     """Return a duration in the largest unit that fits; a dash for none."""
     if seconds is None:

@@ -33,7 +33,7 @@ class Figures:
 class Report:
     """Report of a worker, or of all in a process: rows so far, shards held, and what fails.
 
-    Of *holds* and *broker_errors* each is an object, as it is stored in outbox_relay.
+    Of *holds*, *broker_errors* and *topics* each is an object, as it is stored in outbox_relay.
     """
 
     published: int = 0
@@ -42,6 +42,7 @@ class Report:
     missed: int = 0
     holds: Sequence[Mapping[str, Any]] = ()
     broker_errors: Sequence[Mapping[str, Any]] = ()
+    topics: Sequence[Mapping[str, Any]] = ()
     # How it learns of new rows.
     wake_up: str = POLL
 
@@ -54,8 +55,12 @@ class Flag:
     others: tuple[str, ...] = ()
 
 
-def summed(reports: Sequence[Report], missed: int = 0) -> Report:
-    """Return one report of a whole process."""
+def summed(
+    reports: Sequence[Report], missed: int = 0, published: Mapping[str, int] | None = None
+) -> Report:
+    """Return one report of a whole process; *published*: its rows so far, by topic."""
+    topics = {topic["topic"]: topic for report in reports for topic in report.topics}
+    counts = dict.fromkeys(topics, 0) | dict(published or {})
     return Report(
         published=sum(report.published for report in reports),
         parked=sum(report.parked for report in reports),
@@ -63,5 +68,9 @@ def summed(reports: Sequence[Report], missed: int = 0) -> Report:
         missed=missed,
         holds=[hold for report in reports for hold in report.holds],
         broker_errors=[error for report in reports for error in report.broker_errors],
+        topics=[
+            {"topic": name, "published": count} | dict(topics.get(name, {}))
+            for name, count in counts.items()
+        ],
         wake_up=DOORBELL if {report.wake_up for report in reports} == {DOORBELL} else POLL,
     )

@@ -115,7 +115,8 @@ class Sampler:
             samples.record(connection, figures)
 
     def _report(self) -> Report:
-        return summed([worker.report() for worker in self._workers], self._missed)
+        reports = [worker.report() for worker in self._workers]
+        return summed(reports, self._missed, self._instrumentation.published())
 
     def _look_below(self) -> None:
         """Look where nobody looks, and let those look again who would never see what is there."""

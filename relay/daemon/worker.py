@@ -13,6 +13,7 @@ from relay.daemon.backoff import OUTAGES, Backoff
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.figures import DOORBELL, POLL, Report
 from relay.daemon.kafka.publisher import Publisher
+from relay.daemon.kafka.topics import Topic
 from relay.daemon.postgres.blind_spot import View
 from relay.daemon.postgres.crash_isolation import Deaths, Step, TakeAlone, isolate
 from relay.daemon.postgres.lease import Lease
@@ -61,6 +62,7 @@ class WorkerState:
     parked: int = 0
     leased_shards: int = 0
     by_bell: bool = False
+    topics: Sequence[Topic] = ()
 
     def report(self) -> Report:
         """Return what goes into outbox_relay."""
@@ -70,6 +72,7 @@ class WorkerState:
             self.leased_shards,
             holds=[hold.as_json() for hold in self.holds],
             broker_errors=[error.as_json() for error in self.broker_errors],
+            topics=[topic.as_json() for topic in self.topics],
             wake_up=DOORBELL if self.by_bell else POLL,
         )
 
@@ -274,6 +277,7 @@ class Worker:
         self.state = WorkerState(
             time.monotonic(), publisher.holds.shown, publisher.broker_errors, self._view,
             self._published, self._parked, self._leased_shards, self._wake_up.by_bell,
+            publisher.topics,
         )  # fmt: skip
         self._instrumentation.beat()
 

@@ -43,8 +43,8 @@ class Row:
 class Selection:
     """Filter of rows, which match everything that is given; ages are PostgreSQL intervals.
 
-    The empty topic stands for rows that name none. *reason*: the kind of error of parked rows, in
-    which N stands for any number.
+    The empty topic stands for rows that name none; with *default_topic* they count as rows of that
+    one. *reason*: the kind of error of parked rows, in which N stands for any number.
     """
 
     ids: Sequence[int] | None = None
@@ -56,12 +56,13 @@ class Selection:
     newer_than: str | None = None
     event_id: UUID | None = None
     reason: str | None = None
+    default_topic: str | None = None
 
     @property
     def is_everything(self) -> bool:
         """True where nothing but the state narrows it down."""
         given = asdict(self)
-        del given["state"]
+        del given["state"], given["default_topic"]
         return all(value is None for value in given.values())
 
 

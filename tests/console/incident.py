@@ -14,18 +14,18 @@ HOST = UUID("0b9f2c44-8a51-4f55-b1c4-2f9d6e7a3c11")
 _RELAYS = """
 INSERT INTO outbox_relay (id, name, host, pid, version, started_at, seen_at, alive_until, ended_at,
                           streaming, topic, wake_up, published, parked, rate, leased_shards, holds,
-                          broker_errors)
+                          broker_errors, topics)
 VALUES
     (gen_random_uuid(), 'outbox-relay-7c9f-x2kqp', '10.128.2.14', 1, '0.1.0',
      clock_timestamp() - interval '6 days', clock_timestamp(), clock_timestamp() + interval '1 day',
-     NULL, true, 'events-stream', 'doorbell', 18204117, 6, 184, 5, %(holds)s, '[]'),
+     NULL, true, 'events-stream', 'doorbell', 18204117, 6, 184, 5, %(holds)s, '[]', %(topics)s),
     (gen_random_uuid(), 'outbox-relay-7c9f-tzm4d', '10.128.2.15', 1, '0.1.0',
      clock_timestamp() - interval '6 days', clock_timestamp(), clock_timestamp() + interval '1 day',
-     NULL, true, 'events-stream', 'doorbell', 17993802, 3, 171, 4, %(holds)s, '[]'),
+     NULL, true, 'events-stream', 'doorbell', 17993802, 3, 171, 4, %(holds)s, '[]', %(topics)s),
     (gen_random_uuid(), 'outbox-relay-5d77-q8r2w', '10.128.4.9', 1, '0.0.9',
      clock_timestamp() - interval '9 days', clock_timestamp() - interval '22 minutes',
      clock_timestamp() - interval '21 minutes', clock_timestamp() - interval '22 minutes',
-     true, 'events-stream', 'poll', 9120034, 0, 0, 0, '[]', '[]')
+     true, 'events-stream', 'poll', 9120034, 0, 0, 0, '[]', '[]', '[]')
 """
 _WAITING = """
 INSERT INTO outbox (topic, key, name, payload, created_at)
@@ -73,7 +73,11 @@ def fill(connection: Connection[TupleRow]) -> None:
         "why": "Broker: Topic authorization failed", "since": since[0].isoformat(),
         "next_try_at": again[0].isoformat(),
     }  # fmt: skip
-    connection.execute(_RELAYS, {"holds": json.dumps([hold])})
+    topics = [
+        {"topic": name, "published": 9_000_000, "rate": rate, "partitions": 12, "max_bytes": limit}
+        for name, rate, limit in (("events-stream", 158.4, 1_000_000), ("audit", 13.1, 262_144))
+    ]
+    connection.execute(_RELAYS, {"holds": json.dumps([hold]), "topics": json.dumps(topics)})
     for topic, name, rows, keys, seconds in (
         (None, "ClusterState", 340, 90, 3),
         ("billing", "UsageReported", 1280, 60, 660),

@@ -165,6 +165,14 @@ def test_a_topic_is_redirected(incident: Outbox, acting: TestClient) -> None:
     assert incident.count("topic = 'usage'") == 1280
 
 
+def test_rows_that_name_no_topic_are_redirected_with_the_default(
+    incident: Outbox, acting: TestClient
+) -> None:
+    incident.emit("ClusterState", topic="events-stream")
+    assert "/change/redirect?topic=events-stream" in acting.get("/topics").text
+    assert "Redirect 347 rows" in acting.get("/change/redirect?topic=events-stream").text
+
+
 def test_shards_are_paused_and_resumed(incident: Outbox, acting: TestClient) -> None:
     assert post(acting, "/change/pause?shards=3,9").status_code == 303
     assert "4 paused" in acting.get("/shards").text

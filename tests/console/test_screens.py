@@ -140,8 +140,9 @@ def test_parked_rows_are_grouped_and_lead_to_one(console: TestClient) -> None:
 @pytest.mark.usefixtures("incident")
 def test_topics_say_what_waits_and_what_is_held(console: TestClient) -> None:
     page = console.get("/topics", headers=TEXT).text
-    assert re.search(r"billing +1,280 +on hold", page)
-    assert re.search(r"events-stream \(default\) +340 +flows", page)
+    assert re.search(r"billing +1,280 +\S +on hold +\S +Kafka refuses the relays", page)
+    default = r"events-stream \(default\) +340 +317/s +flows +1,000,000 bytes +relays write it"
+    assert re.search(default, page)
 
 
 def test_find_says_where_a_key_an_event_and_a_row_are(

@@ -54,6 +54,10 @@ def test_a_relay_says_how_it_is_and_that_it_ends(
     )
     assert (row["pid"], row["streaming"], row["topic"]) == (running.pid, True, topic)
     assert row["holds"][0]["topic"] == f"{topic}-missing"
+    (writable,) = [each for each in row["topics"] if each["topic"] == topic]
+    assert writable["published"] == 20
+    assert writable["partitions"] >= 1
+    assert writable["max_bytes"] > 500_000
     assert row["seen_at"] < row["alive_until"]
     assert row["ended_at"] is None
     assert running.terminate() == 0

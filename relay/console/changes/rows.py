@@ -53,7 +53,12 @@ def discard(visit: Visit) -> Prepared:
 
 def redirect(visit: Visit) -> Prepared:
     """Prepare to send rows to another topic."""
-    rows = _matching(visit, selection_of(visit))
+    selection = selection_of(visit)
+    if selection.topic:
+        # Rows that name no topic go to it as well, where it is the relays' default.
+        default = visit.watch.latest().outlook.facts.default_topic
+        selection = replace(selection, default_topic=default)
+    rows = _matching(visit, selection)
 
     def act(connection: Connection, why: Why, form: Form) -> Done:
         topic = form.get("to", "").strip()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from relay.console import cells
-from relay.console.content import Cell, Chart, Page, Tile, Tiles, Tone
+from relay.console.content import Chart, Page, Tile, Tiles, Tone
 from relay.console.pages.remedies import notice
 from relay.console.visit import Visit
 from relay.console.watch import Look
@@ -47,10 +47,10 @@ def _tiles(look: Look) -> Iterator[Tile]:
         _last(look, lambda sample: sample.lag_seconds),
     )  # fmt: skip
     yield Tile(
-        "Rate", Cell(f"{outlook.rate:,.0f}/s", is_number=True), "published",
+        "Rate", cells.rate(outlook.rate), "published",
         _last(look, lambda sample: sample.rate),
     )  # fmt: skip
-    yield Tile("Empty in", cells.age(outlook.empty_in_seconds), "at this rate")
+    yield Tile("Empty in", cells.age(outlook.empty_in_seconds), "of what flows")
     parked = outlook.parked
     yield Tile(
         "Parked", cells.count(parked, tone="warning" if parked else ""), "rows",

@@ -58,7 +58,7 @@ def _row(relay: Relay) -> tuple[Cell, ...]:
         cells.moment(relay.seen_at),
         cells.text(relay.wake_up),
         cells.count(relay.leased_shards),
-        Cell(f"{relay.rate:,.0f}/s", is_number=True),
+        cells.rate(relay.rate),
         cells.count(relay.published),
         cells.count(relay.parked, tone="warning" if relay.parked else ""),
     )

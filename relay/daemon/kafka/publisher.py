@@ -15,6 +15,7 @@ from relay.daemon.kafka.message import Composer
 from relay.daemon.kafka.producer import GaplessProducer
 from relay.daemon.kafka.routing import Routing
 from relay.daemon.kafka.suspects import Suspects
+from relay.daemon.kafka.topics import Topic
 from relay.daemon.state import BrokerError
 from relay.daemon.timing import Deadline
 from relay.errors import BrokerUnavailableError
@@ -83,6 +84,11 @@ class Publisher:
     def holds(self) -> Holds:
         """The topics and partitions on hold."""
         return self._routing.holds
+
+    @property
+    def topics(self) -> Sequence[Topic]:
+        """The topics that can be written, as the broker last described them."""
+        return self._routing.topics.writable
 
     @property
     def sendable_bytes(self) -> int:

@@ -42,6 +42,10 @@ class Topic:
     max_bytes: int
     fresh_until: float
 
+    def as_json(self) -> dict[str, str | int]:
+        """Return the topic as it stands in outbox_relay."""
+        return {"topic": self.name, "partitions": self.partitions, "max_bytes": self.max_bytes}
+
 
 @dataclass(frozen=True, slots=True)
 class UnwritableTopic:
@@ -67,6 +71,8 @@ class Topics:
         self._buffer_bytes = buffer_bytes
         self._clock = clock
         self._known: dict[str, Topic | UnwritableTopic] = {}
+        # For other threads: replaced, and never changed.
+        self.writable: Sequence[Topic] = ()
         self._limits: dict[str, tuple[int, float]] = {}
         # Asked for in a lease.
         self._wanted: set[str] = set()
@@ -102,6 +108,7 @@ class Topics:
         old = {name for name, topic in self._known.items() if topic.fresh_until <= now}
         asked = self._ask(sorted(self._wanted | old), producer)
         self._known.update(asked)
+        self.writable = tuple(each for each in self._known.values() if isinstance(each, Topic))
         self._wanted.clear()
         self._refresh_at = min(topic.fresh_until for topic in self._known.values())
         return [topic for topic in asked.values() if isinstance(topic, UnwritableTopic)]

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any, Final
@@ -13,16 +15,18 @@ from relay.daemon.figures import Flag, Report
 from relay.database.queries import KEEP_STATES
 from relay.database.session import Connection
 
+_TOPICS_MAX: Final = 100
+
 # The first one says who it is; the rate is that since the last sign of life.
 _SIGN: Final = """
 INSERT INTO outbox_relay AS r (
     id, name, pid, version, seen_at, alive_until, streaming, topic, wake_up, published, parked,
-    missed, leased_shards, holds, broker_errors
+    missed, leased_shards, holds, broker_errors, topics
 ) VALUES (
     %(id)s, %(name)s, %(pid)s, %(version)s, clock_timestamp(),
     clock_timestamp() + make_interval(secs => %(alive_seconds)s), %(streaming)s, %(topic)s,
     %(wake_up)s, %(published)s, %(parked)s, %(missed)s, %(leased_shards)s, %(holds)s,
-    %(broker_errors)s
+    %(broker_errors)s, %(topics)s
 )
 ON CONFLICT (id) DO UPDATE
 SET seen_at = EXCLUDED.seen_at,
@@ -35,6 +39,7 @@ SET seen_at = EXCLUDED.seen_at,
     leased_shards = EXCLUDED.leased_shards,
     holds = EXCLUDED.holds,
     broker_errors = EXCLUDED.broker_errors,
+    topics = EXCLUDED.topics,
     wake_up = EXCLUDED.wake_up
 """
 
@@ -109,6 +114,8 @@ class Roster:
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
+        self._signed_at = time.monotonic()
+        self._published: Mapping[str, int] = {}
 
     def sign(self, connection: Connection, report: Report) -> Flag:
         """Give a sign of life, forget the dead, record flag and states. Return what others say."""
@@ -121,6 +128,7 @@ class Roster:
             "leased_shards": report.leased_shards,
             "holds": Jsonb(report.holds),
             "broker_errors": Jsonb(report.broker_errors),
+            "topics": Jsonb(self._rated(report.topics)),
         }
         connection.execute(_FORGET)
         connection.execute(_SIGN, parameters)
@@ -138,6 +146,22 @@ class Roster:
             "published": report.published,
             "parked": report.parked,
         })  # fmt: skip
+
+    def _rated(self, topics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return the busiest *topics*, with their rates since the last sign of life."""
+        now, before = time.monotonic(), self._published
+        seconds = max(now - self._signed_at, 0.001)
+        self._signed_at = now
+        self._published = {topic["topic"]: topic["published"] for topic in topics}
+        rated = [
+            {
+                **topic,
+                "rate": round((topic["published"] - before.get(topic["topic"], 0)) / seconds, 1),
+            }
+            for topic in topics
+        ]
+        rated.sort(key=lambda topic: (topic["rate"], topic["published"]), reverse=True)
+        return rated[:_TOPICS_MAX]
 
     def drain_timeouts(self, connection: Connection) -> int:
         """Return the relays that ended within the last hour with a lease under way."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from relay.daemon.figures import Figures, Flag
 from relay.daemon.telemetry.metrics import Metrics
+from relay.daemon.telemetry.topic_labels import OTHER_TOPICS
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,17 @@ class SamplerInstrumentation:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics.outbox
+        self._published = metrics.deliveries.published
         self._flag = FlagInstrumentation(metrics)
+
+    def published(self) -> dict[str, int]:
+        """Return the rows of this process that Kafka acknowledged, by topic."""
+        return {
+            sample.labels["topic"]: int(sample.value)
+            for metric in self._published.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total") and sample.labels["topic"] != OTHER_TOPICS
+        }
 
     def sampled(self, figures: Figures) -> None:
         """Show one sample."""

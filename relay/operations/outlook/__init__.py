@@ -22,8 +22,8 @@ _VITAL: Final = ("relays", "backlog", "oldest rows")
 class Outlook:
     """Answer to the question, its sentence, and the facts and findings that it is made of.
 
-    *rate* is in rows a second, over all living relays; *empty_in_seconds* is null where nothing
-    flows.
+    *rate* is in rows a second, over all living relays; *empty_in_seconds* is about the rows that
+    nothing holds back, and null where none flows.
     """
 
     answer: Answer
@@ -68,7 +68,7 @@ def look(connection: Connection, thresholds: Thresholds | None = None) -> Outloo
                 "unknown")
         for what, why in facts.unknown.items()
     ]  # fmt: skip
-    pending = facts.pending
+    pending, flowing = facts.pending, facts.flowing
     parked = None if facts.parked is None else sum(each.rows for each in facts.parked)
     answer = _answer(facts, found)
     return Outlook(
@@ -78,7 +78,7 @@ def look(connection: Connection, thresholds: Thresholds | None = None) -> Outloo
         parked=parked,
         oldest_age_seconds=oldest,
         rate=rate,
-        empty_in_seconds=pending / rate if pending and rate > 0 else None,
+        empty_in_seconds=flowing / rate if flowing and rate > 0 else None,
         findings=found,
         facts=facts,
     )

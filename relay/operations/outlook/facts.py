@@ -59,6 +59,7 @@ class Relay:
     leased_shards: int
     holds: Sequence[Mapping[str, Any]]
     broker_errors: Sequence[Mapping[str, Any]]
+    topics: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,31 @@ class Facts:
     def pending(self) -> int | None:
         """The rows that wait; COUNT_LIMIT stands for more."""
         return None if self.backlog is None else sum(waiting.rows for waiting in self.backlog)
+
+    @property
+    def flowing(self) -> int | None:
+        """The rows that wait for their turn alone: no pause, foreign lock or hold keeps them.
+
+        Those of a held partition that are in paused shards are taken off twice.
+        """
+        if self.backlog is None:
+            return None
+        stopped = {pause.shard for pause in self.paused or ()}
+        foreign = [session for session in self.shard_locks or () if not session.is_relay]
+        stopped.update(shard for session in foreign for shard in session.shards)
+        held = self.held_topics
+        free = sum(
+            waiting.rows for waiting in self.backlog
+            if waiting.shard not in stopped and (waiting.topic or self.default_topic) not in held
+        )  # fmt: skip
+        partitions = [rows for (topic, _), rows in self.held_rows.items() if topic not in held]
+        return max(0, free - sum(rows or 0 for rows in partitions))
+
+    @property
+    def held_topics(self) -> set[str]:
+        """The topics that are on hold as a whole."""
+        holds = [hold for relay in self.alive for hold in relay.holds]
+        return {hold["topic"] for hold in holds if hold["partition"] is None}
 
     @property
     def alive(self) -> Sequence[Relay]:

@@ -24,7 +24,8 @@ SELECT name,
        missed,
        leased_shards,
        holds,
-       broker_errors
+       broker_errors,
+       topics
   FROM outbox_relay
  ORDER BY started_at
 """

@@ -29,7 +29,7 @@ SELECT id,
         OR parked_at IS NOT NULL
            AND regexp_replace(coalesce(last_error, ''), '[0-9][0-9,.]*', 'N', 'g')
                = %(reason)s::text)
-   AND (%(topic)s::text IS NULL OR coalesce(topic, '') = %(topic)s::text)
+   AND (%(topic)s::text IS NULL OR coalesce(topic, %(default_topic)s::text, '') = %(topic)s::text)
    AND (%(older_than)s::interval IS NULL
         OR created_at < statement_timestamp() - %(older_than)s::interval)
    AND (%(newer_than)s::interval IS NULL

@@ -15,6 +15,7 @@ from relay.daemon.postgres.roster import Identity, Roster
 from relay.daemon.state import Hold
 from relay.daemon.telemetry.metrics import NAMESPACE, Metrics
 from relay.daemon.telemetry.process import SamplerInstrumentation
+from relay.daemon.telemetry.topic_labels import OTHER_TOPICS
 from tests.support.outbox import Outbox
 from tests.support.postgres import Database
 from tests.support.settings import streaming
@@ -48,6 +49,13 @@ def test_a_sample_sets_every_gauge_to_a_figure_of_its_own() -> None:
     shown = [value(metrics, gauge) for gauge in gauges.values()]
     assert shown == [float(number) for number in range(1, len(gauges) + 1)]
     assert begun <= (value(metrics, "sampled_timestamp_seconds") or 0.0) <= time.time()
+
+
+def test_published_rows_are_told_by_topic_without_the_others_of_too_many() -> None:
+    metrics = Metrics()
+    for topic, rows in (("events", 3), ("audit", 2), ("events", 1), (OTHER_TOPICS, 9)):
+        metrics.deliveries.published.labels(topic).inc(rows)
+    assert SamplerInstrumentation(metrics).published() == {"events": 4, "audit": 2}
 
 
 def test_samples_that_failed_and_rows_that_were_missed_are_counted() -> None:
