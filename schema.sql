@@ -822,6 +822,17 @@ CREATE TABLE IF NOT EXISTS outbox_audit (
     digest     bytea
 );
 
+-- What was done to a row, an event or a key, however long the history is. A hash, because keys of
+-- version 1 may be longer than other indexes take.
+CREATE INDEX IF NOT EXISTS outbox_audit_by_row ON outbox_audit (outbox_id, id)
+    WHERE outbox_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS outbox_audit_by_event ON outbox_audit (event_id, id)
+    WHERE event_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS outbox_audit_by_key ON outbox_audit USING hash (key);
+-- Who paused a shard, and why.
+CREATE INDEX IF NOT EXISTS outbox_audit_by_shard ON outbox_audit (shard, id)
+    WHERE outbox_id IS NULL;
+
 -- The shard of a key, which is what a pause takes. The same expression as the column's.
 CREATE OR REPLACE FUNCTION outbox_shard_of(key text) RETURNS smallint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

@@ -31,6 +31,7 @@ from relay.console.menu import DETAILS, SCREENS, Build
 from relay.console.requests import form
 from relay.console.visit import Visit
 from relay.console.watch import Watch
+from relay.errors import RelayError
 from relay.settings import Settings, SignIn
 
 COOKIE: Final = "outbox_console"
@@ -86,7 +87,8 @@ class Console:
         app.add_route("/live", self._live, ["GET"])
         app.add_route("/livez", _alive, ["GET"])
         app.mount("/static", StaticFiles(packages=[("relay.console", "static")]), "static")
-        for kind in (HTTPException, Exception):
+        # Of an Exception that nothing else handles, Starlette breaks the connection as well.
+        for kind in (HTTPException, RelayError, Exception):
             app.add_exception_handler(kind, self._explain)
         self._add_middleware(app)
         return app
@@ -125,6 +127,7 @@ class Console:
             watch=self._watch,
             doctor=self._doctor,
             settings=self._settings,
+            waits="hx-request" in request.headers or answers.wants_text(request),
         )
 
     async def _change(self, request: Request) -> Response:

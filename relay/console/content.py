@@ -184,7 +184,8 @@ Block: TypeAlias = Notice | Tiles | Chart | Table | Facts | Grid | Timeline | Co
 class Page:
     """Page: its place in the menu, a sentence, fixed blocks above, and blocks that are kept live.
 
-    *status* is that of HTTP. *as_of*: when what it shows was looked up; null for now.
+    *again*: a browser asks for it once more at once, for what takes longer. *status* is that of
+    HTTP. *as_of*: when what it shows was looked up; null for now.
     """
 
     here: str
@@ -195,5 +196,6 @@ class Page:
     above: Sequence[Block] = ()
     status: int = 200
     live: bool = True
+    again: bool = False
     as_of: datetime | None = None
     crumbs: Sequence[tuple[str, str]] = field(default_factory=tuple)

@@ -23,6 +23,13 @@ class Visit:
     watch: Watch
     doctor: Doctor
     settings: Settings
+    # A script or a terminal asks: it waits for what takes longer.
+    waits: bool = False
+
+    @property
+    def patient(self) -> bool:
+        """True where the answer may take its time."""
+        return self.waits or self.given("patient") is not None
 
     def given(self, name: str) -> str | None:
         """Return a query parameter; None where it is empty."""

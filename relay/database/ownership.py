@@ -89,6 +89,10 @@ PARTS: Final[Mapping[str, str]] = {
     "outbox_event_limit_pkey": "outbox_event_limit",
     "outbox_audit_pkey": "outbox_audit",
     "outbox_audit_id_seq": "outbox_audit",
+    "outbox_audit_by_row": "outbox_audit",
+    "outbox_audit_by_event": "outbox_audit",
+    "outbox_audit_by_key": "outbox_audit",
+    "outbox_audit_by_shard": "outbox_audit",
 }
 
 _CHANGE_ROWS: Final = "(bigint[], text, text) SETOF bigint"

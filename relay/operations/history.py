@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from psycopg.rows import class_row
 
 from relay.database.session import Connection, bounded, needing
 from relay.operations.queries import history as queries
+
+LINES_MAX: Final = queries.LINES
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,11 @@ class PastChange:
     outbox_ids: Sequence[int]
     topics: Sequence[str]
     keys: Sequence[str]
+
+    @property
+    def lines(self) -> int:
+        """The lines that it has in the audit: one a row, or one a shard."""
+        return max(self.rows, len(self.shards), 1)
 
     @property
     def who(self) -> str:
@@ -50,6 +58,8 @@ def history(
     connection: Connection, past: Past, *, limit: int, before: int | None = None
 ) -> list[PastChange]:
     """Return up to *limit* changes with ids below *before*, the newest first.
+
+    Fewer, if there are no more, or if these have LINES_MAX lines and more.
 
     Raises:
         SchemaError: the user may not look at them.

@@ -18,6 +18,8 @@ from relay.operations.whereabouts import Whereabouts, whereabouts
 ROWS_MAX: Final = 50
 CHANGES_MAX: Final = 20
 EVENTS_MAX: Final = 10
+# For all rows that wait in a shard.
+PATIENCE_MS: Final = 5_000
 # Without a key, every row is looked at: that may take long, and is given up.
 SCAN_MS: Final = 1_000
 _ID_MAX: Final = (1 << 63) - 1
@@ -47,7 +49,10 @@ class EventBrief:
 
 @dataclass(frozen=True)
 class Located:
-    """All that is known of what was looked for; *unknown* names what could not be looked at."""
+    """All that is known of what was looked for; *unknown* names what could not be looked at.
+
+    *unfinished*: there were too many rows to look at all of them in time.
+    """
 
     rows: Sequence[Row] = ()
     places: Mapping[int, Whereabouts] = field(default_factory=dict)
@@ -55,27 +60,30 @@ class Located:
     event: EventBrief | None = None
     events: Sequence[EventBrief] = ()
     unknown: Sequence[str] = ()
+    unfinished: bool = False
 
 
-def locate(connection: Connection, wanted: str) -> Located:
+def locate(connection: Connection, wanted: str, patience_ms: int = PATIENCE_MS) -> Located:
     """Return what is known of *wanted*: the id of a row, an event id, or a key.
+
+    *patience_ms*: how long to look through the rows that wait.
 
     Raises:
         SchemaError: the user may not look at the outbox.
     """
-    search = _Search(connection)
-    rows: list[Row] = search.of_key(wanted)
+    search = _Search(connection, patience_ms)
     changes = search.past(Past(key=wanted))
-    event: EventBrief | None = None
-    events: list[EventBrief] = []
+    given = _uuid(wanted)
+    event = search.stored(given) if given else None
+    events = search.about(given) if given else []
+    rows = search.rows(wanted, given, event)
     if wanted.isascii() and wanted.isdigit() and 0 < int(wanted) <= _ID_MAX:
         rows += find(connection, Selection(ids=[int(wanted)]), limit=1)
         changes += search.past(Past(outbox_id=int(wanted)))
-    elif (given := _uuid(wanted)) is not None:
-        event = search.stored(given)
-        rows += search.of_event(given, event)
+    elif given:
         changes += search.past(Past(event_id=given))
-        events = search.about(given)
+        if not (rows or event or events or changes):
+            rows = search.anywhere(given)
     found = {row.id: row for row in rows}
     return Located(
         rows=list(found.values()),
@@ -84,28 +92,36 @@ def locate(connection: Connection, wanted: str) -> Located:
         event=event,
         events=events,
         unknown=search.unknown,
+        unfinished=search.unfinished,
     )
 
 
 class _Search:
     """Questions to PostgreSQL; one that it does not answer is named in *unknown*."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, patience_ms: int) -> None:
         self._connection = connection
+        self._patience_ms = patience_ms
         self.unknown: list[str] = []
+        self.unfinished = False
 
-    def of_key(self, key: str) -> list[Row]:
-        given: dict[str, Any] = {"key": key, "limit": ROWS_MAX}
-        waiting = self._rows(queries.OF_KEY, "waiting rows of this key", **given)
-        return waiting + self._rows(queries.PARKED_OF_KEY, "parked rows of this key", **given)
+    def rows(self, key: str, event_id: UUID | None, event: EventBrief | None) -> list[Row]:
+        """Return the rows of *key* or *event_id*: first what waits, then what is parked."""
+        keys = [key, *(event.keys if event else ())]
+        given: dict[str, Any] = {
+            "key": key, "keys": keys, "event_id": event_id, "limit": ROWS_MAX,
+        }  # fmt: skip
+        found = self._rows(queries.WAITING, "the rows that wait", self._patience_ms, **given)
+        found += self._rows(queries.PARKED_OF_KEY, "parked rows of this key", **given)
+        if event_id is not None:
+            found += self._rows(queries.PARKED_OF_EVENT, "its parked row", **given)
+        return found
 
-    def of_event(self, event_id: UUID, event: EventBrief | None) -> list[Row]:
-        keys = event.keys if event else [str(event_id)]
-        found = self._rows(queries.OF_EVENT, "its row", event_id=event_id, keys=keys)
-        if found or event:
-            return found
+    def anywhere(self, event_id: UUID) -> list[Row]:
+        """Return the row of an event whose key nothing tells."""
         what = "every row that waits: without a stored event nothing tells its key"
-        return self._rows(queries.OF_EVENT_ANYWHERE, what, SCAN_MS, event_id=event_id)
+        patience = min(SCAN_MS, self._patience_ms)
+        return self._rows(queries.OF_EVENT_ANYWHERE, what, patience, event_id=event_id)
 
     def past(self, past: Past) -> list[PastChange]:
         try:
@@ -121,7 +137,13 @@ class _Search:
     def about(self, given: UUID) -> list[EventBrief]:
         return self._events(queries.EVENTS_ABOUT, id=given, limit=EVENTS_MAX)
 
-    def _rows(self, query: str, what: str, patience: int = 5_000, **given: Any) -> list[Row]:  # noqa: ANN401
+    def _rows(
+        self,
+        query: str,
+        what: str,
+        patience: int = PATIENCE_MS,
+        **given: Any,  # noqa: ANN401
+    ) -> list[Row]:
         try:
             with (
                 needing("outbox_reader"),
@@ -132,6 +154,7 @@ class _Search:
                 return cursor.execute(query.encode(), given).fetchall()
         except errors.QueryCanceled:
             self.unknown.append(what)
+            self.unfinished = True
             return []
 
     def _events(self, query: str, **given: Any) -> list[EventBrief]:  # noqa: ANN401

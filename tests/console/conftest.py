@@ -36,7 +36,6 @@ def serve(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve
                 app,
                 base_url=base,
                 client=(peer, 50_000),
-                raise_server_exceptions=False,
                 follow_redirects=False,
             )
             return clients.enter_context(client)

@@ -1,14 +1,10 @@
-"""What the console reads: groups of parked rows, samples, storage, shards, and the plans of it."""
-
-import json
-from typing import Any
+"""What the console reads: groups of parked rows, samples, storage, shards."""
 
 import pytest
 
 from relay.database.session import connected
 from relay.errors import SchemaError
 from relay.operations import parked, rights, samples, shards, storage
-from relay.operations.queries import browsing
 from relay.operations.selection import Selection, find
 from tests.support.outbox import Outbox
 from tests.support.postgres import Database
@@ -97,41 +93,3 @@ def test_whoever_may_not_look_is_told_the_role(database: Database) -> None:
         for look in (parked.groups, samples.read, shards.read):
             with pytest.raises(SchemaError, match="outbox_reader"):
                 look(connection)
-
-
-def scans(node: dict[str, Any]) -> list[tuple[str, str]]:
-    """The node types that read the outbox, with their index."""
-    found = []
-    if node.get("Relation Name") == "outbox" or node["Node Type"] == "Bitmap Index Scan":
-        found.append((node["Node Type"], node.get("Index Name", "")))
-    return found + [scan for inner in node.get("Plans", ()) for scan in scans(inner)]
-
-
-@pytest.fixture(scope="module")
-def queries() -> dict[str, tuple[str, dict[str, Any]]]:
-    event = "00000000-0000-0000-0000-000000000001"
-    return {
-        "shard": (browsing.OF_SHARD, {"shard": 5, "limit": 20}),
-        "key": (browsing.OF_KEY, {"key": "key-7", "limit": 50}),
-        "parked key": (browsing.PARKED_OF_KEY, {"key": "key-7", "limit": 50}),
-        "event": (browsing.OF_EVENT, {"event_id": event, "keys": ["key-7", "key-8"]}),
-        "parked": (browsing.PARKED_GROUPS, {"limit": 50_000}),
-    }
-
-
-def test_nothing_reads_the_whole_outbox(
-    outbox: Outbox, queries: dict[str, tuple[str, dict[str, Any]]]
-) -> None:
-    outbox.fill(rows=100_000, keys=5_000)
-    # As of a million: what the planner is told, without writing them.
-    outbox.connection.execute("VACUUM (ANALYZE) outbox")
-    for name, (query, parameters) in queries.items():
-        row = outbox.connection.execute(
-            f"EXPLAIN (FORMAT JSON) {query}".encode(), parameters
-        ).fetchone()
-        assert row
-        plan = row[0] if isinstance(row[0], list) else json.loads(row[0])
-        used = scans(plan[0]["Plan"])
-        assert used, name
-        assert not [scan for scan in used if scan[0] == "Seq Scan"], (name, used)
-        assert {index for _, index in used if index} <= {"outbox_pending", "outbox_parked"}, name

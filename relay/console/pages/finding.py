@@ -1,17 +1,30 @@
 """Find: where is this key, this event, this row?"""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from relay.console import cells
-from relay.console.content import Block, Cell, Field, Page, Search, Table, Tone
+from relay.console.content import (
+    Block,
+    Button,
+    Cell,
+    Field,
+    Notice,
+    Page,
+    Search,
+    Table,
+    Tone,
+)
 from relay.console.links import to
 from relay.console.pages.events import SEVERITIES
 from relay.console.pages.past import changes_table
 from relay.console.row_table import DEFAULT_TOPIC, state
 from relay.console.visit import Visit
-from relay.operations.locating import EventBrief, Located, locate
+from relay.operations.locating import PATIENCE_MS, EventBrief, Located, locate
 
-LONGEST = 1_024
+LONGEST: Final = 1_024
+# Of a million rows that wait, those of one shard are looked at; a page says first what is known.
+FIRST_MS: Final = 40
 
 
 def find(visit: Visit) -> Page:
@@ -23,25 +36,34 @@ def find(visit: Visit) -> Page:
         lead = "Give the key of an object, an event id or the id of a row."
         return Page("find", "Find", (), lead, above=(search,), live=False)
     with visit.database.connection() as connection:
-        located = locate(connection, wanted)
+        located = locate(connection, wanted, PATIENCE_MS if visit.patient else FIRST_MS)
+    goes_on = located.unfinished and not visit.patient
     return Page(
         here="find",
         title="Find",
-        lead=_lead(located),
+        lead=_lead(located, goes_on=goes_on),
         tone=_tone(located),
         above=(search,),
-        blocks=tuple(_blocks(located)),
+        blocks=(*_going_on(wanted, goes_on=goes_on), *_blocks(located)),
+        again=goes_on,
     )
 
 
-def _lead(located: Located) -> str:
-    said = " ".join(_sentences(located))
-    if located.unknown:
+def _going_on(wanted: str, *, goes_on: bool) -> Iterator[Block]:
+    if goes_on:
+        button = Button("Look longer", to("find", q=wanted, patient=1))
+        text = "Many rows wait; what is found among them appears here by itself."
+        yield Notice("note", "Still looking", text, buttons=(button,))
+
+
+def _lead(located: Located, *, goes_on: bool) -> str:
+    said = " ".join(_sentences(located, goes_on=goes_on))
+    if located.unknown and not goes_on:
         said += f" Unknown: {'; '.join(located.unknown)}."
     return said
 
 
-def _sentences(located: Located) -> Iterator[str]:
+def _sentences(located: Located, *, goes_on: bool) -> Iterator[str]:
     waiting = [row for row in located.rows if row.state == "pending"]
     parked = [row for row in located.rows if row.state == "parked"]
     if parked:
@@ -50,7 +72,11 @@ def _sentences(located: Located) -> Iterator[str]:
         reason = located.places[waiting[0].id].reason
         why = f"the first because {reason}" if reason else "nothing stands in their way"
         yield f"{_rows(len(waiting))} waiting; {why}."
-    if not located.rows:
+    if goes_on:
+        yield "Still looking among the rows that wait."
+    elif not located.rows and located.unfinished:
+        yield "Not found in the time there was."
+    elif not located.rows:
         discarded = any(change.action == "discard" for change in located.changes)
         if located.event and not discarded:
             yield (

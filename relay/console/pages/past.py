@@ -7,10 +7,9 @@ from relay.console import cells
 from relay.console.content import Cell, Field, Page, Search, Table, Tone
 from relay.console.links import to
 from relay.console.visit import Visit
-from relay.operations.history import Past, PastChange, history
+from relay.operations.history import LINES_MAX, Past, PastChange, history
 
 PAGE_ROWS: Final = 50
-LARGE_ROWS: Final = 1_000
 ACTIONS: Final[dict[str, Tone]] = {
     "requeue": "good", "restore": "good", "resume": "good", "redirect": "note", "pause": "warning",
     "discard": "bad", "end": "bad",
@@ -27,8 +26,8 @@ def past(visit: Visit) -> Page:
     before = visit.number("before")
     with visit.database.connection() as connection:
         changes = history(connection, wanted, limit=PAGE_ROWS, before=before)
-    # A page of large changes ends early.
-    full = len(changes) == PAGE_ROWS or sum(change.rows for change in changes) >= LARGE_ROWS
+    lines = sum(change.lines for change in changes)
+    full = len(changes) == PAGE_ROWS or lines >= LINES_MAX
     more = to("history", **given, before=changes[-1].id) if full else ""
     actions = [("", "every action"), *((name, name) for name in ACTIONS)]
     search = Search(

@@ -35,17 +35,20 @@ SELECT topic,
  ORDER BY 3 DESC, 4
 """.replace("{reason}", REASON)
 
-# By the shard of the key, and so along an index: first what waits, then what is parked. Without
-# OFFSET the planner may take the primary key instead, for the order of the few that are found.
-OF_KEY: Final = """
-SELECT *
-  FROM (SELECT {row}
-          FROM outbox_overview
-         WHERE shard = outbox_shard_of(%(key)s)
-           AND key = %(key)s
-           AND parked_at IS NULL
-        OFFSET 0) AS waiting
- ORDER BY id
+# By the shards of the keys that it may have, and so along an index. Without OFFSET the planner may
+# take the primary key instead, for the order of the few that are found.
+WAITING: Final = """
+SELECT o.*
+  FROM (SELECT DISTINCT outbox_shard_of(key) AS shard FROM unnest(%(keys)s::text[]) AS k (key)) AS s
+ CROSS JOIN LATERAL (
+           SELECT {row}
+             FROM outbox_overview
+            WHERE shard = s.shard
+              AND (key = %(key)s OR event_id = %(event_id)s)
+              AND parked_at IS NULL
+           OFFSET 0
+       ) AS o
+ ORDER BY o.id
  LIMIT %(limit)s
 """.replace("{row}", ROW)
 
@@ -64,27 +67,18 @@ WITHOUT_JIT: Final = "SELECT set_config('jit', 'off', true)"
 
 # The outbox has no index on event ids, which every writer would pay for; but an event's key is one
 # of a few, and its shard is that of its key.
-OF_EVENT: Final = """
+PARKED_OF_EVENT: Final = """
 SELECT o.*
-  FROM unnest(%(keys)s::text[]) AS k (key)
+  FROM (SELECT DISTINCT outbox_shard_of(key) AS shard FROM unnest(%(keys)s::text[]) AS k (key)) AS s
  CROSS JOIN LATERAL (
-           (SELECT {row}
-              FROM outbox_overview
-             WHERE (shard, id) >= (outbox_shard_of(k.key), 0)
-               AND (shard, id) <= (outbox_shard_of(k.key), 9223372036854775807)
-               AND event_id = %(event_id)s
-               AND parked_at IS NULL
-             ORDER BY shard, id
-             LIMIT 1)
-           UNION ALL
-           (SELECT {row}
-              FROM outbox_overview
-             WHERE shard = outbox_shard_of(k.key)
-               AND event_id = %(event_id)s
-               AND parked_at IS NOT NULL
-             ORDER BY shard, key, id
-             LIMIT 1)
+           SELECT {row}
+             FROM outbox_overview
+            WHERE shard = s.shard
+              AND event_id = %(event_id)s
+              AND parked_at IS NOT NULL
+           OFFSET 0
        ) AS o
+ LIMIT 1
 """.replace("{row}", ROW)
 
 OF_EVENT_ANYWHERE: Final = """

@@ -5,6 +5,8 @@ from typing import Final
 # What one call of a function changed was noted by one transaction; it is one change. The newest
 # lines alone are looked at, however long the history is; the lines of a change that reaches beyond
 # them are counted where they are, which is next to each other: one change is made at a time.
+LINES: Final = 1_000
+
 HISTORY: Final = (
     """
 WITH newest AS MATERIALIZED (
@@ -58,6 +60,6 @@ SELECT c.id, c.at, c.db_user, c.person, c.action, c.reason, c.shards,
  ORDER BY c.id DESC
  LIMIT %(limit)s
 """.replace("{named}", "20")
-    .replace("{lines}", "5000")
+    .replace("{lines}", str(LINES))
     .replace("{reach}", "200000")
 )

@@ -85,16 +85,17 @@ SELECT regexp_replace(coalesce(last_error, ''), '[0-9][0-9,.]*', 'N', 'g') AS re
 # The line of the audit is younger than the pause that it is about; one that is older is about
 # another, and this pause came by plain SQL.
 PAUSED: Final = """
-WITH noted AS MATERIALIZED (
-    SELECT DISTINCT ON (shard) shard, at, coalesce(person, db_user) AS who, reason
-      FROM outbox_audit
-     WHERE action = 'pause'
-       AND at >= (SELECT min(paused_at) FROM outbox_shard)
-     ORDER BY shard, id DESC
-)
 SELECT s.shard, s.paused_at, n.who, n.reason
   FROM outbox_shard AS s
-  LEFT JOIN noted AS n ON n.shard = s.shard AND n.at >= s.paused_at
+  LEFT JOIN LATERAL (
+           SELECT at, coalesce(person, db_user) AS who, reason
+             FROM outbox_audit AS a
+            WHERE a.shard = s.shard
+              AND a.outbox_id IS NULL
+              AND a.action = 'pause'
+            ORDER BY a.id DESC
+            LIMIT 1
+       ) AS n ON n.at >= s.paused_at
  WHERE s.paused_at IS NOT NULL
  ORDER BY s.shard
 """

@@ -256,6 +256,24 @@ outbox_event_limit = Table(
     Column("pause", Interval, CheckConstraint("isfinite(pause)"), nullable=False),
 )
 
+for _name, _column in (
+    ("row", outbox_audit.c.outbox_id),
+    ("event", outbox_audit.c.event_id),
+):
+    Index(
+        f"outbox_audit_by_{_name}",
+        _column,
+        outbox_audit.c.id,
+        postgresql_where=_column.is_not(None),
+    )
+Index("outbox_audit_by_key", outbox_audit.c.key, postgresql_using="hash")
+Index(
+    "outbox_audit_by_shard",
+    outbox_audit.c.shard,
+    outbox_audit.c.id,
+    postgresql_where=outbox_audit.c.outbox_id.is_(None),
+)
+
 for _what in ("cluster_id", "host_id", "infra_env_id", "severity", "category", "name"):
     _name = f"outbox_event_by_{_what.removesuffix('_id')}"
     Index(_name, outbox_event.c[_what], outbox_event.c.event_time, outbox_event.c.id)
