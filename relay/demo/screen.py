@@ -19,6 +19,7 @@ from relay.demo.witness import Figures, Witness
 _REFRESHES: Final = 8
 _LANE_LINES: Final = 6
 _RATE_SECONDS: Final = 1.0
+_STATUS: Final = 16
 _STATES: Final = {"running": "green", "killed": "red", "stopped": "dim"}
 
 
@@ -48,7 +49,7 @@ class Screen:
     def _service(self, figures: Figures) -> Panel:
         writers = self._stage.writers
         rows = [("committed", str(figures.committed)), ("rolled back", str(writers.rolled_back))]
-        rows += [(each.status[:16], f"{each.progress} %") for each in writers.installations]
+        rows += [(_short(each.status), f"{each.progress} %") for each in writers.installations]
         return _lane("service", rows)
 
     def _outbox(self, figures: Figures) -> Panel:
@@ -98,6 +99,10 @@ def shown(stage: Stage, console: Console) -> Iterator[Screen]:
         screen = Screen(stage, witness)
         with Live(screen, console=console, refresh_per_second=_REFRESHES, transient=True):
             yield screen
+
+
+def _short(status: str) -> str:
+    return status if len(status) <= _STATUS else f"{status[: _STATUS - 1]}…"
 
 
 def _lane(title: str, rows: Sequence[tuple[str, str | Text]]) -> Panel:

@@ -8,6 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from relay.console.menu import SCREENS
+from relay.console.pages import finding
+from relay.operations.queries import browsing
 from tests.console.conftest import Serve
 from tests.console.incident import CLUSTER
 from tests.support.outbox import Outbox
@@ -114,6 +116,16 @@ def test_what_is_not_there_is_said_on_a_page(console: TestClient, path: str) -> 
     assert "Traceback" not in answer.text
 
 
+def test_a_refusal_leaves_no_traceback_and_no_broken_connection(
+    console: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    # An exception that left the application would be raised here.
+    for path, status in (("/events?of=cluster&id=x", 400), ("/shards/64", 404), ("/rows/9", 404),
+                         ("/change/requeue", 400), ("/change/requeue?ids=x", 400)):  # fmt: skip
+        assert console.get(path).status_code == status, path
+    assert [each for each in caplog.records if each.exc_info] == []
+
+
 def test_pages_keep_to_themselves(console: TestClient) -> None:
     for path in ("/", "/nowhere", "/static/console.css"):
         headers = console.get(path).headers
@@ -143,6 +155,41 @@ def test_topics_say_what_waits_and_what_is_held(console: TestClient) -> None:
     assert re.search(r"billing +1,280 +\S +on hold +\S +Kafka refuses the relays", page)
     default = r"events-stream \(default\) +340 +317/s +flows +1,000,000 bytes +relays write it"
     assert re.search(default, page)
+
+
+def test_find_says_at_once_what_is_known_and_goes_on_looking(
+    incident: Outbox, console: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incident.emit("Event", key="host-1")
+    with monkeypatch.context() as many:
+        many.setattr(browsing, "WAITING", "SELECT pg_sleep(60)")
+        page = console.get("/find?q=host-1").text
+        unknown = console.get("/find?q=nobody").text
+    for each in (page, unknown):
+        assert "Still looking among the rows that wait" in each
+        assert 'hx-trigger="load, look from:body"' in each
+    assert "2 rows are parked" in page
+    assert "is known" not in unknown
+    # The browser asks again at once, or the reader does; a terminal waits in the first place.
+    asked = [
+        console.get("/find?q=host-1", headers={"HX-Request": "true"}).text,
+        console.get("/find?q=host-1&patient=1").text,
+        console.get("/find?q=host-1", headers=TEXT).text,
+    ]
+    for each in asked:
+        assert "1 row is waiting" in each
+        assert "Still looking" not in each
+        assert "load, look" not in each
+
+
+def test_find_claims_nothing_of_rows_that_it_could_not_look_at(
+    outbox: Outbox, console: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox.emit("Event", key="mine")
+    monkeypatch.setattr(finding, "PATIENCE_MS", 20)
+    monkeypatch.setattr(browsing, "WAITING", "SELECT pg_sleep(60)")
+    page = console.get("/find?q=mine", headers=TEXT).text
+    assert "Not found in the time there was. Unknown: the rows that wait." in page
 
 
 def test_find_says_where_a_key_an_event_and_a_row_are(

@@ -98,7 +98,12 @@ STATEMENTS: Final[dict[str, Asked]] = {
     "status.PARKED_COUNT": Asked(status.PARKED_COUNT, {"limit": 1_000_000}, PARKED),
     "status.PARKED_NEWEST": Asked(status.PARKED_NEWEST, {"rows": 10}, PARKED),
     "selection.SELECT": Asked(selection.SELECT, _select(state="parked", topic=""), PARKED),
-    "selection.SELECT of a key": Asked(selection.SELECT, _select(key="key-7"), PENDING | PARKED),
+    "selection.SELECT of a key": Asked(
+        selection.SELECT, _select(key="key-7", state="pending"), PENDING
+    ),
+    "selection.SELECT of a parked key": Asked(
+        selection.SELECT, _select(key="key-7", state="parked"), PARKED
+    ),
     "selection.SELECT of ids": Asked(selection.SELECT, _select(ids=[7, 8]), {"outbox_pkey"}),
     "selection.PAYLOAD": Asked(selection.PAYLOAD, {"id": 7}, {"outbox_pkey"}),
     "saved_rows.SAVE": Asked(saved_rows.SAVE, {"ids": [7, 8]}, {"outbox_pkey"}),
