@@ -19,6 +19,7 @@ from relay.demo.screen import shown
 from relay.demo.stage import TOPIC, Broker, Stage, environment
 
 _PACE_SECONDS = 2.5
+_STARTING = "Starting PostgreSQL and a broker"
 _REPLAY = "relay replay --since 2026-01-01 --outbox relay.demo.tracked:outbox --dry-run"
 _NEXT = """
 relay demo --console  the same, then the console in a browser until Ctrl-C
@@ -44,14 +45,17 @@ def demo(
     """
     terminal = Console(stderr=json)
     seed = random.randrange(1_000_000) if seed is None else seed  # noqa: S311 - a simulation
-    pace = pace if terminal.is_terminal and not json else 0.0
+    watched = _has_screen(terminal) and not json
+    pace = pace if watched else 0.0
     for number in (signal.SIGTERM, signal.SIGHUP):
         # Nothing that was started survives a closed terminal.
         signal.signal(number, _end_on)
     with ExitStack() as opened:
-        with terminal.status("Starting PostgreSQL and a broker"):
+        if not _has_screen(terminal):
+            terminal.print(f"{_STARTING} …")
+        with terminal.status(_STARTING):
             # The broker's process starts while PostgreSQL does.
-            starting = _starting_broker(watched=terminal.is_terminal and not json)
+            starting = _starting_broker(watched=watched)
             dsn = opened.enter_context(EmbeddedPostgres()).dsn()
             broker = _started(starting, opened)
             stage = Stage(dsn, broker, events=events, seed=seed, pace=pace)
@@ -111,17 +115,22 @@ def play(stage: Stage, terminal: Console) -> list[str]:
     stage.writers.register()
     told: list[str] = []
     with ExitStack() as showing:
-        if terminal.is_terminal:
+        if _has_screen(terminal):
             told = showing.enter_context(shown(stage, terminal)).told
         for number, act in enumerate(ACTS, 1):
             told.append(act.play(stage))
-            if not terminal.is_terminal:
+            if not _has_screen(terminal):
                 _say(terminal, number, told[-1])
         stage.linger()
-    if terminal.is_terminal:
+    if _has_screen(terminal):
         for number, sentence in enumerate(told, 1):
             _say(terminal, number, sentence)
     return told
+
+
+def _has_screen(terminal: Console) -> bool:
+    """Tell whether *terminal* can be drawn on, and is no file, pipe or dumb terminal."""
+    return terminal.is_terminal and not terminal.is_dumb_terminal
 
 
 def _say(terminal: Console, number: int, sentence: str) -> None:

@@ -9,13 +9,16 @@ import termios
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
+from unittest.mock import Mock, create_autospec
 
 import pytest
 from rich.console import Console
 
+from relay.demo import run
 from relay.demo.broker import BrokerProcess
-from relay.demo.plot import ACTS
+from relay.demo.plot import ACTS, Act
 from relay.demo.relay_process import RelayEndedError, RelayProcess
 from relay.demo.run import play
 from relay.demo.stage import TOPIC, Stage
@@ -113,6 +116,28 @@ def _fits_and_shows_all(screens: list[list[str]]) -> None:
     for screen in screens[:-1]:
         assert len(screen) <= 24
         assert max(map(len, screen)) <= 80
+
+
+@pytest.mark.parametrize("is_terminal", [True, False], ids=["dumb", "file"])
+def test_without_a_screen_each_act_is_told_as_soon_as_it_ends(
+    monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool
+) -> None:
+    told = StringIO()
+    seen: list[str] = []
+
+    def first(_: Stage) -> str:
+        return "It went well."
+
+    def second(_: Stage) -> str:
+        seen.append(told.getvalue())
+        return "It ended."
+
+    acts = (Act("One", "it begins", first), Act("Two", "it ends", second))
+    monkeypatch.setattr(run, "ACTS", acts)
+    console = Console(file=told, force_terminal=is_terminal, _environ={"TERM": "dumb"})
+    play(create_autospec(Stage, instance=True, writers=Mock()), console)
+    assert seen == ["1. One. It went well.\n"]
+    assert told.getvalue() == "1. One. It went well.\n2. Two. It ended.\n"
 
 
 def test_a_relay_that_ends_by_itself_is_told_with_its_log(tmp_path: Path) -> None:
