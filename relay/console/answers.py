@@ -9,8 +9,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from relay.console import plain
 from relay.console.access import csrf
 from relay.console.access.person import Person
-from relay.console.access.refusals import Refusal
-from relay.console.content import Notice, Page
+from relay.console.access.refusals import Refusal, SignInNeededError
+from relay.console.content import Button, Notice, Page
 from relay.console.rendering import Frame, html
 from relay.errors import DatabaseUnavailableError, RelayError, SchemaError
 from relay.settings import ConsoleSettings, SignIn
@@ -42,6 +42,13 @@ def wants_text(request: Request) -> bool:
     """Tell whether the client prefers text to HTML."""
     accepted = request.headers.get("accept", "")
     return "text/plain" in accepted and "text/html" not in accepted
+
+
+def signed_out(error: SignInNeededError, login: str) -> Page:
+    """Return the page for somebody who has to sign in, at *login*, before that is done."""
+    button = Button("Sign in", login)
+    notice = Notice("note", "You are signed out", f"{error} Nothing was changed.", "", (button,))
+    return Page("", "Sign in", (notice,), status=error.status.value, live=False)
 
 
 def refused(error: Exception) -> Page:

@@ -146,22 +146,26 @@ class Console:
         self._gate.person(request)
         return self.live.stream()
 
-    def _leads_to_login(self, request: Request) -> bool:
-        """Tell whether a person looks at this, and not a script of a page or a terminal."""
-        is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
-        by_script = "hx-request" in request.headers
-        return self._settings.console.sign_in is SignIn.OIDC and is_page and not by_script
-
     async def _explain(self, request: Request, error: Exception) -> Response:
-        if isinstance(error, SignInNeededError) and self._leads_to_login(request):
-            asked = request.url.path.removeprefix(request.scope.get("root_path", ""))
-            query = f"?{request.url.query}" if request.url.query else ""
+        is_oidc = self._settings.console.sign_in is SignIn.OIDC
+        if is_oidc and isinstance(error, SignInNeededError):
             root = request.scope.get("root_path", "").rstrip("/")
-            return RedirectResponse(f"{root}{to('login', next=asked + query)}")
+            query = f"?{request.url.query}" if request.url.query else ""
+            login = to("login", next=request.url.path.removeprefix(root) + query)
+            if _leads_to_login(request):
+                return RedirectResponse(f"{root}{login}")
+            found = answers.signed_out(error, login)
+            return answers.page(found, request, None, self._settings.console)
         found = answers.refused(error)
         if found.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("%s could not be answered", request.url.path, exc_info=error)
         return answers.page(found, request, None, self._settings.console)
+
+
+def _leads_to_login(request: Request) -> bool:
+    """Tell whether a person looks at this, and not a script of a page or a terminal."""
+    is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    return is_page and "hx-request" not in request.headers
 
 
 async def _alive(_: Request) -> Response:

@@ -212,13 +212,23 @@ def test_find_says_where_a_key_an_event_and_a_row_are(
     assert "topic on hold: Broker: Topic authorization failed" in held
 
 
-@pytest.mark.usefixtures("incident")
-def test_events_are_filtered_as_in_the_api(console: TestClient) -> None:
+def test_events_are_filtered_as_in_the_api(incident: Outbox, console: TestClient) -> None:
     page = console.get(f"/events?of=cluster&id={CLUSTER}&severity=critical", headers=TEXT).text
     assert "has not made progress" in page
     assert "Registered" not in page
     assert "Registered" in console.get("/events?message=registered", headers=TEXT).text
     assert console.get(f"/events?of=host&id={CLUSTER}", headers=TEXT).text.count("worker") == 0
+    worse = console.get("/events?severity=error,critical", headers=TEXT).text
+    assert ("could not be pulled" in worse, "has not made" in worse, "ntp" in worse) == (
+        True, True, False,
+    )  # fmt: skip
+    names = console.get("/events?name=host_stage,validation_fixed", headers=TEXT).text
+    assert ("is fixed" in names, "Writing image" in names, "failed" in names) == (True, True, False)
+    incident.connection.execute(
+        "UPDATE outbox_event SET request_id = 'r-1' WHERE name = 'host_stage'"
+    )
+    asked = console.get("/events?request=r-1", headers=TEXT).text
+    assert ("Writing image" in asked, "is fixed" in asked) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +264,7 @@ def test_no_value_of_an_address_breaks_a_page(console: TestClient, value: str) -
         "/parked/rows?ids={}",
         "/history?action={0}&person={0}&key={0}&topic={0}&before={0}",
         "/events?of={0}&id={0}&kind={0}",
-        "/events?name={0}&message={0}&category={0}",
+        "/events?name={0}&message={0}&category={0}&request={0}",
         "/events?severity={0}",
         "/events?since={0}&after={0}",
         "/rows/{}",

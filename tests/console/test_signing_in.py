@@ -201,6 +201,10 @@ def test_a_forged_or_old_cookie_signs_nobody_in(serve: Serve, oidc: dict[str, st
     client.cookies.clear()
     client.cookies.set("outbox_console", old)
     assert client.get("/", headers=HTML).status_code == 307
+    # Whoever was about to act is led back to the form.
+    answer = client.post(GROUP, data={"reason": "a test"}, headers=HTML)
+    assert answer.status_code == 401
+    assert 'href="/login?next=%2Fchange%2Frequeue%3Ftopic%3Devents-stream' in answer.text
 
 
 def test_cookies_of_https_are_for_this_host_alone(serve: Serve, oidc: dict[str, str]) -> None:

@@ -28,7 +28,12 @@ _OF: Final = (
     ("", "everything"), ("cluster", "cluster"), ("host", "host"), ("infra-env", "infra-env"),
     ("own", "own subject"),
 )  # fmt: skip
-_FILTERS: Final = ("of", "id", "kind", "severity", "category", "name", "message", "since", "until")
+_SEVERITY_CHOICES: Final = (
+    ("", "every severity"), ("warning,error,critical", "warning and worse"),
+    ("error,critical", "error and worse"), *((each.value, each.value) for each in Severity),
+)  # fmt: skip
+_FILTERS: Final = ("of", "id", "kind", "severity", "category", "name", "request", "message",
+                   "since", "until")  # fmt: skip
 
 
 def events(visit: Visit) -> Page:
@@ -92,9 +97,10 @@ def _filter(given: Mapping[str, str], after: str | None) -> EventFilter:
     try:
         return EventFilter(
             **ids,
-            severities=(Severity(given["severity"]),) if given["severity"] else (),
-            categories=(given["category"],) if given["category"] else (),
-            names=(given["name"],) if given["name"] else (),
+            severities=tuple(map(Severity, _several(given["severity"]))),
+            categories=_several(given["category"]),
+            names=_several(given["name"]),
+            request_id=given["request"],
             message=given["message"],
             since=_moment_of(given["since"]),
             until=_moment_of(given["until"]),
@@ -106,6 +112,10 @@ def _filter(given: Mapping[str, str], after: str | None) -> EventFilter:
         raise invalid(
             "The filter cannot be read: choose severity and times from the form."
         ) from None
+
+
+def _several(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (part.strip() for part in text.split(","))))
 
 
 def _uuid(text: str) -> UUID:
@@ -128,10 +138,10 @@ def _fields(given: Mapping[str, str]) -> Iterator[Field]:
     yield Field("of", "About", given["of"], _OF)
     yield Field("id", "Id", given["id"], hint="UUID, or the id of an own subject")
     yield Field("kind", "Kind of own subject", given["kind"], hint="order")
-    severities = [("", "every severity"), *((each.value, each.value) for each in Severity)]
-    yield Field("severity", "Severity", given["severity"], severities)
-    yield Field("category", "Category", given["category"], hint="user")
-    yield Field("name", "Name", given["name"])
+    yield Field("severity", "Severity", given["severity"], _SEVERITY_CHOICES)
+    yield Field("category", "Category", given["category"], hint="several with commas")
+    yield Field("name", "Name", given["name"], hint="several with commas")
+    yield Field("request", "Request id", given["request"])
     yield Field("message", "Part of the message", given["message"])
     yield Field("since", "Since (UTC)", given["since"], kind="datetime-local")
     yield Field("until", "Until (UTC)", given["until"], kind="datetime-local")
