@@ -12,7 +12,7 @@ from tests.soak.stage import TOPIC, Stage
 from tests.support.history import reads
 from tests.support.kafka.topics import read_topic
 
-READ_SECONDS = 120.0
+READ_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def account(stage: Stage, injected: Counter[str], crashes_ms: Sequence[int]) -> 
             if str(event_id) not in parked
         ]
         deleted = _deleted(connection)
-    messages = read_topic(stage.broker.admin_bootstrap, TOPIC, timeout=READ_SECONDS)
+    messages = read_topic(stage.kafka.admin_bootstrap, TOPIC, timeout=READ_SECONDS)
     return Account(
         verdict=judge(written, reads(messages), deleted, crashes_ms),
         poison=injected["poison_written"],

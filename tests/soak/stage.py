@@ -1,6 +1,6 @@
 """Everything real that a soak runs on: servers, faulty networks before them, and the relays."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,10 +9,14 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from relay.demo.postgres import EmbeddedPostgres
-from tests.support.kafka.broker import KafkaBroker
+from tests.soak.witness import WITNESS
+from tests.support.kafka.cluster import KafkaCluster
 from tests.support.kafka.topics import create_topic
+from tests.support.pgbouncer import PROGRAM, PgBouncer
 from tests.support.postgres import Database, apply_schema
 from tests.support.process import ProcessUnderTest, relay_command
+from tests.support.replicated_postgres import ReplicatedPostgres
+from tests.support.requirements import find_program
 from tests.support.tcp_proxy import TcpProxy
 
 TOPIC: Final = "soak"
@@ -20,46 +24,45 @@ LEASE_ROWS: Final = 500
 LEASE_TIMEOUT_SECONDS: Final = 8
 # Larger than this is poison.
 MAX_MESSAGE_BYTES: Final = 100_000
+# Every writer and every connection of the relays at once.
+POOL_SIZE: Final = 60
+START_SECONDS: Final = 60.0
 
-# What was committed and when it was deleted, kept by the transactions themselves: the truth to
-# judge by, however a transaction ended.
-_WITNESS: Final = """
-CREATE TABLE soak_written (seq bigint, event_id uuid, key text);
-CREATE TABLE soak_deleted (event_id uuid, at_ms bigint);
-CREATE FUNCTION soak_witness() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP = 'INSERT' THEN
-        INSERT INTO soak_written VALUES (NEW.id, NEW.event_id, NEW.key);
-    ELSE
-        INSERT INTO soak_deleted
-        VALUES (OLD.event_id, extract(epoch FROM clock_timestamp()) * 1000);
-    END IF;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER soak_witness AFTER INSERT OR DELETE ON outbox
-    FOR EACH ROW EXECUTE FUNCTION soak_witness();
-"""
+Front = PgBouncer | TcpProxy
+Say = Callable[[str], None]
 
 
 @dataclass
 class Stage:
-    """The relays reach both servers through proxies; everybody else goes directly."""
+    """Relays reach PgBouncer and Kafka through proxies, writers reach PgBouncer directly.
 
-    postgres: EmbeddedPostgres
-    broker: KafkaBroker
+    The judge and the faults connect to the server that is the primary at the time.
+    """
+
+    postgres: ReplicatedPostgres
+    front: Front
+    kafka: KafkaCluster
     to_postgres: TcpProxy
-    to_kafka: TcpProxy
+    to_kafka: list[TcpProxy]
     relays: list[ProcessUnderTest] = field(default_factory=list)
 
     @property
     def database(self) -> Database:
-        """The database with the outbox."""
-        return Database(self.postgres.dsn())
+        """The database with the outbox, on the primary."""
+        return self.postgres.database
+
+    @property
+    def pooled(self) -> Database:
+        """The same as services see it, whichever server is the primary."""
+        return self.database.via(self.front.address)
 
     def connect(self) -> Connection[TupleRow]:
-        """Connect past the proxy, in autocommit mode."""
+        """Connect to the primary, in autocommit mode."""
         return self.database.connect(autocommit=True)
+
+    def follow(self, server: EmbeddedPostgres) -> None:
+        """Send services and relays to this server from now on."""
+        self.front.target = (server.host, server.port)
 
     def start_relay(self) -> ProcessUnderTest:
         """Start one relay more."""
@@ -78,11 +81,10 @@ class Stage:
             relay.close()
 
     def _environment(self) -> Mapping[str, str]:
-        host, port = self.to_postgres.address
         return {
             "ENABLE_EVENT_STREAMING": "true",
-            "DATABASE_URL": f"postgresql://postgres@{host}:{port}/postgres",
-            "KAFKA_BOOTSTRAP_SERVER": self.broker.bootstrap,
+            "DATABASE_URL": self.database.via(self.to_postgres.address).dsn,
+            "KAFKA_BOOTSTRAP_SERVER": self.kafka.bootstrap,
             "KAFKA_EVENT_STREAM_TOPIC": TOPIC,
             "RELAY_LEASE_ROWS": str(LEASE_ROWS),
             "RELAY_CHUNK_ROWS": "100",
@@ -99,29 +101,47 @@ class Stage:
 
 
 @contextmanager
-def stage(relays: int) -> Iterator[Stage]:
+def stage(relays: int, say: Say) -> Iterator[Stage]:
     """Start the servers, the proxies and so many *relays*."""
     with ExitStack() as stack:
-        # Off is safe here: the server may crash, the machine does not.
-        postgres = stack.enter_context(EmbeddedPostgres({"fsync": "off"}))
-        broker = KafkaBroker()
-        stack.callback(broker.close)
-        to_kafka = stack.enter_context(TcpProxy(broker.address))
-        broker.advertise(to_kafka.address)
-        broker.start()
-        limit = {
-            "max.message.bytes": str(MAX_MESSAGE_BYTES),
-            "message.timestamp.type": "LogAppendTime",
-        }
-        create_topic(broker.admin_bootstrap, TOPIC, config=limit)
-        to_postgres = stack.enter_context(TcpProxy((postgres.host, postgres.port)))
-        on = Stage(postgres, broker, to_postgres, to_kafka)
-        apply_schema(on.database)
-        with on.connect() as connection:
-            connection.execute(_WITNESS)
+        kafka = KafkaCluster()
+        stack.callback(kafka.close)
+        to_kafka = [stack.enter_context(TcpProxy(node.address)) for node in kafka.nodes]
+        for node, proxy in zip(kafka.nodes, to_kafka, strict=True):
+            node.advertise(proxy.address)
+        kafka.start()
+        # Off is safe here: the servers may crash, the machine does not.
+        postgres = stack.enter_context(ReplicatedPostgres({"fsync": "off"}))
+        front = stack.enter_context(_front(postgres.database, say))
+        to_postgres = stack.enter_context(TcpProxy(front.address))
+        on = Stage(postgres, front, kafka, to_postgres, to_kafka)
         stack.callback(on.close_relays)
+        _prepare(on)
         for _ in range(relays):
             on.start_relay()
         for relay in on.relays:
-            relay.wait_for_log("relaying to", timeout=60)
+            relay.wait_for_log("relaying to", timeout=START_SECONDS)
         yield on
+
+
+@contextmanager
+def _front(database: Database, say: Say) -> Iterator[Front]:
+    if find_program(PROGRAM) is None:
+        say(f"{PROGRAM} is not installed: a proxy without a pool takes its place")
+        with TcpProxy(database.address) as proxy:
+            yield proxy
+    else:
+        with PgBouncer(database, POOL_SIZE) as pooler:
+            yield pooler
+
+
+def _prepare(on: Stage) -> None:
+    apply_schema(on.database)
+    with on.connect() as connection:
+        connection.execute(WITNESS)
+    limit = {
+        "max.message.bytes": str(MAX_MESSAGE_BYTES),
+        "message.timestamp.type": "LogAppendTime",
+    }
+    create_topic(on.kafka.admin_bootstrap, TOPIC, config=limit)
+    on.kafka.await_in_sync(TOPIC)

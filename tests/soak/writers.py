@@ -23,7 +23,9 @@ _PAUSE_SECONDS: Final = 0.01
 _AFTER_OUTAGE_SECONDS: Final = 0.2
 _SLOW_SECONDS: Final = (0.5, 4.0)
 
-Outage = (psycopg.OperationalError, DBAPIError)
+# InternalError: a standby that is not promoted yet refuses to write, and a pooler may answer BEGIN
+# twice when the server ends the connection that it had just chosen.
+Outage = (psycopg.OperationalError, psycopg.InternalError, DBAPIError)
 
 
 class Writers:
@@ -35,8 +37,11 @@ class Writers:
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self.interrupted = 0
+        self.died: list[str] = []
         dsn = database.dsn.replace("postgresql://", "postgresql+psycopg://", 1)
-        self._engine = create_engine(dsn, pool_pre_ping=True)
+        # A pooler in transaction mode keeps no prepared statements.
+        arguments = {"prepare_threshold": None}
+        self._engine = create_engine(dsn, pool_pre_ping=True, connect_args=arguments)
         self._outbox = Outbox(streaming=True)
         for entity in (Cluster, Host, InfraEnv):
             self._outbox.track(entity)
@@ -72,6 +77,9 @@ class Writers:
                 except Outage:
                     self.interrupted += 1
                     self._ended.wait(_AFTER_OUTAGE_SECONDS)
+                except Exception as error:
+                    self.died.append(f"a writer died: {error!r}")
+                    raise
 
         thread = threading.Thread(target=work, daemon=True)
         thread.start()

@@ -8,6 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg
 
 from relay.demo.ports import LOOPBACK
 from relay.demo.postgres import UNPRIVILEGED_USER
@@ -16,6 +20,9 @@ from tests.support.ports import free_port
 from tests.support.postgres import Database
 from tests.support.requirements import program
 
+Address = tuple[str, int]
+
+PROGRAM = "pgbouncer"
 END_SECONDS = 10.0
 
 CONFIGURATION = """
@@ -26,38 +33,89 @@ listen_addr = {listen}
 listen_port = {listen_port}
 unix_socket_dir =
 auth_type = any
+admin_users = {user}
 pool_mode = transaction
 default_pool_size = {pool_size}
+server_login_retry = 1
 """
 
 
-@contextmanager
-def pgbouncer(database: Database, pool_size: int = 10) -> Iterator[Database]:
-    """*database* as its clients see it through the pooler."""
-    command = program("pgbouncer", package="pgbouncer")
-    (host, port), listen_port = database.address, free_port()
-    # It refuses to run as root.
-    account = pwd.getpwnam(UNPRIVILEGED_USER) if os.geteuid() == 0 else None
-    with tempfile.TemporaryDirectory(prefix="relay-pgbouncer-") as directory:
-        configuration = Path(directory, "pgbouncer.ini")
-        configuration.write_text(
-            CONFIGURATION.format(
-                host=host, port=port, user=database.user,
-                listen=LOOPBACK, listen_port=listen_port, pool_size=pool_size,
-            )
-        )  # fmt: skip
-        Path(directory).chmod(0o755)
-        process = subprocess.Popen(
-            [command, "--quiet", configuration],
+class PgBouncer:
+    """A pooler whose server may be exchanged for another one behind its clients' backs."""
+
+    def __init__(self, database: Database, pool_size: int = 10) -> None:
+        self._command = program(PROGRAM, package="pgbouncer")
+        self._database, self._target = database, database.address
+        self._pool_size = pool_size
+        self.address: Address = (LOOPBACK, free_port())
+        self._directory = tempfile.TemporaryDirectory(prefix="relay-pgbouncer-")
+        Path(self._directory.name).chmod(0o755)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def database(self) -> Database:
+        """The database as its clients see it."""
+        return self._database.via(self.address)
+
+    @property
+    def target(self) -> Address:
+        """The server's address; assign another one to let the next transactions go there."""
+        return self._target
+
+    @target.setter
+    def target(self, address: Address) -> None:
+        self._target = address
+        self._configure()
+        console = self.database.sibling("pgbouncer")
+        with psycopg.connect(console.dsn, autocommit=True) as administrator:
+            administrator.execute("RELOAD")
+
+    def __enter__(self) -> Self:
+        configuration = self._configure()
+        # It refuses to run as root.
+        account = pwd.getpwnam(UNPRIVILEGED_USER) if os.geteuid() == 0 else None
+        self._process = subprocess.Popen(
+            [self._command, "--quiet", configuration],
             stdin=subprocess.DEVNULL,
             user=account.pw_uid if account else None,
             group=account.pw_gid if account else None,
             extra_groups=[] if account else None,
         )
-        pooled = database.via((LOOPBACK, listen_port))
         try:
-            eventually(pooled.answers)
-            yield pooled
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(END_SECONDS)
+            eventually(self.database.answers)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(END_SECONDS)
+        self._directory.cleanup()
+
+    def _configure(self) -> Path:
+        (host, port), (listen, listen_port) = self._target, self.address
+        configuration = Path(self._directory.name, "pgbouncer.ini")
+        configuration.write_text(
+            CONFIGURATION.format(
+                host=host, port=port, user=self._database.user,
+                listen=listen, listen_port=listen_port, pool_size=self._pool_size,
+            )
+        )  # fmt: skip
+        return configuration
+
+
+@contextmanager
+def pgbouncer(database: Database, pool_size: int = 10) -> Iterator[Database]:
+    """*database* as its clients see it through the pooler."""
+    with PgBouncer(database, pool_size) as pooler:
+        yield pooler.database

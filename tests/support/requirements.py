@@ -19,9 +19,14 @@ def lacking(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def find_program(name: str) -> str | None:
+    """Return the path of a program, None where it is not installed."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin")
+
+
 def program(name: str, *, package: str) -> str:
     """Return the path of a program, which Debian has in *package*."""
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    found = find_program(name)
     if found is None:
         lacking(f"{name} is not installed: apt-get install {package}")
     return found

@@ -35,7 +35,9 @@ ONE_NODE_EACH: Final[Assignment] = [[1], [2]]
 
 @pytest.fixture(scope="module")
 def joined(proxied: ProxiedBroker) -> Iterator[KafkaBroker]:
-    with KafkaBroker(member_of=proxied.broker) as second:
+    second = KafkaBroker(node=2)
+    second.join(proxied.broker.voters)
+    with second:
         yield second
         # In good order, so that no topic of a later test is put there.
         second.stop()

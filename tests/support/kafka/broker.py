@@ -20,7 +20,6 @@ from tests.support.ports import free_port
 
 Address = tuple[str, int]
 
-NODE, OTHER_NODE = "1", "2"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 PROBE_SECONDS = 0.5
@@ -36,7 +35,7 @@ class KafkaBroker:
     `client_protocol`, possibly advertised under another address (a proxy). ADMIN is always
     PLAINTEXT and direct: `admin_bootstrap`, for tests that set up and look.
     `properties` are server properties and win over the defaults; those of the client listener
-    start with `listener.name.client.`. With `member_of` it is the second node of that cluster.
+    start with `listener.name.client.`. Alone it is a cluster of one node; see `join`.
     """
 
     def __init__(
@@ -44,12 +43,13 @@ class KafkaBroker:
         properties: Mapping[str, str] | None = None,
         *,
         client_protocol: str = "PLAINTEXT",
-        member_of: "KafkaBroker | None" = None,
+        node: int = 1,
         java_options: Sequence[str] = JAVA_OPTIONS,
     ) -> None:
         self.address: Address = (LOOPBACK, free_port())
         self._admin_port, self._controller_port = free_port(), free_port()
-        self._member_of = member_of
+        self.node = node
+        self.voters: Mapping[int, str] = {node: f"{LOOPBACK}:{self._controller_port}"}
         self._advertised = self.address
         self._client_protocol = client_protocol
         self._properties = dict(properties or {})
@@ -70,11 +70,6 @@ class KafkaBroker:
         return f"{LOOPBACK}:{self._admin_port}"
 
     @property
-    def controller(self) -> str:
-        """Where the nodes of the cluster agree."""
-        return f"{LOOPBACK}:{self._controller_port}"
-
-    @property
     def pid(self) -> int | None:
         """The broker's process id, None while it is stopped."""
         return self._process.pid if self._process else None
@@ -83,6 +78,13 @@ class KafkaBroker:
         """Let clients come by this address, such as a proxy's; in force from the next start."""
         self._advertised = address
 
+    def join(self, voters: Mapping[int, str]) -> None:
+        """Be a node of the cluster of these voters, by node and address; from the next start on.
+
+        A node that is not among them has no vote.
+        """
+        self.voters = voters
+
     def start(self) -> Self:
         """Start the broker and wait until it answers.
 
@@ -90,14 +92,39 @@ class KafkaBroker:
             KafkaUnavailableError: Java or the jars are missing, or the broker did not come up.
         """
         if self._process is None:
-            kafka = installation(JAVA_OPTIONS)
-            configuration = self._configure()
-            if not (data := self._directory / "data").exists():
-                copy_storage(kafka, data, NODE if self._member_of is None else OTHER_NODE)
-            command = kafka.command(*self._java_options)
-            self._process = self._spawn([*command, "kafka.Kafka", str(configuration)])
-            self._await_answer()
+            self.launch()
+            self.await_answer()
         return self
+
+    def launch(self) -> None:
+        """Start the broker: where it is one of many, it answers when most of them run.
+
+        Raises:
+            KafkaUnavailableError: Java or the jars are missing.
+        """
+        kafka = installation(JAVA_OPTIONS)
+        configuration = self._configure()
+        if not (data := self._directory / "data").exists():
+            copy_storage(kafka, data, self.node)
+        command = kafka.command(*self._java_options)
+        self._process = self._spawn([*command, "kafka.Kafka", str(configuration)])
+
+    def await_answer(self) -> None:
+        """Wait until it answers, and is known to the cluster.
+
+        Raises:
+            KafkaUnavailableError: it did not come up.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        admin = admin_client(self.admin_bootstrap)
+        while self._running().poll() is None and time.monotonic() < deadline:
+            try:
+                if self.node in admin.list_topics(timeout=PROBE_SECONDS).brokers:
+                    return
+            except KafkaException:
+                continue
+        self.kill()
+        raise KafkaUnavailableError(f"Kafka did not start:\n{self.log_tail()}")
 
     def stop(self) -> None:
         """Shut down in good order; clients see their connections closed."""
@@ -136,49 +163,35 @@ class KafkaBroker:
         self.close()
 
     def _configure(self) -> Path:
-        admin = f"ADMIN://{self.admin_bootstrap}"
-        host, port = self.address
-        properties = (
-            {
-                "process.roles": "broker,controller",
-                "node.id": NODE,
-                "controller.quorum.voters": f"{NODE}@{self.controller}",
-                "listeners": f"CLIENT://{host}:{port},{admin},CONTROLLER://{self.controller}",
-                "advertised.listeners": f"CLIENT://{self.bootstrap},{admin}",
-                "listener.security.protocol.map": (
-                    f"CLIENT:{self._client_protocol},ADMIN:PLAINTEXT,CONTROLLER:PLAINTEXT"
-                ),
-                "inter.broker.listener.name": "ADMIN",
-                "controller.listener.names": "CONTROLLER",
-                "log.dirs": str(self._directory / "data"),
-                # A broker that crashed is let in again only after its old session has ended.
-                "broker.session.timeout.ms": "3000",
-                "broker.heartbeat.interval.ms": "500",
-                "auto.create.topics.enable": "false",
-                "offsets.topic.num.partitions": "1",
-                "offsets.topic.replication.factor": "1",
-                "transaction.state.log.num.partitions": "1",
-                "transaction.state.log.replication.factor": "1",
-                "transaction.state.log.min.isr": "1",
-                "group.initial.rebalance.delay.ms": "0",
-            }
-            | self._membership()
-            | self._properties
-        )
+        (host, port), admin = self.address, f"ADMIN://{self.admin_bootstrap}"
+        controller = f",CONTROLLER://{LOOPBACK}:{self._controller_port}"
+        votes = self.node in self.voters
+        properties = {
+            "process.roles": "broker,controller" if votes else "broker",
+            "node.id": str(self.node),
+            "controller.quorum.voters": ",".join(f"{n}@{at}" for n, at in self.voters.items()),
+            "listeners": f"CLIENT://{host}:{port},{admin}{controller if votes else ''}",
+            "advertised.listeners": f"CLIENT://{self.bootstrap},{admin}",
+            "listener.security.protocol.map": (
+                f"CLIENT:{self._client_protocol},ADMIN:PLAINTEXT,CONTROLLER:PLAINTEXT"
+            ),
+            "inter.broker.listener.name": "ADMIN",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": str(self._directory / "data"),
+            # A broker that crashed is let in again only after its old session has ended.
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
+            "auto.create.topics.enable": "false",
+            "offsets.topic.num.partitions": "1",
+            "offsets.topic.replication.factor": "1",
+            "transaction.state.log.num.partitions": "1",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "group.initial.rebalance.delay.ms": "0",
+        } | self._properties
         path = self._directory / "server.properties"
         path.write_text("".join(f"{k}={_escaped(v)}\n" for k, v in properties.items()))
         return path
-
-    def _membership(self) -> dict[str, str]:
-        if self._member_of is None:
-            return {}
-        host, port = self.address
-        return {
-            "process.roles": "broker",
-            "node.id": OTHER_NODE,
-            "controller.quorum.voters": f"{NODE}@{self._member_of.controller}",
-            "listeners": f"CLIENT://{host}:{port},ADMIN://{self.admin_bootstrap}",
-        }
 
     def _spawn(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         with self.log_path.open("ab") as log:
@@ -191,18 +204,6 @@ class KafkaBroker:
                 # A Ctrl-C in the terminal ends the tests first; they end the broker.
                 start_new_session=True,
             )
-
-    def _await_answer(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        admin = admin_client(self.admin_bootstrap)
-        while self._running().poll() is None and time.monotonic() < deadline:
-            try:
-                if admin.list_topics(timeout=PROBE_SECONDS).brokers:
-                    return
-            except KafkaException:
-                continue
-        self.kill()
-        raise KafkaUnavailableError(f"Kafka did not start:\n{self.log_tail()}")
 
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "the broker is not running: call start() first"

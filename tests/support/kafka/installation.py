@@ -65,7 +65,7 @@ def installation(java_options: Sequence[str]) -> Installation:
     return made
 
 
-def copy_storage(made: Installation, directory: Path, node: str) -> None:
+def copy_storage(made: Installation, directory: Path, node: int) -> None:
     """Copy the formatted storage to *directory*, as that of *node*."""
     shutil.copytree(made.storage, directory)
     properties = directory / "meta.properties"

@@ -52,11 +52,9 @@ def admin_client(bootstrap: str) -> AdminClient:
 def create_topic(
     bootstrap: str, name: str, *, partitions: int = 4, config: Mapping[str, str] | None = None
 ) -> None:
-    """Create a topic and wait until the leader of each partition answers."""
+    """Create a topic, with as many replicas as the broker gives one, and wait until it answers."""
     admin = admin_client(bootstrap)
-    wanted = NewTopic(
-        name, num_partitions=partitions, replication_factor=1, config=dict(config or {})
-    )
+    wanted = NewTopic(name, num_partitions=partitions, config=dict(config or {}))
     admin.create_topics([wanted])[name].result(REQUEST_SECONDS)
 
     # The metadata names a leader a moment before that broker knows of it.
