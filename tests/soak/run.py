@@ -67,6 +67,7 @@ class Soak:
 
     def _happen(self, on: Stage, name: str, fault: Fault) -> None:
         """Let *fault* happen, and wait until everything written before is delivered."""
+        self.violations += [f"ended by itself: {each.output}" for each in on.fallen_relays()]
         self._say(f"{name} ...")
         self._injected[name] += 1
         self._began_ms.append(int(time.time() * 1000))

@@ -75,6 +75,14 @@ class Stage:
         relay.close()
         self.relays.remove(relay)
 
+    def fallen_relays(self) -> list[ProcessUnderTest]:
+        """Replace the relays that ended by themselves, which none may; return them."""
+        fallen = [relay for relay in self.relays if not relay.is_running]
+        for relay in fallen:
+            self.end_relay(relay)
+            self.start_relay()
+        return fallen
+
     def close_relays(self) -> None:
         """Kill what still runs."""
         for relay in self.relays:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import LiteralString, Self
 
 import psycopg
 
@@ -44,7 +44,7 @@ class PgBouncer:
     """A pooler whose server may be exchanged for another one behind its clients' backs."""
 
     def __init__(self, database: Database, pool_size: int = 10) -> None:
-        self._command = program(PROGRAM, package="pgbouncer")
+        self._program = program(PROGRAM, package="pgbouncer")
         self._database, self._target = database, database.address
         self._pool_size = pool_size
         self.address: Address = (LOOPBACK, free_port())
@@ -66,16 +66,23 @@ class PgBouncer:
     def target(self, address: Address) -> None:
         self._target = address
         self._configure()
-        console = self.database.sibling("pgbouncer")
-        with psycopg.connect(console.dsn, autocommit=True) as administrator:
-            administrator.execute("RELOAD")
+        self._command("RELOAD")
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let transactions end, and keep the next ones waiting until the block is left."""
+        self._command("PAUSE")
+        try:
+            yield
+        finally:
+            self._command("RESUME")
 
     def __enter__(self) -> Self:
         configuration = self._configure()
         # It refuses to run as root.
         account = pwd.getpwnam(UNPRIVILEGED_USER) if os.geteuid() == 0 else None
         self._process = subprocess.Popen(
-            [self._command, "--quiet", configuration],
+            [self._program, "--quiet", configuration],
             stdin=subprocess.DEVNULL,
             user=account.pw_uid if account else None,
             group=account.pw_gid if account else None,
@@ -101,6 +108,11 @@ class PgBouncer:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(END_SECONDS)
         self._directory.cleanup()
+
+    def _command(self, command: LiteralString) -> None:
+        console = self.database.sibling("pgbouncer")
+        with psycopg.connect(console.dsn, autocommit=True) as administrator:
+            administrator.execute(command)
 
     def _configure(self) -> Path:
         (host, port), (listen, listen_port) = self._target, self.address

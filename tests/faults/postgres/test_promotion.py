@@ -12,11 +12,12 @@ from tests.support.metrics import metric
 from tests.support.outbox import Outbox, Start
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import TEST_SETTINGS, Database, apply_schema
+from tests.support.process import LogEntry
 from tests.support.replicated_postgres import ReplicatedPostgres
 
 pytestmark = pytest.mark.kafka
 
-ROWS = 10_000
+ROWS, LATER_ROWS = 10_000, 1_000
 KEYS = 100
 LEASE_ROWS = 1_000
 
@@ -45,22 +46,22 @@ def left(database: Database) -> int:
         return Outbox(connection).count()
 
 
-def fill(database: Database) -> None:
+def fill(database: Database, rows: int = ROWS) -> None:
     with database.connect() as connection:
-        Outbox(connection).fill(ROWS, KEYS)
+        Outbox(connection).fill(rows, KEYS)
 
 
-def promote(pair: ReplicatedPostgres, pooler: PgBouncer) -> None:
-    pair.kill_primary()
-    pair.promote()
-    pooler.target = address(pair.primary)
+def _refused_by_a_standby(entry: LogEntry) -> bool:
+    """PostgreSQL has two words for it, by what comes first: a lock, or a deletion."""
+    said = str(entry["message"])
+    return "during recovery" in said or "in a read-only transaction" in said
 
 
 def address(server: EmbeddedPostgres) -> tuple[str, int]:
     return server.host, server.port
 
 
-def test_a_replica_is_promoted(
+def test_a_replica_is_read_only_at_first_and_then_promoted(
     pair: ReplicatedPostgres,
     pooler: PgBouncer,
     relay: Start,
@@ -70,14 +71,18 @@ def test_a_replica_is_promoted(
     fill(pooler.database)
     process = relay(RELAY_LEASE_ROWS=str(LEASE_ROWS), RELAY_BACKOFF_MAX_SECONDS="1")
     eventually(lambda: left(pair.database) < ROWS, what="it is under way")
-    promote(pair, pooler)
-    assert left(pair.database) > 0
-    fill(pooler.database)
+    pair.kill_primary()
+    pooler.target = address(pair.standby)
+    warning = process.wait_for_log(_refused_by_a_standby)
+    assert "rows wait" in warning["message"]
+    assert left(pooler.database) > 0
+    pair.promote()
+    fill(pooler.database, LATER_ROWS)
     with recovery(AFTER_AN_OUTAGE_SECONDS):
         eventually(lambda: left(pair.database) == 0, timeout=60)
     assert metric(process, "parked_total") == 0
     found = stream()
-    assert (found.rows, found.inversions) == (2 * ROWS, 0)
+    assert (found.rows, found.inversions) == (ROWS + LATER_ROWS, 0)
     assert found.duplicates <= LEASE_ROWS
 
 
@@ -93,9 +98,14 @@ def test_rows_come_back_on_a_replica_that_missed_their_deletion(
     process = relay()
     eventually(lambda: left(pair.database) == 0, what="all are delivered")
     assert metric(process, "published_total") == ROWS
-    promote(pair, pooler)
+    with pooler.paused():
+        pair.kill_primary()
+        pair.promote()
+        pooler.target = address(pair.primary)
     assert left(pair.database) == ROWS
     with recovery(AFTER_AN_OUTAGE_SECONDS):
         eventually(lambda: left(pair.database) == 0, timeout=60)
+    # It never had to connect anew, which would have told it.
+    assert not [entry for entry in process.logs if entry["level"] == "WARNING"]
     found = stream()
     assert (found.rows, found.duplicates, found.inversions) == (ROWS, ROWS, 0)
