@@ -1,9 +1,9 @@
 """Lists of events, page by page: each page is bounded in rows and in bytes."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Final, LiteralString, cast
+from typing import Final, LiteralString, TypeAlias, cast
 from uuid import UUID
 
 from relay.service.api.access.caller import Caller
@@ -15,6 +15,12 @@ from relay.service.events.severity import Severity
 
 _ROWS_AT_A_TIME: Final = 8
 """Rows of unknown size that may be in memory beside the page."""
+_SMALL_ROWS_AT_A_TIME: Final = 64
+"""Rows that are small may come in larger parts, which takes half the time."""
+
+
+_Row: TypeAlias = tuple[str | None, int, int]
+"""An event as JSON text, and its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,42 @@ class Page:
 
     events: list[bytes]
     next: Cursor | None
+
+
+class _Growing:
+    """A page that is being read."""
+
+    def __init__(self, wanted: EventFilter, bytes_max: int) -> None:
+        self._wanted = wanted
+        self._bytes_left = bytes_max
+        self._events: list[bytes] = []
+        self._place: tuple[int, int] | None = None
+
+    def missing(self) -> EventFilter:
+        """Return what is still wanted."""
+        if self._place is None:
+            return self._wanted
+        left = self._wanted.limit - len(self._events)
+        return replace(self._wanted, limit=left, offset=0, after=Cursor(*self._place))
+
+    def take(self, rows: Iterable[_Row]) -> bool:
+        """Read *rows* up to one without an event; tell whether that was the end."""
+        event: str | None = ""
+        for event, microseconds, number in rows:
+            if event is None:
+                break
+            text = event.encode()
+            self._events.append(text)
+            self._place = microseconds, number
+            self._bytes_left -= len(text)
+            if self._bytes_left <= 0:
+                break
+        return event is not None
+
+    def finished(self) -> Page:
+        """Return the page."""
+        is_full = len(self._events) == self._wanted.limit or self._bytes_left <= 0
+        return Page(self._events, Cursor(*self._place) if is_full and self._place else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +123,19 @@ class Listing:
     def _page(self, connection: Connection, wanted: EventFilter, caller: Caller) -> Page:
         if not wanted.limit:
             return Page([], None)
-        text, parameters = statements.page(self.event, wanted, caller)
-        events: list[bytes] = []
-        size = 0
-        place = 0, 0
-        stream = connection.cursor().stream(text.encode(), parameters, size=_ROWS_AT_A_TIME)
-        rows = cast("Generator[tuple[str, int, int]]", stream)
-        # Closed early, it cancels the query; the rest is not read.
-        with closing(rows):
-            for event, microseconds, number in rows:
-                events.append(event.encode())
-                place = microseconds, number
-                size += len(events[-1])
-                if size >= self.page_bytes:
+        page = _Growing(wanted, self.page_bytes)
+        # Small rows, up to the first that is large; then whatever there is.
+        for event, rows in (
+            (statements.small(self.event), _SMALL_ROWS_AT_A_TIME),
+            (self.event, _ROWS_AT_A_TIME),
+        ):
+            text, parameters = statements.page(event, page.missing(), caller)
+            stream = connection.cursor().stream(text.encode(), parameters, size=rows)
+            # Closed early, it cancels the query; the rest is not read.
+            with closing(cast("Generator[_Row]", stream)) as found:
+                if page.take(found):
                     break
-        is_full = len(events) == wanted.limit or size >= self.page_bytes
-        return Page(events, Cursor(*place) if is_full else None)
+        return page.finished()
 
 
 def counts(connection: Connection, wanted: EventFilter, caller: Caller) -> Counts:

@@ -54,6 +54,15 @@ _OWNED: Final[Mapping[str, LiteralString]] = {
 }
 
 
+# As they are stored: what PostgreSQL compressed so far is some hundred kilobytes at most.
+_SMALL: Final = "pg_column_size(message) + pg_column_size(props) < 2000"
+
+
+def small(event: LiteralString) -> LiteralString:
+    """Return the SQL of *event*, or of null where that would be a large text."""
+    return f"CASE WHEN {_SMALL} THEN {event} END"
+
+
 def page(event: LiteralString, wanted: EventFilter, caller: Caller) -> Statement:
     """Return the query of a page: each row is *event*, a text in SQL, and its place."""
     direction, beyond = _DIRECTIONS[wanted.order]

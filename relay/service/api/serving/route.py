@@ -59,7 +59,7 @@ class Contract:
 
         return answer
 
-    def refuse_query(self, request: Request) -> None:
+    async def refuse_query(self, request: Request) -> None:
         """Refuse query parameters, as a dependency of routes that take none."""
         strays = sorted(request.query_params.keys() - self.everywhere)
         if strays:
@@ -67,7 +67,7 @@ class Contract:
             raise invalid(HTTPStatus.BAD_REQUEST, faults)
 
 
-def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
     """Return the caller that was authenticated."""
     return cast("Caller", request.state.caller)
 

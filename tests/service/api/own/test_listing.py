@@ -336,6 +336,27 @@ def test_a_page_of_large_events_ends_early_and_leads_on(
     assert seen == [str(number) for number in range(10)]
 
 
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+def test_small_and_large_events_are_one_list(
+    admin: TestClient, database: Database, order: str
+) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO outbox_event (name, severity, message, props)"
+            " SELECT 'mixed', 'info', lpad(n::text, 3, '0'), json_build_object('log',"
+            "        repeat('x', CASE WHEN n IN (70, 71, 140) THEN 1000000 ELSE 1 END))"
+            " FROM generate_series(0, 150) AS n"
+        )
+    stored = sorted((f"{number:03}" for number in range(151)), reverse=order == "descending")
+    for query, expected in (
+        ({}, stored),
+        ({"offset": 2, "limit": 145}, stored[2:147]),
+        ({"offset": 70, "limit": 2}, stored[70:72]),
+        ({"offset": 71, "limit": 1}, stored[71:72]),
+    ):
+        assert messages(admin, order=order, **query) == expected
+
+
 def test_an_answer_is_stored_nowhere(admin: TestClient) -> None:
     for answer in (admin.get(EVENTS), admin.get(EVENTS, headers={"Authorization": ""})):
         assert answer.headers["Cache-Control"] == "no-store"
