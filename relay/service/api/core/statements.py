@@ -47,6 +47,16 @@ _CLAUSES: Final[Mapping[str, LiteralString]] = {
     "severities": "severity = ANY(%(severities)s)",
 }
 
+# The index begins with the kind. Kinds are few, and found by a step in the index for each.
+_OF_ANY_KIND: Final = """subject_kind = ANY(ARRAY(
+    WITH RECURSIVE kinds (kind) AS (
+        SELECT min(subject_kind) FROM outbox_event
+        UNION ALL
+        SELECT (SELECT min(subject_kind) FROM outbox_event WHERE subject_kind > kind)
+          FROM kinds WHERE kind IS NOT NULL
+    )
+    SELECT kind FROM kinds WHERE kind IS NOT NULL))"""
+
 _OWNED: Final[Mapping[str, LiteralString]] = {
     "clusters": "cluster_id = ANY(%(owned_clusters)s)",
     "infra_envs": "infra_env_id = ANY(%(owned_infra_envs)s)",
@@ -119,6 +129,8 @@ def _clauses(wanted: EventFilter, but: str = "") -> Iterator[str]:
     for name, clause in _CLAUSES.items():
         if name not in {"host_ids", but} and getattr(wanted, name):
             yield clause
+    if wanted.subject_id and not wanted.subject_kind:
+        yield _OF_ANY_KIND
 
 
 def _hosts(wanted: EventFilter) -> Iterator[str]:

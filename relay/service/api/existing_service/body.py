@@ -8,11 +8,23 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from relay.service.api.core.filter import NO_NUL
 from relay.service.api.core.new_event import NewEvent
-from relay.service.api.own.body import Prop, Storable, in_utc
+from relay.service.api.own.body import OWNED, Prop, Storable, in_utc
 from relay.service.api.own.query import Moment
 from relay.service.events.severity import Severity
 
 METRICS: Final = "metrics"
+
+_NAMED: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"required": ["name"], "properties": {"name": {"minLength": 1}}},
+        {"required": ["category"], "properties": {"category": {"const": METRICS}}},
+    ]
+}
+_JSON: Final[dict[str, Any]] = {
+    "type": "string",
+    "contentMediaType": "application/json",
+    "contentSchema": {"type": "object"},
+}
 
 
 def _parsed(value: object) -> object:
@@ -31,7 +43,11 @@ class Body(BaseModel):
     """An event to be added. It belongs to a cluster, an infra-env or a host at least."""
 
     model_config = ConfigDict(
-        title="ExistingServiceEvent", extra="ignore", frozen=True, hide_input_in_errors=True
+        title="ExistingServiceEvent",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        json_schema_extra={"allOf": [_NAMED, OWNED]},
     )
 
     name: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = Field(
@@ -46,7 +62,7 @@ class Body(BaseModel):
     request_id: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     event_time: Moment | None = Field(None, description="when it happened; else now")
     props: Annotated[dict[Storable, Prop], BeforeValidator(_parsed)] = Field(
-        {}, description="a JSON object as a text", json_schema_extra={"type": "string"}
+        {}, description="a JSON object as a text", json_schema_extra=_JSON
     )
 
     @model_validator(mode="before")

@@ -74,7 +74,7 @@ class ExistingServiceFace:
         add_routes(
             self.router, EXISTING_SERVICE_PATH, self.add_event, methods=["POST"],
             summary="Add an event, for existing clients", status_code=HTTPStatus.CREATED,
-            dependencies=[Depends(contract.refuse_query)],
+            dependencies=[Depends(contract.refuse_query)], response_class=Response,
             responses={201: {"description": "The event was added"}}
             | documented(408, 409, 413, 429),
         )  # fmt: skip

@@ -22,6 +22,11 @@ Prop = TypeAliasType(
     " | Annotated[dict[Storable, Prop], _CLOSED] | None",
 )
 
+OWNED: Final[dict[str, Any]] = {
+    "anyOf": [{"required": [owner], "properties": {owner: {"type": "string"}}} for owner in OWNERS]
+}
+"""Schema of a body that says what the event belongs to."""
+
 
 def in_utc(moment: datetime | None) -> datetime | None:
     """Return *moment* with an offset that PostgreSQL knows: of less than 16 hours.
@@ -43,11 +48,7 @@ class Body(BaseModel):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
-        json_schema_extra={
-            "anyOf": [
-                {"required": [owner], "properties": {owner: {"type": "string"}}} for owner in OWNERS
-            ]
-        },
+        json_schema_extra=OWNED,
     )
 
     name: Name = Field(description="kind of event, such as host_status_updated")

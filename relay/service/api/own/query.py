@@ -1,4 +1,4 @@
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import (
@@ -7,7 +7,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    model_validator,
 )
 
 from relay.service.api.core.cursor import PATTERN, Cursor
@@ -55,7 +54,7 @@ class ListQuery(BaseModel):
         None, description='events of a domain of your own: its scope, such as "order"'
     )
     subject_id: Annotated[str, Field(min_length=1, max_length=1_024, pattern=NO_NUL)] | None = (
-        Field(None, description="the id of that, as a text; needs subject_kind")
+        Field(None, description="the id of that, as a text; alone, of any scope")
     )
     names: Annotated[list[Name], Several] = Field(
         [], max_length=100, description="events of these names; repeat it or use commas"
@@ -89,12 +88,6 @@ class ListQuery(BaseModel):
     cursor: Annotated[str, Field(pattern=PATTERN)] | None = Field(
         None, description="the header Next-Cursor of the page before"
     )
-
-    @model_validator(mode="after")
-    def _an_id_has_a_kind(self) -> Self:
-        if self.subject_id is not None and self.subject_kind is None:
-            raise ValueError("subject_id needs subject_kind: an id alone may be of anything")
-        return self
 
     def filter(self) -> EventFilter:
         """Return what is asked for."""

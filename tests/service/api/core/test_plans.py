@@ -55,6 +55,10 @@ QUERIES: dict[str, tuple[dict[str, Any], Caller, str]] = {
     "name": ({"names": ("kind_7",)}, EVERYBODY, "outbox_event_by_name"),
     "request": ({"request_id": "request-7"}, EVERYBODY, "outbox_event_by_request"),
     "subject": ({"subject": CLUSTER}, EVERYBODY, "outbox_event_by_cluster"),
+    "own domain": (
+        {"subject_kind": "order", "subject_id": "7"}, EVERYBODY, "outbox_event_by_subject",
+    ),
+    "own domain of any kind": ({"subject_id": "7"}, EVERYBODY, "outbox_event_by_subject"),
     "own": ({}, BOUND, "outbox_event_by_cluster"),
 }  # fmt: skip
 
