@@ -21,6 +21,7 @@ from relay.database.connection import BoundedConnection, connect
 RINGS_SECONDS: Final = 60.0
 LOADED_SECONDS: Final = 3.0
 _TEST_SECONDS: Final = 1.0
+_UNLISTEN_ATTEMPTS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Doorbell:
         self._own: BoundedConnection | None = None
         self._listening: BoundedConnection | None = None
         self._channel = ""
+        self._server_pid = 0
         self._token = ""
         self._heard = False
         self._rings = 0
@@ -74,7 +76,7 @@ class Doorbell:
             self._own = connect(s.listen_conninfo, f"{s.name} doorbell", s.patience_seconds)
             self._listening = self._own
         self._listening.add_notify_handler(lambda notify: self._note(notify.payload))
-        self._listening.cursor().execute(f"LISTEN {self._channel}".encode())
+        self._server_pid = self._say("LISTEN")
 
     def works(self) -> bool:
         """Return whether a ring from another connection is heard, while this one is idle.
@@ -99,6 +101,8 @@ class Doorbell:
             # It idles from now on. Not before: a pooler that shares connections would give this
             # setting to others.
             self._listening.cursor().execute("SET idle_session_timeout = 0")
+        if not self._heard:
+            self._unlisten()
         return self._heard
 
     def ring_from_now(self) -> bool:
@@ -137,6 +141,26 @@ class Doorbell:
         if self._own is not None:
             self._own.close()
         self._own = self._listening = None
+
+    def _say(self, what: str) -> int:
+        """LISTEN or UNLISTEN; return the process of the server that did so."""
+        if self._listening is None:
+            raise psycopg.OperationalError("not listening")
+        cursor = self._listening.cursor()
+        cursor.execute(f"{what} {self._channel}; SELECT pg_backend_pid()".encode())
+        cursor.nextset()
+        found = cursor.fetchone()
+        return 0 if found is None else int(found[0])
+
+    def _unlisten(self) -> None:
+        """Listen no more, so that a pooler gives nobody else a connection that hears rings.
+
+        It may have another one for each statement, and mostly has the last one first.
+        """
+        for _ in range(_UNLISTEN_ATTEMPTS):
+            if self._say("UNLISTEN") == self._server_pid:
+                break
+        self._listening = None
 
     def _wait(self, seconds: float) -> None:
         if self._listening is None:

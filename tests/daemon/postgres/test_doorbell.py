@@ -143,6 +143,20 @@ def test_behind_pgbouncer_no_ring_is_heard_except_past_it(
         assert past.await_ring(PATIENCE)
 
 
+@pytest.mark.parametrize("pool_size", [1, 3])
+def test_a_failed_self_test_leaves_no_connection_of_a_pooler_listening(
+    database: Database, make_bell: MakeBell, pool_size: int
+) -> None:
+    with pgbouncer(database, pool_size) as pooled, ExitStack() as opened:
+        bell = make_bell(pooled.dsn)
+        bell.listen()
+        assert not bell.works()
+        for _ in range(pool_size):
+            # In a transaction it has a connection of the server to itself.
+            client = opened.enter_context(pooled.connect())
+            assert client.execute("SELECT pg_listening_channels()").fetchall() == []
+
+
 def test_a_new_connection_does_not_listen(bell: Doorbell) -> None:
     assert bell.listening
     bell._session.connect()  # noqa: SLF001
