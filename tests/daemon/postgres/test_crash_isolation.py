@@ -95,3 +95,21 @@ def test_a_lock_of_somebody_else_that_was_rolled_back_is_no_death(
     with make_store(lease_shards=64).lease(Exclusions()) as lease:
         assert lease is not None
         assert isolate(lease) is None
+
+
+def test_a_relay_that_lives_waits_for_nobody_who_has_a_blamed_row_locked(
+    outbox: Outbox, database_connection: Outbox, make_store: MakeStore
+) -> None:
+    outbox.emit("blamed")
+    outbox.emit("blamed as well")
+    outbox.connection.execute(
+        "UPDATE outbox SET attempts = 1, last_error = 'in the transactions 4711'"
+    )
+    outbox.connection.execute("UPDATE outbox_shard SET isolated_until = 2")
+    store = make_store()
+    store._lost._shards[4711] = list(range(64))  # noqa: SLF001
+    with database_connection.connection.transaction():
+        database_connection.connection.execute("SELECT FROM outbox WHERE id = 1 FOR UPDATE")
+        store.connect()
+    assert not store._lost._shards  # noqa: SLF001
+    assert outbox.count("attempts = 0 AND last_error IS NULL AND id = 2") == 1

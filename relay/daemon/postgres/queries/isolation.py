@@ -74,18 +74,24 @@ SELECT shard
    FOR UPDATE SKIP LOCKED
 """
 
-# ... and where the next holder was faster, the blame is taken back.
+# ... and where the next holder was faster, the blame is taken back. Whoever has a row locked is not
+# waited for, since nothing else would be done meanwhile.
 FORGIVE: Final = """
+WITH blamed AS MATERIALIZED (
+        SELECT o.id
+          FROM outbox_shard AS s
+          JOIN outbox AS o ON o.shard = s.shard AND o.id <= s.isolated_until
+         WHERE s.shard = ANY(%(shards)s::smallint[])
+           AND o.parked_at IS NULL
+           AND o.attempts > 0
+           AND strpos(o.last_error || ' ', ' ' || %(transaction)s || ' ') > 0
+           FOR UPDATE OF o SKIP LOCKED
+)
 UPDATE outbox AS o
    SET attempts = o.attempts - 1,
        last_error = CASE
            WHEN o.attempts > 1 THEN replace(o.last_error || ' ', ' ' || %(transaction)s || ' ', ' ')
        END
-  FROM outbox_shard AS s
- WHERE s.shard = ANY(%(shards)s::smallint[])
-   AND o.shard = s.shard
-   AND o.id <= s.isolated_until
-   AND o.parked_at IS NULL
-   AND o.attempts > 0
-   AND strpos(o.last_error || ' ', ' ' || %(transaction)s || ' ') > 0
+  FROM blamed
+ WHERE o.id = blamed.id
 """
