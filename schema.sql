@@ -118,8 +118,10 @@ ALTER TABLE outbox SET (
 -- The claim: the oldest pending rows of a shard, in order, without visiting parked ones.
 CREATE INDEX IF NOT EXISTS outbox_pending ON outbox (shard, id) WHERE parked_at IS NULL;
 
--- Operators list parked rows; a relay told to block the keys of parked rows looks them up here.
-CREATE INDEX IF NOT EXISTS outbox_parked ON outbox (shard, key, id) WHERE parked_at IS NOT NULL;
+-- Operators list parked rows; a relay told to block the keys of parked rows looks them up here. By a
+-- hash: a key of version 1 may be too long for an index, and such a row could never be parked.
+CREATE INDEX IF NOT EXISTS outbox_parked
+    ON outbox (shard, hashtextextended(key, 0), id) WHERE parked_at IS NOT NULL;
 
 -- What is wrong with a row, told without quoting it. Null: nothing.
 CREATE OR REPLACE FUNCTION outbox_fault(
@@ -138,8 +140,8 @@ BEGIN
         RETURN 'payload, headers or metadata: NUL, or half of a surrogate pair, is no character; '
                'leave it out';
     ELSIF octet_length(key) > 1024 THEN
-        RETURN format('key: it has %s bytes, and 1024 fit into the index of parked rows; use an id '
-                      'or a hash', octet_length(key));
+        RETURN format('key: it has %s bytes, and it may have 1024; use an id or a hash',
+                      octet_length(key));
     ELSIF json_typeof(headers) IS DISTINCT FROM 'object' THEN
         RETURN NULL;
     END IF;
@@ -162,8 +164,8 @@ BEGIN
 END
 $$;
 
--- What consumers could not read, and the index of parked rows not take, is refused to the writer, in
--- whatever language it is written. A trigger on INSERT, not CHECKs: those would be asked again when
+-- What consumers could not read, and keys of any length, are refused to the writer, in whatever
+-- language it is written. A trigger on INSERT, not CHECKs: those would be asked again when
 -- a relay parks a row that is older than the rule, and such a row could neither go out nor be parked.
 -- Nor does this error quote the row, payload included, as that of a CHECK does. No writer can park a
 -- row: one that comes parked is restored, and may be older than the rule.
@@ -271,6 +273,7 @@ $$;
 
 -- First the shards, with no id, and then the rows, with nothing else of their shards. Volatile: each
 -- statement in it has a snapshot of its own, and the rows are read as they are once the locks are had.
+-- A statement that sees none of the writers `beside` starts at the positions in `resume`.
 CREATE OR REPLACE FUNCTION outbox_claim(
     timeout_ms     text,
     application    text,
@@ -281,7 +284,9 @@ CREATE OR REPLACE FUNCTION outbox_claim(
     shards_max     integer,
     rows_max       integer,
     inline_bytes   integer,
-    readable_bytes bigint
+    readable_bytes bigint,
+    resume         bigint[] DEFAULT NULL,
+    beside         xid8[] DEFAULT NULL
 ) RETURNS TABLE (
     shard smallint, isolated_until bigint, died boolean, same_epoch boolean, holder bigint,
     transaction bigint, drawn bigint,
@@ -296,6 +301,7 @@ DECLARE
     claim   record;
     claimed smallint[] := '{}';
     after   bigint[] := '{}';
+    resumed bigint[] := '{}';
     isolated boolean := false;
 BEGIN
     -- For this transaction, and before anything is planned. Its statement_timeout is set already.
@@ -311,6 +317,7 @@ BEGIN
     drawn := now.drawn;
     IF NOT same_epoch THEN
         watermarks := array_fill(lowest, ARRAY[64]);
+        beside := NULL;
     END IF;
     FOR claim IN
         SELECT s.shard, s.isolated_until, s.xmax::text::bigint AS holder, s.xmax = l.xmax AS by_a_relay
@@ -321,7 +328,15 @@ BEGIN
                    SELECT o.id
                      FROM outbox AS o
                     WHERE o.parked_at IS NULL
-                      AND (o.shard, o.id) > (s.shard, watermarks[s.shard + 1])
+                      AND (o.shard, o.id) > (s.shard, CASE
+                              WHEN beside IS NOT NULL AND (SELECT NOT EXISTS (
+                                       SELECT
+                                         FROM unnest(beside) AS writer (xid)
+                                        WHERE pg_visible_in_snapshot(
+                                                  writer.xid, pg_current_snapshot())))
+                              THEN resume[s.shard + 1]
+                              ELSE watermarks[s.shard + 1]
+                          END)
                       AND (o.shard, o.id) <= (s.shard, highest)
                     ORDER BY o.shard, o.id
                     LIMIT 1
@@ -340,6 +355,9 @@ BEGIN
         isolated := isolated OR died OR claim.isolated_until IS NOT NULL;
         claimed := claimed || claim.shard;
         after := after || watermarks[claim.shard + 1];
+        IF beside IS NOT NULL THEN
+            resumed := resumed || resume[claim.shard + 1];
+        END IF;
         RETURN NEXT;
     END LOOP;
     -- Crash isolation decides what is read, if anything.
@@ -368,7 +386,7 @@ BEGIN
                ELSE statement_timestamp()
            END) * 1000)::bigint,
            o.size
-      FROM unnest(claimed, after) AS c (shard, after)
+      FROM unnest(claimed, after, resumed) AS c (shard, after, resume)
      CROSS JOIN LATERAL (
                SELECT *,
                       CASE
@@ -391,7 +409,15 @@ BEGIN
                           + coalesce(octet_length(o.key), 0) AS size
                  FROM outbox AS o
                 WHERE o.parked_at IS NULL
-                  AND (o.shard, o.id) > (c.shard, c.after)
+                  AND (o.shard, o.id) > (c.shard, CASE
+                          WHEN beside IS NOT NULL AND (SELECT NOT EXISTS (
+                                   SELECT
+                                     FROM unnest(beside) AS writer (xid)
+                                    WHERE pg_visible_in_snapshot(
+                                              writer.xid, pg_current_snapshot())))
+                          THEN c.resume
+                          ELSE c.after
+                      END)
                   AND (o.shard, o.id) <= (c.shard, highest)
                 ORDER BY o.shard, o.id
                 LIMIT rows_max
@@ -567,10 +593,11 @@ CREATE INDEX IF NOT EXISTS outbox_event_by_time ON outbox_event (event_time, id)
 CREATE INDEX IF NOT EXISTS outbox_event_by_severity ON outbox_event (severity, event_time, id);
 CREATE INDEX IF NOT EXISTS outbox_event_by_category ON outbox_event (category, event_time, id);
 
--- Those of a kind, and what one request led to: most come without one.
-CREATE INDEX IF NOT EXISTS outbox_event_by_name ON outbox_event (name, event_time, id);
-CREATE INDEX IF NOT EXISTS outbox_event_by_request ON outbox_event (request_id, event_time, id)
-    WHERE request_id IS NOT NULL;
+-- Those of a kind, and what one request led to: most come without one. By their beginnings: version 1
+-- let in names and requests that are too long for an index, which then could not be built.
+CREATE INDEX IF NOT EXISTS outbox_event_by_name ON outbox_event (left(name, 255), event_time, id);
+CREATE INDEX IF NOT EXISTS outbox_event_by_request
+    ON outbox_event (left(request_id, 255), event_time, id) WHERE request_id IS NOT NULL;
 
 -- A part of a message among all events. Needs the extension pg_trgm, which comes with PostgreSQL;
 -- where it is not installed, or may not be, such a search reads the whole table. The extension goes

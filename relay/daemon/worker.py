@@ -185,7 +185,9 @@ class Worker:
         """Return whether there is certainly nothing to do."""
         if not self._wake_up.rang and self._store.nothing_new():
             return True
-        if self._store.knows_all or not self._watermarks.due:
+        if self._store.knows_all:
+            return False
+        if not (self._watermarks.due or self._store.resume_lost()):
             return False
         self._view = self._store.refresh_watermarks(self._publisher.holds.exclusions())
         self._clock.set(self._store.now_ms)

@@ -99,7 +99,8 @@ _CHANGE_ROWS: Final = "(bigint[], text, text) SETOF bigint"
 _CHANGE_SHARDS: Final = "(smallint[], text, text) SETOF smallint"
 
 _CLAIM: Final = (
-    "(text, text, text, bigint, bigint[], integer, integer, integer, integer, bigint) "
+    "(text, text, text, bigint, bigint[], integer, integer, integer, integer, bigint, "
+    "bigint[], xid8[]) "
     "TABLE(shard smallint, isolated_until bigint, died boolean, same_epoch boolean, "
     "holder bigint, transaction bigint, drawn bigint, id bigint, event_id text, topic text, "
     "key text, name text, payload text, metadata text, headers text, created_ms bigint, "

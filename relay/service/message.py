@@ -11,7 +11,7 @@ from relay.service.redaction.redactor import Redactor
 
 MAX_KEY_BYTES = 1024
 MAX_NAME_BYTES = 1024
-"""Longer keys would not fit into the index of parked rows."""
+"""Keys are kept in memory with their partition, and names in an index."""
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 

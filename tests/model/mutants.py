@@ -11,7 +11,8 @@ from relay.daemon.kafka.failures import Failures
 from relay.daemon.kafka.producer import GaplessProducer
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.doorbell import Doorbell
-from relay.daemon.postgres.low_watermark import LowWatermarks, Sample
+from relay.daemon.postgres.low_watermark import Lasting, LowWatermarks, Sample
+from relay.daemon.postgres.unsettled import Batch
 from relay.daemon.rows import Outcome, Reason, Rejected, Row, Undelivered
 from relay.service.sqlalchemy.buffer import Buffer
 from tests.model.machine import Promises
@@ -34,16 +35,20 @@ def rows_are_locked_instead_of_shards() -> Sequence[AbstractContextManager[Any]]
     ]
 
 
-def small_leases_lock_no_shard() -> Sequence[AbstractContextManager[Any]]:
+def _claiming_by(old: str, new: str) -> AbstractContextManager[Any]:
+    """Have the function of small leases say *new* instead of *old*."""
     serve = Promises._serve  # noqa: SLF001
 
     def served(self: Promises) -> None:
         serve(self)
         claim = self._outside.execute("SELECT pg_get_functiondef('outbox_claim'::regproc)")
-        definition = claim.fetchall()[0][0].replace("FOR UPDATE OF s, l SKIP LOCKED", "")
-        self._outside.execute(definition)
+        self._outside.execute(claim.fetchall()[0][0].replace(old, new))
 
-    return [patch.object(Promises, "_serve", served)]
+    return patch.object(Promises, "_serve", served)
+
+
+def small_leases_lock_no_shard() -> Sequence[AbstractContextManager[Any]]:
+    return [_claiming_by("FOR UPDATE OF s, l SKIP LOCKED", "")]
 
 
 def lock_and_read_share_one_snapshot() -> Sequence[AbstractContextManager[Any]]:
@@ -68,6 +73,42 @@ def watermarks_pass_writers_that_have_not_committed() -> Sequence[AbstractContex
         return observe(self, replace(sample, writers=frozenset()))
 
     return [patch.object(LowWatermarks, "observe", hasty)]
+
+
+def reads_resume_beside_writers_that_have_committed() -> Sequence[AbstractContextManager[Any]]:
+    fill_in = queries.with_exclusions
+
+    def blind(statement: str, **how: bool) -> str:
+        return fill_in(statement, **how).replace("WHERE pg_visible", "WHERE false AND pg_visible")
+
+    return [patch.object(queries, "with_exclusions", blind)]
+
+
+def resume_positions_pass_writers_that_came_since() -> Sequence[AbstractContextManager[Any]]:
+    lasting = LowWatermarks.lasting
+
+    def hasty(self: LowWatermarks, sample: Sample) -> Lasting:
+        return replace(lasting(self, sample), upto=sample.drawn)
+
+    return [patch.object(LowWatermarks, "lasting", hasty)]
+
+
+def watermarks_outlive_a_truncation() -> Sequence[AbstractContextManager[Any]]:
+    observe = LowWatermarks.observe
+
+    def trusting(self: LowWatermarks, sample: Sample) -> int | None:
+        self.epoch, self.drawn = sample.epoch, min(sample.drawn, self.drawn)
+        return observe(self, sample)
+
+    return [
+        patch.object(LowWatermarks, "observe", trusting),
+        patch.object(queries, "CLAIM", queries.CLAIM.replace("AS same\n", "OR true AS same\n")),
+        _claiming_by("same_epoch := now.epoch", "same_epoch := true OR now.epoch"),
+    ]
+
+
+def locked_rows_are_forgotten() -> Sequence[AbstractContextManager[Any]]:
+    return [patch.object(Batch, "update", lambda *_: None)]
 
 
 def nobody_waits_for_writers_that_saw_no_bell() -> Sequence[AbstractContextManager[Any]]:

@@ -93,6 +93,47 @@ def play_a_writer_stays_open(here: Promises) -> None:
     here.end(0, keep=True)
 
 
+def play_a_writer_commits_after_the_look_at_it(here: Promises) -> None:
+    # The relay whose claim is a message of its own has a position above the writer's first row.
+    here.change(0, "a", ["early"])
+    for _ in range(3):
+        here.change_and_commit(1, "b", ["late"])
+        here.finish_round(1, seconds=3.0)
+    here.overtake(1, "begin")
+    here.end(0, keep=True)
+    here.finish_round(1, seconds=0.0)
+
+
+def play_another_writer_comes_beside_one(here: Promises) -> None:
+    here.change(0, "c", ["early"])
+    for _ in range(3):
+        here.change_and_commit(1, "b", ["late"])
+        here.finish_round(1, seconds=3.0)
+    here.change(2, "a", ["early"])
+    here.change_and_commit(1, "b", ["late"])
+    here.finish_round(1, seconds=3.0)
+    here.end(2, keep=True)
+    here.finish_round(1, seconds=0.0)
+
+
+def play_the_outbox_is_emptied(here: Promises) -> None:
+    for _ in range(3):
+        here.change_and_commit(0, "a", ["late", "late"])
+        here.finish_round(0, seconds=3.0)
+        here.finish_round(1, seconds=3.0)
+    here.truncate()
+    # As many ids as before are drawn, when the relays look again.
+    for _ in range(4):
+        here.change_and_commit(0, "a", ["late", "late"])
+
+
+def play_somebody_locks_a_row(here: Promises) -> None:
+    here.change_and_commit(0, "a", ["late"])
+    here.lock_a_row()
+    for number in range(6):
+        here.finish_round(number % 2, seconds=3.0)
+
+
 def play_a_writer_commits_while_all_would_sleep(here: Promises) -> None:
     # Alone: whatever else it wrote at the commit would ring.
     here._services[0].emit("a", early=True, poison=False)  # noqa: SLF001
@@ -117,6 +158,12 @@ PLAYS: Final[dict[Play, Mutant]] = {
     play_a_small_lease_stands_still_with_rows_in_hand: mutants.small_leases_lock_no_shard,
     play_poison_comes_first: mutants.what_is_behind_a_refused_message_goes_on,
     play_a_writer_stays_open: mutants.watermarks_pass_writers_that_have_not_committed,
+    play_a_writer_commits_after_the_look_at_it: (
+        mutants.reads_resume_beside_writers_that_have_committed
+    ),
+    play_another_writer_comes_beside_one: (mutants.resume_positions_pass_writers_that_came_since),
+    play_the_outbox_is_emptied: mutants.watermarks_outlive_a_truncation,
+    play_somebody_locks_a_row: mutants.locked_rows_are_forgotten,
     play_a_writer_commits_while_all_would_sleep: mutants.nobody_waits_for_writers_that_saw_no_bell,
     play_a_savepoint_is_undone: mutants.the_buffer_forgets_savepoints,
 }

@@ -22,12 +22,15 @@ class View:
     """Watermarks, the epoch in which they hold, and the exclusions under which they rose.
 
     *unsettled*: rows that were published, and will be deleted when somebody's lock on them ends.
+    *resume*, *beside*: the resume positions, and the writers that must not be seen there.
     """
 
     epoch: str
     watermarks: tuple[int, ...]
     exclusions: Exclusions
     unsettled: tuple[int, ...] = ()
+    resume: tuple[int, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 def missed_rows(session: Session, destination: Destination, view: View) -> Sequence[int]:
@@ -36,12 +39,13 @@ def missed_rows(session: Session, destination: Destination, view: View) -> Seque
     Raises:
         psycopg.Error: the database failed.
     """
-    row_filter = RowFilter(destination, view.exclusions, view.unsettled)
+    row_filter = RowFilter(destination, view.exclusions, view.unsettled, view.beside)
     with session.transaction() as connection:
         found = connection.execute(row_filter.applied_to(queries.BELOW), {
             **row_filter.parameters,
             "epoch": view.epoch,
             "watermarks": list(view.watermarks),
+            "resume": list(view.resume),
             "limit": _ROWS_PER_SHARD,
         })  # fmt: skip
         return [id_ for (id_,) in found]

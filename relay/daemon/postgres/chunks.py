@@ -124,6 +124,8 @@ class ChunkReader:
         self._ends = Deadline(limits.seconds)
         # Where the database has read to, of shards that may have more.
         self._after = {c.shard: c.after for c in claimed}
+        # Where it begins, if it sees none of the writers beside which these positions hold.
+        self._resume = {c.shard: c.resume for c in claimed}
         self._upto = NO_LIMIT
         # Shards with a cursor.
         self._opened = set[int]()
@@ -189,6 +191,7 @@ class ChunkReader:
             **self._row_filter.parameters,
             "shard": shard,
             "after": self._after[shard],
+            "resume": self._resume[shard],
             "upto": self._upto,
             "inline_bytes": INLINE_BYTES,
             "readable_bytes": self._readable_bytes,
@@ -203,6 +206,7 @@ class ChunkReader:
             **self._row_filter.parameters,
             "shards": shards,
             "after": [self._after[shard] for shard in shards],
+            "resume": [self._resume[shard] for shard in shards],
             "upto": self._upto,
             "rows_per_shard": rows_per_shard,
             "inline_bytes": INLINE_BYTES,

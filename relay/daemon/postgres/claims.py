@@ -23,11 +23,13 @@ _CLAIM_COLUMNS: Final = 7
 class Claimed:
     """A locked shard: where to read from, and whether its last holder died.
 
-    Holders are named by their transaction, as the xmax of a shard row shows it.
+    *resume*: where to read from beside writers that stay open. Holders are named by their
+    transaction, as the xmax of a shard row shows it.
     """
 
     shard: int
     after: int
+    resume: int
     isolated_until: int | None
     died: bool
     holder: int
@@ -69,6 +71,7 @@ class Claims:
             "epoch": watermarks.epoch,
             "drawn": watermarks.drawn,
             "watermarks": watermarks.ids,
+            "resume": watermarks.resume,
             "last": self._last % SHARDS,
             "shards": self.share(other_leases),
         }).fetchall()  # fmt: skip
@@ -90,12 +93,14 @@ class Claims:
         *reading*: the bytes of a row that come with it, and those that are read at all.
         Watermarks of another epoch are reset.
         """
-        arguments = (
+        arguments = [
             session.lease_arguments,
             sql.Literal(watermarks.epoch).as_string(),
             f"{watermarks.drawn}, '{array(watermarks.ids)}', {self._last % SHARDS}",
             f"{self.share(other_leases)}, {rows}, {reading}",
-        )
+        ]
+        if watermarks.beside:
+            arguments.append(f"'{array(watermarks.resume)}', '{array(watermarks.beside)}'")
         statement = queries.CLAIM_SMALL.format(arguments=", ".join(arguments))
         found = session.begin_with(statement).fetchall()
         shards = [row[:_CLAIM_COLUMNS] for row in found if row[_CLAIM_COLUMNS] is None]
@@ -125,6 +130,14 @@ def _claimed(found: Sequence[tuple[Any, ...]], watermarks: LowWatermarks) -> Seq
     if found and not found[0][3]:
         watermarks.reset()
     return [
-        Claimed(shard, watermarks.ids[shard], isolated_until, died, holder, transaction)
+        Claimed(
+            shard,
+            watermarks.ids[shard],
+            watermarks.resume[shard],
+            isolated_until,
+            died,
+            holder,
+            transaction,
+        )
         for shard, isolated_until, died, _, holder, transaction in found
     ]

@@ -6,11 +6,16 @@ or a row that commits late is never seen, so it is built on locks: an insert loc
 it draws an id. Whatever was drawn by now is decided as soon as all transactions that hold that lock
 now have ended.
 
+While a writer stays open, watermarks stand still, and dead rows pile up above them. There is a
+resume position then: below it, nothing can appear but what that writer writes. A statement may
+start there if the writer is still open in its own snapshot, in which nothing of it is to be seen;
+otherwise it starts at the watermark.
+
 And it is a claim about one table, one sequence and one server. Their identity is the epoch: where
 it has changed, or the sequence stands below what it had drawn, no watermark holds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +23,7 @@ from relay.settings import SHARDS
 
 LOWEST_ID: Final = -(2**63)
 NO_WATERMARKS: Final = (LOWEST_ID,) * SHARDS
+_ALL: Final = range(SHARDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +48,16 @@ class First:
     created_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """Writers that were open at two looks; all else up to the id *upto* is decided."""
+
+    writers: frozenset[str]
+    upto: int
+
+
 class LowWatermarks:
-    """Per-shard low watermarks.
+    """Per-shard low watermarks, and resume positions beside writers that stay open.
 
     A transaction that wrote to the outbox and stays open stops the watermarks for as long as it
     lives. To go on without it would cost the order of its keys: what it writes last would be found
@@ -55,13 +69,29 @@ class LowWatermarks:
         self.drawn = 0
         self.ids = list(NO_WATERMARKS)
         self.decided_upto = LOWEST_ID
+        # Transaction ids of writers; a position holds for whoever sees none of them.
+        self.beside: Sequence[str] = ()
+        self._resume = self.ids
+        self._resume_upto = LOWEST_ID
         self._mark: Sample | None = None
+        self._last: Sample | None = None
+
+    @property
+    def looked(self) -> bool:
+        """True after a first look, with which the next one can be compared."""
+        return self._last is not None
+
+    @property
+    def resume(self) -> Sequence[int]:
+        """The resume positions; the watermarks, where no writer stays open."""
+        return self._resume if self.beside else self.ids
 
     def reset(self) -> None:
         """Look from the beginning again: a hold was lifted, or the connection is a new one."""
         self.ids = list(NO_WATERMARKS)
         self.decided_upto = LOWEST_ID
-        self._mark = None
+        self._mark = self._last = None
+        self.beside = ()
 
     def observe(self, sample: Sample) -> int | None:
         """Take *sample* in; return the id up to which all is decided, or None if that is open."""
@@ -78,6 +108,26 @@ class LowWatermarks:
         self.decided_upto = mark.drawn
         return mark.drawn
 
+    def lasting(self, sample: Sample) -> Lasting:
+        """Compare *sample* with the look before it: who was open then, and is open still."""
+        before, self._last = self._last, sample
+        if before is None:
+            return Lasting(frozenset(), LOWEST_ID)
+        # What was drawn since by somebody who was not there yet belongs to none of them.
+        upto = sample.drawn if sample.writers <= before.writers else before.drawn
+        return Lasting(sample.writers & before.writers, upto)
+
+    def resume_beside(
+        self, transactions: Sequence[str], upto: int, firsts: Mapping[int, First]
+    ) -> None:
+        """Set the resume positions to *upto*, but below the first pending row of each shard.
+
+        *transactions*: all that may still commit an id up to there. *firsts* were seen later.
+        """
+        self.beside = transactions
+        self._resume_upto = upto
+        self._resume = [max(self.ids[shard], _below(firsts.get(shard), upto)) for shard in _ALL]
+
     def pass_all(self, drawn: int) -> None:
         """Move all watermarks up to *drawn*: every row up to there is gone, and none undecided."""
         self.decided_upto = drawn
@@ -85,12 +135,17 @@ class LowWatermarks:
 
     def raise_to(self, decided: int, firsts: Mapping[int, First]) -> None:
         """Move the watermarks up to *decided*, but below the first pending row of each shard."""
-        for shard in range(SHARDS):
-            first = firsts.get(shard)
-            watermark = decided if first is None else min(decided, first.id - 1)
-            self.ids[shard] = max(self.ids[shard], watermark)
+        self.beside = ()
+        for shard in _ALL:
+            self.ids[shard] = max(self.ids[shard], _below(firsts.get(shard), decided))
 
     def passed(self, read_upto: Mapping[int, int]) -> None:
         """Move the watermarks of shards of which every row up to an id was read and settled."""
         for shard, id_ in read_upto.items():
             self.ids[shard] = max(self.ids[shard], min(id_, self.decided_upto))
+            if self.beside:
+                self._resume[shard] = max(self._resume[shard], min(id_, self._resume_upto))
+
+
+def _below(first: First | None, upto: int) -> int:
+    return upto if first is None else min(upto, first.id - 1)

@@ -1,4 +1,4 @@
-"""Row filter: leaves rows of topics and partitions on hold out of a query."""
+"""Row filter: leaves rows on hold out of a query, and says where it starts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,14 +20,20 @@ class Destination:
 class RowFilter:
     """Leaves out what is on hold, and *unsettled* rows, which this relay is done with.
 
-    Fills in the exclusion fragments of a statement, and their parameters.
+    *beside*: transaction ids of writers that stay open; a statement for which they all are open
+    starts at the resume positions. Fills in the fragments of a statement, and their parameters.
     """
 
     def __init__(
-        self, destination: Destination, exclusions: Exclusions, unsettled: Sequence[int] = ()
+        self,
+        destination: Destination,
+        exclusions: Exclusions,
+        unsettled: Sequence[int] = (),
+        beside: Sequence[str] = (),
     ) -> None:
         self._exclusions = exclusions
         self._unsettled = unsettled
+        self._beside = beside
         partitions = exclusions.partitions
         self.parameters = {
             "topic": destination.topic,
@@ -37,6 +43,7 @@ class RowFilter:
             "held_partitions": [tp.partition for tp in partitions],
             "held_partition_counts": [tp.partitions for tp in partitions],
             "unsettled": array(unsettled),
+            "beside": array(beside),
         }
 
     @property
@@ -51,5 +58,6 @@ class RowFilter:
             topics=bool(self._exclusions.topics),
             partitions=bool(self._exclusions.partitions),
             unsettled=bool(self._unsettled),
+            resumed=bool(self._beside),
             blocked=blocked,
         )

@@ -24,7 +24,7 @@ from relay.daemon.postgres.row_filter import Destination, RowFilter
 from relay.daemon.postgres.session import Session
 from relay.daemon.postgres.survey import Survey
 from relay.daemon.postgres.unreadable import VALUE_FAULTS, park_unreadable
-from relay.daemon.postgres.unsettled import Batch, LockedRow
+from relay.daemon.postgres.unsettled import Batch, LockedRow, array
 from relay.daemon.timing import Deadline
 
 
@@ -135,6 +135,16 @@ class Store:
             self._emptiness.lost()
         return self._survey.view(exclusions, self._unsettled.ids)
 
+    def resume_lost(self) -> bool:
+        """Return whether a writer has ended beside which the resume positions held.
+
+        Then everybody reads from the watermarks again, until they are refreshed.
+        """
+        if not self.watermarks.beside:
+            return False
+        beside = {"beside": array(self.watermarks.beside)}
+        return self._session.connection.execute(queries.ALL_OPEN, beside).fetchone() == (False,)
+
     @contextmanager
     def lease(
         self, exclusions: Exclusions, only: int | None = None, sendable_bytes: int = NO_LIMIT
@@ -163,7 +173,9 @@ class Store:
         self, exclusions: Exclusions, only: int | None, sendable_bytes: int
     ) -> Iterator[Lease | None]:
         """Begin a lease, which its user ends."""
-        row_filter = RowFilter(self._destination, exclusions, self._unsettled.ids)
+        row_filter = RowFilter(
+            self._destination, exclusions, self._unsettled.ids, self.watermarks.beside
+        )
         is_plain = row_filter.passes_all and not self._limits.read.block_keys
         if self._has_functions and is_plain and only is None and not self._unread:
             claim = self._claim_small(sendable_bytes)

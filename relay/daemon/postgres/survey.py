@@ -10,7 +10,7 @@ from relay.daemon.figures import Figures
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.backlog import ShardRows, backlog
 from relay.daemon.postgres.blind_spot import View, missed_rows
-from relay.daemon.postgres.low_watermark import LOWEST_ID, First, LowWatermarks, Sample
+from relay.daemon.postgres.low_watermark import LOWEST_ID, First, Lasting, LowWatermarks, Sample
 from relay.daemon.postgres.row_filter import Destination, RowFilter
 from relay.daemon.postgres.session import Session
 from relay.database.connection import BoundedConnection
@@ -44,20 +44,36 @@ class Survey:
     def refresh_watermarks(self, exclusions: Exclusions) -> None:
         """Raise the watermarks as far as is proven."""
         self.empty = False
-        decided = self._observe()
-        if decided is None and self.watermarks.decided_upto == LOWEST_ID:
-            # The first look decides nothing, and leases are short until one does.
-            decided = self._observe()
-        if decided is not None:
-            firsts = self.firsts(exclusions)
-            self.watermarks.raise_to(decided, firsts)
-            all_decided = LOWEST_ID < decided == self.watermarks.drawn
-            self.empty = all_decided and not firsts and exclusions == Exclusions()
+        is_first = not self.watermarks.looked
+        decided, lasting = self._observe()
+        if decided is None and is_first:
+            # Writers are told apart by a second look: by this one, most have ended.
+            decided, lasting = self._observe()
+        if decided is None:
+            self._resume_beside(lasting, exclusions)
+            return
+        firsts = self.firsts(exclusions)
+        self.watermarks.raise_to(decided, firsts)
+        all_decided = LOWEST_ID < decided == self.watermarks.drawn
+        self.empty = all_decided and not firsts and exclusions == Exclusions()
+
+    def _resume_beside(self, lasting: Lasting, exclusions: Exclusions) -> None:
+        """Find out from where to read on beside writers that stay open."""
+        writers = {"writers": list(lasting.writers)}
+        with self._session.transaction() as connection:
+            # In this order: what was not written by these is decided when the rows are looked at.
+            found = dict(connection.execute(queries.TRANSACTIONS, writers).fetchall())
+            firsts = self._firsts(connection, exclusions, blocked=False)
+        known = tuple(found.values()) if found.keys() == lasting.writers else ()
+        self.watermarks.resume_beside(known, lasting.upto, firsts)
 
     def view(self, exclusions: Exclusions, unsettled: Sequence[int] = ()) -> View:
         """Return the watermarks as they are, if they rose under these *exclusions*."""
         watermarks = self.watermarks
-        return View(watermarks.epoch, tuple(watermarks.ids), exclusions, tuple(unsettled))
+        return View(
+            watermarks.epoch, tuple(watermarks.ids), exclusions, tuple(unsettled),
+            tuple(watermarks.resume), tuple(watermarks.beside),
+        )  # fmt: skip
 
     def missed_rows(self, view: View) -> Sequence[int]:
         """Return ids of pending rows that *view* leaves out for ever."""
@@ -113,9 +129,11 @@ class Survey:
         *,
         blocked: bool,
     ) -> Sequence[tuple[Any, ...]]:
-        row_filter = RowFilter(self._destination, exclusions)
+        watermarks = self.watermarks
+        row_filter = RowFilter(self._destination, exclusions, beside=watermarks.beside)
         parameters = {
-            **row_filter.parameters, "watermarks": self.watermarks.ids, "limit": COUNT_LIMIT
+            **row_filter.parameters, "watermarks": watermarks.ids, "resume": watermarks.resume,
+            "limit": COUNT_LIMIT,
         }  # fmt: skip
         filtered = row_filter.applied_to(statement, blocked=blocked)
         return connection.execute(filtered, parameters).fetchall()
@@ -123,7 +141,7 @@ class Survey:
     def _seconds_since(self, unix_ms: int) -> float:
         return max(0, self.now_ms - unix_ms) / 1000
 
-    def _observe(self) -> int | None:
+    def _observe(self) -> tuple[int | None, Lasting]:
         connection = self._session.connection
         # Not without: alone, a statement has the isolation level that user or database prefer.
         with connection.pipeline(), connection.transaction():
@@ -139,4 +157,5 @@ class Survey:
         # A relay that deletes holds the same lock, and one on shards beside it.
         leases = {holder for holder, is_lease in holders if is_lease}
         self._writers = {w: self._writers.get(w, self.now_ms) for w in writers - leases}
-        return self.watermarks.observe(Sample(drawn_id, epoch, self.now_ms, writers))
+        sample = Sample(drawn_id, epoch, self.now_ms, writers)
+        return self.watermarks.observe(sample), self.watermarks.lasting(sample)

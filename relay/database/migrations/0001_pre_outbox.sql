@@ -14,6 +14,9 @@ ALTER TABLE outbox
     ADD CONSTRAINT outbox_created_at_check CHECK (isfinite(created_at)) NOT VALID,
     ADD CONSTRAINT outbox_parked_at_check CHECK (isfinite(parked_at)) NOT VALID;
 
+-- The whole schema makes it anew, by the hash of the key.
+DROP INDEX IF EXISTS outbox_parked;
+
 ALTER TABLE outbox_shard ADD COLUMN isolated_until bigint;
 
 ALTER TABLE outbox_audit

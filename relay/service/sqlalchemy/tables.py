@@ -105,7 +105,7 @@ Index(
 Index(
     "outbox_parked",
     outbox.c.shard,
-    outbox.c.key,
+    text("hashtextextended(key, 0)"),
     outbox.c.id,
     postgresql_where=outbox.c.parked_at.is_not(None),
 )
@@ -274,7 +274,7 @@ Index(
     postgresql_where=outbox_audit.c.outbox_id.is_(None),
 )
 
-for _what in ("cluster_id", "host_id", "infra_env_id", "severity", "category", "name"):
+for _what in ("cluster_id", "host_id", "infra_env_id", "severity", "category"):
     _name = f"outbox_event_by_{_what.removesuffix('_id')}"
     Index(_name, outbox_event.c[_what], outbox_event.c.event_time, outbox_event.c.id)
 Index(
@@ -285,10 +285,16 @@ Index(
     outbox_event.c.id,
     postgresql_where=outbox_event.c.subject_kind.is_not(None),
 )
+Index(
+    "outbox_event_by_name",
+    text("left(name, 255)"),
+    outbox_event.c.event_time,
+    outbox_event.c.id,
+)
 Index("outbox_event_by_time", outbox_event.c.event_time, outbox_event.c.id)
 Index(
     "outbox_event_by_request",
-    outbox_event.c.request_id,
+    text("left(request_id, 255)"),
     outbox_event.c.event_time,
     outbox_event.c.id,
     postgresql_where=outbox_event.c.request_id.is_not(None),

@@ -19,6 +19,7 @@ PARKED = 10
 LIMIT = 1_000
 PER_SHARD = 10
 NO_WATERMARKS = [0] * SHARDS
+HIGHEST = [2**63 - 1] * SHARDS
 # An index looks dearer than the whole table.
 ILL_ADVICE: Final = {"random_page_cost": "1000000", "jit": "on"}
 
@@ -28,6 +29,7 @@ STATEMENTS: Final[dict[str, tuple[str, dict[str, Any], set[str], int]]] = {
         queries.CLAIM,
         {
             "watermarks": NO_WATERMARKS,
+            "resume": NO_WATERMARKS,
             "only": None,
             "epoch": "",
             "drawn": 0,
@@ -42,6 +44,7 @@ STATEMENTS: Final[dict[str, tuple[str, dict[str, Any], set[str], int]]] = {
         {
             "shards": list(range(LEASE_SHARDS)),
             "after": [0] * LEASE_SHARDS,
+            "resume": [0] * LEASE_SHARDS,
             "upto": 2**63 - 1,
             "rows_per_shard": 100,
             "inline_bytes": 8192,
@@ -52,14 +55,19 @@ STATEMENTS: Final[dict[str, tuple[str, dict[str, Any], set[str], int]]] = {
     ),
     "below": (
         queries.BELOW.replace("= %(epoch)s", "<> %(epoch)s"),
-        {"epoch": "", "watermarks": [2**63 - 1] * SHARDS, "limit": 1},
+        {"epoch": "", "watermarks": HIGHEST, "resume": HIGHEST, "limit": 1},
         {"outbox_pending"},
         SHARDS,
     ),
-    "firsts": (queries.FIRSTS, {"watermarks": NO_WATERMARKS}, {"outbox_pending"}, SHARDS),
+    "firsts": (
+        queries.FIRSTS,
+        {"watermarks": NO_WATERMARKS, "resume": NO_WATERMARKS},
+        {"outbox_pending"},
+        SHARDS,
+    ),
     "backlog": (
         queries.BACKLOG,
-        {"watermarks": NO_WATERMARKS, "limit": PER_SHARD},
+        {"watermarks": NO_WATERMARKS, "resume": NO_WATERMARKS, "limit": PER_SHARD},
         {"outbox_pending"},
         PER_SHARD * SHARDS,
     ),
@@ -86,16 +94,17 @@ def ill_advised(database: Database, outbox: Outbox) -> Outbox:
 
 
 def explained(
-    database: Database, statement: str, parameters: dict[str, Any]
+    database: Database, statement: str, parameters: dict[str, Any], *, resumed: bool = False
 ) -> tuple[dict[str, Any], str]:
     """Run *statement* as a lease does; return its plan, and the setting of jit."""
+    filled = queries.with_exclusions(statement, resumed=resumed)
     with database.connect() as connection:
         connection.execute(
             queries.LEASE_SETTINGS, {"timeout_ms": "20000", "application_name": "test"}
         )
         row = connection.execute(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) {queries.with_exclusions(statement)}".encode(),
-            {"topic": "topic", "partitioner": "murmur2", **parameters},
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {filled}".encode(),
+            {"topic": "topic", "partitioner": "murmur2", "beside": [], **parameters},
         ).fetchone()
         jit = connection.execute("SHOW jit").fetchone()
     assert row is not None
@@ -122,14 +131,15 @@ def rows_visited(plan: dict[str, Any]) -> int:
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_goes_by_its_index_and_is_not_compiled(database: Database, name: str) -> None:
     statement, parameters, indexes, rows = STATEMENTS[name]
-    plan, jit = explained(database, statement, parameters)
-    used = {node["Index Name"] for node in nodes(plan) if "Index Name" in node}
-    assert "Seq Scan" not in {node["Node Type"] for node in visits(plan)}
-    assert indexes <= used
-    assert "outbox_pkey" not in used
-    assert 0 < rows_visited(plan) <= rows
-    # Not every server has the compiler, so that its absence from the plan would prove nothing.
-    assert jit == "off"
+    for resumed in (False, True):
+        plan, jit = explained(database, statement, parameters, resumed=resumed)
+        used = {node["Index Name"] for node in nodes(plan) if "Index Name" in node}
+        assert "Seq Scan" not in {node["Node Type"] for node in visits(plan)}
+        assert indexes <= used
+        assert "outbox_pkey" not in used
+        assert 0 < rows_visited(plan) <= rows
+        # Not every server has the compiler: its absence from the plan would prove nothing.
+        assert jit == "off"
 
 
 @pytest.mark.usefixtures("ill_advised")
@@ -155,10 +165,11 @@ def misled(outbox: Outbox, request: pytest.FixtureRequest) -> None:
 @pytest.mark.parametrize("name", [name for name in STATEMENTS if name != "measure"])
 def test_no_statement_walks_through_the_rows_of_other_shards(database: Database, name: str) -> None:
     statement, parameters, _, rows = STATEMENTS[name]
-    plan, _ = explained(database, statement, parameters)
-    assert {node["Index Name"] for node in visits(plan)} <= {"outbox_pending", "outbox_parked"}
-    assert sum(node.get("Rows Removed by Filter", 0) for node in visits(plan)) == 0
-    assert 0 < rows_visited(plan) <= rows
+    for resumed in (False, True):
+        plan, _ = explained(database, statement, parameters, resumed=resumed)
+        assert {node["Index Name"] for node in visits(plan)} <= {"outbox_pending", "outbox_parked"}
+        assert sum(node.get("Rows Removed by Filter", 0) for node in visits(plan)) == 0
+        assert 0 < rows_visited(plan) <= rows
 
 
 def scans(outbox: Outbox) -> tuple[int, int]:

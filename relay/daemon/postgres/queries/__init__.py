@@ -1,6 +1,8 @@
 """Every statement of the relay, with its reason.
 
-The fragments in braces are filled in by ``with_exclusions``; values go in as parameters.
+The fragments in braces are filled in by ``with_exclusions``; values go in as parameters. Of
+``{watermark | resume}`` it takes the first, or while a writer stays open the second: see
+low_watermark.py.
 
 Pending rows of a shard are found by comparing (shard, id) as a row, which no other index than
 outbox_pending can serve. With an equal shard and a range of ids, statistics taken while few rows
@@ -15,6 +17,7 @@ from relay.daemon.postgres.queries.doorbell import (
     RING_UNTIL,
 )
 from relay.daemon.postgres.queries.exclusions import with_exclusions
+from relay.daemon.postgres.queries.fragments import ALL_OPEN
 from relay.daemon.postgres.queries.isolation import (
     BLAME,
     END_ISOLATION,
@@ -35,9 +38,18 @@ from relay.daemon.postgres.queries.lease import (
 )
 from relay.daemon.postgres.queries.reading import FETCH, LARGE, OPEN, READ
 from relay.daemon.postgres.queries.settling import DELETE, DELETE_FREE, IDS, LOCKED, PARK, PROBE
-from relay.daemon.postgres.queries.survey import BACKLOG, BELOW, DRAWN, FIRSTS, LOCKS, MEASURE
+from relay.daemon.postgres.queries.survey import (
+    BACKLOG,
+    BELOW,
+    DRAWN,
+    FIRSTS,
+    LOCKS,
+    MEASURE,
+    TRANSACTIONS,
+)
 
 __all__ = [
+    "ALL_OPEN",
     "BACKLOG",
     "BEGIN",
     "BELL",
@@ -73,5 +85,6 @@ __all__ = [
     "SMALL_LEASES",
     "START_ISOLATION",
     "SURVIVE",
+    "TRANSACTIONS",
     "with_exclusions",
 ]

@@ -13,6 +13,14 @@ EPOCH: Final = """concat_ws(' ',
            pg_relation_filenode('outbox'),
            pg_relation_filenode('outbox_id_seq'))"""
 
+# All of these writers are still open in the snapshot of the statement that asks.
+UNSEEN: Final = """(SELECT NOT EXISTS (
+            SELECT
+              FROM unnest(%(beside)s::xid8[]) AS writer (xid)
+             WHERE pg_visible_in_snapshot(writer.xid, pg_current_snapshot())))"""
+
+ALL_OPEN: Final = f"SELECT {UNSEEN}"
+
 # How far ids were drawn.
 DRAWN: Final = "CASE WHEN is_called THEN last_value ELSE last_value - 1 END"
 

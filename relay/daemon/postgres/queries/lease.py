@@ -49,7 +49,7 @@ locked AS MATERIALIZED (
                 WHERE o.parked_at IS NULL
                   AND (o.shard, o.id) > (s.shard, CASE
                           WHEN (SELECT same FROM identity)
-                          THEN (%(watermarks)s::bigint[])[s.shard + 1]
+                          THEN ({%(watermarks)s::bigint[] | %(resume)s::bigint[]})[s.shard + 1]
                           ELSE -9223372036854775808
                       END)
                   AND (o.shard, o.id) <= (s.shard, 9223372036854775807)

@@ -56,13 +56,17 @@ _ROWS: Final = """SELECT *,
 # quarter of its work.
 READ: Final = """
 SELECT {columns}
-  FROM unnest(%(shards)s::smallint[], %(after)s::bigint[]) AS claimed (shard, after)
+  FROM unnest(%(shards)s::smallint[], %(after)s::bigint[], %(resume)s::bigint[])
+       AS claimed (shard, after, resume)
  CROSS JOIN LATERAL (
            {rows}
             LIMIT %(rows_per_shard)s
        ) AS o
 """.replace("{columns}", _COLUMNS).replace(
-    "{rows}", _ROWS.replace("{shard}", "claimed.shard").replace("{after}", "claimed.after")
+    "{rows}",
+    _ROWS.replace("{shard}", "claimed.shard").replace(
+        "{after}", "{claimed.after | claimed.resume}"
+    ),
 )
 
 # A large lease: one cursor a shard. Each has one snapshot, younger than the lock, so that no row
@@ -75,7 +79,9 @@ SELECT {columns}
        ) AS o
 """.replace("{columns}", _COLUMNS).replace(
     "{rows}",
-    _ROWS.replace("{shard}", "%(shard)s::smallint").replace("{after}", "%(after)s::bigint"),
+    _ROWS.replace("{shard}", "%(shard)s::smallint").replace(
+        "{after}", "{%(after)s::bigint | %(resume)s::bigint}"
+    ),
 )
 
 FETCH: Final = "FETCH FORWARD {rows} FROM {cursor}"

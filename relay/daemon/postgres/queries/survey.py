@@ -30,15 +30,28 @@ SELECT DISTINCT virtualtransaction, mode = 'RowShareLock' AS is_lease
    AND pid IS DISTINCT FROM pg_backend_pid()
 """
 
+# The transaction ids of writers. One that has none yet is missing: what it will write could not be
+# told from what others wrote.
+TRANSACTIONS: Final = """
+SELECT l.virtualtransaction, t.xid::text
+  FROM pg_locks AS l
+  JOIN pg_snapshot_xip(pg_current_snapshot()) AS t (xid) ON t.xid::xid = l.transactionid
+ WHERE l.locktype = 'transactionid'
+   AND l.mode = 'ExclusiveLock'
+   AND l.granted
+   AND l.virtualtransaction = ANY(%(writers)s::text[])
+"""
+
 # The oldest pending row of each shard above its watermark.
 FIRSTS: Final = """
 SELECT f.shard, o.id, o.created_ms
-  FROM unnest(%(watermarks)s::bigint[]) WITH ORDINALITY AS f (watermark, shard)
+  FROM unnest(%(watermarks)s::bigint[], %(resume)s::bigint[]) WITH ORDINALITY
+       AS f (watermark, resume, shard)
  CROSS JOIN LATERAL (
            SELECT o.id, {created_ms} AS created_ms
              FROM outbox AS o
             WHERE o.parked_at IS NULL
-              AND (o.shard, o.id) > ((f.shard - 1)::smallint, f.watermark)
+              AND (o.shard, o.id) > ((f.shard - 1)::smallint, {f.watermark | f.resume})
               AND (o.shard, o.id) <= ((f.shard - 1)::smallint, 9223372036854775807)
               {exclusions}
               {blocked}
@@ -50,13 +63,14 @@ SELECT f.shard, o.id, o.created_ms
 # Rows up to the watermarks of a worker, where it does not look: there should be none.
 BELOW: Final = """
 SELECT o.id
-  FROM unnest(%(watermarks)s::bigint[]) WITH ORDINALITY AS f (watermark, shard)
+  FROM unnest(%(watermarks)s::bigint[], %(resume)s::bigint[]) WITH ORDINALITY
+       AS f (watermark, resume, shard)
  CROSS JOIN LATERAL (
            SELECT o.id
              FROM outbox AS o
             WHERE o.parked_at IS NULL
               AND (o.shard, o.id) > ((f.shard - 1)::smallint, -9223372036854775808)
-              AND (o.shard, o.id) <= ((f.shard - 1)::smallint, f.watermark)
+              AND (o.shard, o.id) <= ((f.shard - 1)::smallint, {f.watermark | f.resume})
               {exclusions}
             ORDER BY o.shard, o.id
             LIMIT %(limit)s
@@ -72,7 +86,8 @@ SELECT f.shard - 1 AS shard,
        s.paused_at IS NOT NULL AS paused,
        o.rows,
        o.held
-  FROM unnest(%(watermarks)s::bigint[]) WITH ORDINALITY AS f (watermark, shard)
+  FROM unnest(%(watermarks)s::bigint[], %(resume)s::bigint[]) WITH ORDINALITY
+       AS f (watermark, resume, shard)
   LEFT JOIN outbox_shard AS s ON s.shard = f.shard - 1
  CROSS JOIN LATERAL (
            SELECT count(*) AS rows,
@@ -80,7 +95,7 @@ SELECT f.shard - 1 AS shard,
              FROM (SELECT o.*
                      FROM outbox AS o
                     WHERE o.parked_at IS NULL
-                      AND (o.shard, o.id) > ((f.shard - 1)::smallint, f.watermark)
+                      AND (o.shard, o.id) > ((f.shard - 1)::smallint, {f.watermark | f.resume})
                       AND (o.shard, o.id) <= ((f.shard - 1)::smallint, 9223372036854775807)
                     LIMIT %(limit)s) AS o
        ) AS o
