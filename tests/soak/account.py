@@ -8,7 +8,8 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from relay.demo.history import Verdict, Written, judge
-from tests.soak.stage import TOPIC, Stage
+from tests.soak.settings import TOPIC
+from tests.soak.stage import Stage
 from tests.support.history import reads
 from tests.support.kafka.topics import read_topic
 

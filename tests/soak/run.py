@@ -12,11 +12,13 @@ from tests.soak.account import Account, account
 from tests.soak.faults import faults
 from tests.soak.faults.fault import Fault
 from tests.soak.recovery import last_id, wait_until_gone
-from tests.soak.stage import LEASE_ROWS, Say, Stage, stage
-from tests.soak.writers import Writers
+from tests.soak.settings import LEASE_ROWS
+from tests.soak.stage import Say, Stage, stage
+from tests.soak.writers import BUSY_SECONDS, QUIET_SECONDS, Writers
 
-QUIET_SECONDS: Final = (0.2, 1.5)
+BETWEEN_SECONDS: Final = (0.2, 1.5)
 DRAIN_SECONDS: Final = 120.0
+PAUSES: Final = (BUSY_SECONDS, BUSY_SECONDS, QUIET_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,9 @@ class Soak:
             for name, fault in _endless(self._faults, self._random):
                 if time.monotonic() >= ends_at:
                     break
+                writers.pause_seconds = self._random.choice(PAUSES)
                 self._happen(on, name, fault)
-                time.sleep(self._random.uniform(*QUIET_SECONDS))
+                time.sleep(self._random.uniform(*BETWEEN_SECONDS))
             writers.stop()
             self.violations += writers.died
             self._drain(on)

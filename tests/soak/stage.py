@@ -1,14 +1,16 @@
 """Everything real that a soak runs on: servers, faulty networks before them, and the relays."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from relay.demo.postgres import EmbeddedPostgres
+from tests.soak.settings import MAX_MESSAGE_BYTES, RELAY, TOPIC
 from tests.soak.witness import WITNESS
 from tests.support.kafka.cluster import KafkaCluster
 from tests.support.kafka.topics import create_topic
@@ -19,11 +21,6 @@ from tests.support.replicated_postgres import ReplicatedPostgres
 from tests.support.requirements import find_program
 from tests.support.tcp_proxy import TcpProxy
 
-TOPIC: Final = "soak"
-LEASE_ROWS: Final = 500
-LEASE_TIMEOUT_SECONDS: Final = 8
-# Larger than this is poison.
-MAX_MESSAGE_BYTES: Final = 100_000
 # Every writer and every connection of the relays at once.
 POOL_SIZE: Final = 60
 START_SECONDS: Final = 60.0
@@ -36,6 +33,7 @@ Say = Callable[[str], None]
 class Stage:
     """Relays reach PgBouncer and Kafka through proxies, writers reach PgBouncer directly.
 
+    Every second relay hears the doorbell past PgBouncer, which lets no ring through.
     The judge and the faults connect to the server that is the primary at the time.
     """
 
@@ -43,8 +41,10 @@ class Stage:
     front: Front
     kafka: KafkaCluster
     to_postgres: TcpProxy
+    past_front: TcpProxy
     to_kafka: list[TcpProxy]
     relays: list[ProcessUnderTest] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=count)
 
     @property
     def database(self) -> Database:
@@ -62,11 +62,18 @@ class Stage:
 
     def follow(self, server: EmbeddedPostgres) -> None:
         """Send services and relays to this server from now on."""
-        self.front.target = (server.host, server.port)
+        self.front.target = self.past_front.target = (server.host, server.port)
+
+    def pause_clients(self) -> AbstractContextManager[None]:
+        """Keep transactions from beginning, where the front can do so."""
+        return self.front.paused() if isinstance(self.front, PgBouncer) else nullcontext()
 
     def start_relay(self) -> ProcessUnderTest:
         """Start one relay more."""
-        relay = ProcessUnderTest(relay_command("run"), self._environment())
+        environment = self._environment()
+        if next(self._numbers) % 2:
+            environment["LISTEN_DATABASE_URL"] = self.database.via(self.past_front.address).dsn
+        relay = ProcessUnderTest(relay_command("run"), environment)
         self.relays.append(relay)
         return relay
 
@@ -88,23 +95,11 @@ class Stage:
         for relay in self.relays:
             relay.close()
 
-    def _environment(self) -> Mapping[str, str]:
+    def _environment(self) -> dict[str, str]:
         return {
-            "ENABLE_EVENT_STREAMING": "true",
+            **RELAY,
             "DATABASE_URL": self.database.via(self.to_postgres.address).dsn,
             "KAFKA_BOOTSTRAP_SERVER": self.kafka.bootstrap,
-            "KAFKA_EVENT_STREAM_TOPIC": TOPIC,
-            "RELAY_LEASE_ROWS": str(LEASE_ROWS),
-            "RELAY_CHUNK_ROWS": "100",
-            "RELAY_LEASE_SECONDS": "1",
-            "RELAY_STALL_SECONDS": "1.5",
-            "RELAY_DELIVERY_BUDGET_SECONDS": "4",
-            "RELAY_LEASE_TIMEOUT_SECONDS": str(LEASE_TIMEOUT_SECONDS),
-            "RELAY_BACKOFF_MAX_SECONDS": "1",
-            "RELAY_DRAIN_BUDGET_SECONDS": "4",
-            "RELAY_METRICS_HOST": "127.0.0.1",
-            "RELAY_METRICS_PORT": "0",
-            "RELAY_LOG_FORMAT": "json",
         }
 
 
@@ -122,7 +117,8 @@ def stage(relays: int, say: Say) -> Iterator[Stage]:
         postgres = stack.enter_context(ReplicatedPostgres({"fsync": "off"}))
         front = stack.enter_context(_front(postgres.database, say))
         to_postgres = stack.enter_context(TcpProxy(front.address))
-        on = Stage(postgres, front, kafka, to_postgres, to_kafka)
+        past_front = stack.enter_context(TcpProxy(postgres.database.address))
+        on = Stage(postgres, front, kafka, to_postgres, past_front, to_kafka)
         stack.callback(on.close_relays)
         _prepare(on)
         for _ in range(relays):

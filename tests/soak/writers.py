@@ -19,7 +19,8 @@ from tests.support.postgres import Database
 CLUSTERS: Final = 5
 RIVALS: Final = 2
 SLOW: Final = 2
-_PAUSE_SECONDS: Final = 0.01
+# Of each writer: together they write hundreds of rows a second, or so few that relays may sleep.
+BUSY_SECONDS, QUIET_SECONDS = 0.01, 0.5
 _AFTER_OUTAGE_SECONDS: Final = 0.2
 _SLOW_SECONDS: Final = (0.5, 4.0)
 
@@ -29,13 +30,17 @@ Outage = (psycopg.OperationalError, psycopg.InternalError, DBAPIError)
 
 
 class Writers:
-    """Threads that write until stop(); what they meet of outages they get over."""
+    """Threads that write until stop(); what they meet of outages they get over.
+
+    Assign *pause_seconds* to let them write more or less.
+    """
 
     def __init__(self, database: Database, seed: int) -> None:
         self._database = database
         self._random = random.Random(seed)
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
+        self.pause_seconds = BUSY_SECONDS
         self.interrupted = 0
         self.died: list[str] = []
         dsn = database.dsn.replace("postgresql://", "postgresql+psycopg://", 1)
@@ -55,11 +60,11 @@ class Writers:
         for _ in range(CLUSTERS):
             installation = Installation(self._engine, self._outbox, self._random.getrandbits(32))
             installation.register()
-            self._run(installation.step, _PAUSE_SECONDS)
+            self._run(installation.step)
         for number in range(RIVALS):
-            self._run(self._rival(number), _PAUSE_SECONDS)
+            self._run(self._rival(number))
         for number in range(SLOW):
-            self._run(self._slow(number), _PAUSE_SECONDS)
+            self._run(self._slow(number))
 
     def stop(self) -> None:
         """Write no more; every transaction has ended when this returns."""
@@ -69,9 +74,9 @@ class Writers:
         self._outbox.close()
         self._engine.dispose()
 
-    def _run(self, step: Callable[[], None], pause: float) -> None:
+    def _run(self, step: Callable[[], None]) -> None:
         def work() -> None:
-            while not self._ended.wait(pause):
+            while not self._ended.wait(self.pause_seconds):
                 try:
                     step()
                 except Outage:

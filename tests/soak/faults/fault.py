@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tests.soak.stage import LEASE_TIMEOUT_SECONDS, Stage
+from tests.soak.settings import LEASE_TIMEOUT_SECONDS
+from tests.soak.stage import Stage
 from tests.support.tcp_proxy import Mode, TcpProxy
 
 # From the moment when all is well again, or when another relay could take over.

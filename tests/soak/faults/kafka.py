@@ -5,7 +5,8 @@ import time
 from collections.abc import Mapping
 
 from tests.soak.faults.fault import CleanUp, Fault, network, outage
-from tests.soak.stage import TOPIC, Stage
+from tests.soak.settings import TOPIC
+from tests.soak.stage import Stage
 from tests.support.kafka.broker import KafkaBroker
 from tests.support.tcp_proxy import Mode, TcpProxy
 

@@ -19,6 +19,7 @@ def postgres_faults(relays: int) -> Mapping[str, Fault]:
     """Return the faults of PostgreSQL by name; each of the *relays* may lose its lease by one."""
     stories = {
         "standby_promoted": standby_promoted,
+        "switched_over": switched_over,
         "standby_away": standby_away,
         "postgres_crashed": postgres_crashed,
         "postgres_cut": network(_way, Mode.CUT),
@@ -40,7 +41,20 @@ def standby_promoted(stage: Stage, source: random.Random) -> CleanUp:
         time.sleep(source.uniform(0.2, 1))
     stage.postgres.promote()
     stage.follow(stage.postgres.primary)
-    return lambda stage: stage.postgres.add_standby()
+    return _copy_anew
+
+
+def switched_over(stage: Stage, _: random.Random) -> CleanUp:
+    """Exchange the servers in good order, while their clients wait and notice nothing."""
+    with stage.pause_clients():
+        stage.postgres.primary.stop()
+        stage.postgres.promote()
+        stage.follow(stage.postgres.primary)
+    return _copy_anew
+
+
+def _copy_anew(stage: Stage) -> None:
+    stage.postgres.add_standby()
 
 
 def standby_away(stage: Stage, source: random.Random) -> None:

@@ -11,7 +11,8 @@ from tests.soak.faults.fault import (
     Fault,
     outage,
 )
-from tests.soak.stage import MAX_MESSAGE_BYTES, Stage
+from tests.soak.settings import MAX_MESSAGE_BYTES
+from tests.soak.stage import Stage
 from tests.support.process import ProcessUnderTest
 
 
