@@ -18,6 +18,7 @@ pytestmark = pytest.mark.kafka
 
 TOPIC = "replicated"
 ROWS = 20_000
+LEASE_ROWS = 1_000
 # The cluster takes a node for dead after three seconds; its controller may have been that node.
 AFTER_A_DEATH_SECONDS = 12.0
 
@@ -38,7 +39,7 @@ def environment(environment: dict[str, str], cluster: KafkaCluster) -> dict[str,
     return environment | {
         "KAFKA_BOOTSTRAP_SERVER": cluster.bootstrap,
         "KAFKA_EVENT_STREAM_TOPIC": TOPIC,
-        "RELAY_LEASE_ROWS": "1000",
+        "RELAY_LEASE_ROWS": str(LEASE_ROWS),
         "RELAY_STALL_SECONDS": "1",
         "RELAY_BACKOFF_MAX_SECONDS": "1",
     }
@@ -59,3 +60,4 @@ def test_the_leader_is_killed(
     assert cluster.leader(TOPIC) is not dead
     found = Stream(read_topic(cluster.admin_bootstrap, TOPIC))
     assert (found.rows, found.inversions) == (ROWS, 0)
+    assert found.duplicates <= LEASE_ROWS
