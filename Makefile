@@ -19,7 +19,13 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 WORKERS ?= 4
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses $(WORKERS)
 
-# What needs neither Kafka nor the tools of development, for versions other than the locked ones.
+# Of the chart, the packages and the demo, and what needs more than PostgreSQL: `make test` has it.
+QUICK = -m "not slow and not early and not kafka and not processes" \
+  $(addprefix --ignore tests/,acceptance demo deployment faults package soak support)
+
+# What our code asks of a library without Kafka and the tools of development, for versions other
+# than the locked ones; what a writer asks is apart, for the oldest that a service may have.
+WRITERS = $(addprefix tests/service/,asyncpg django events sqlalchemy test_kinds.py test_targets.py)
 VERSIONED = $(addprefix tests/,settings formats service daemon/kafka/test_error_scope.py \
   daemon/kafka/test_gapless_producer.py daemon/kafka/test_partitioner.py \
   daemon/kafka/test_properties.py) -m "not slow and not kafka" \
@@ -28,10 +34,9 @@ PYTHON_VERSION = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.versi
 RESOLVE = $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate \
   --python-version $(PYTHON_VERSION) pyproject.toml
 TESTED = --extra all --extra test
-WRITERS = $(addprefix tests/service/,events sqlalchemy test_kinds.py test_targets.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-quick test-servers test-slow test-lowest test-newest mutants bench soak lint format lock chart-docs pictures settings-docs image sbom deploy-all undeploy-all clean
+.PHONY: help venv demo test test-quick test-servers test-slow test-lowest test-newest test-newer mutants bench soak lint format lock chart-docs pictures settings-docs image sbom deploy-all undeploy-all clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +58,7 @@ test: $(READY) ## every test but the slow ones; make test ARGS="-k claim"
 	$(PYTEST) $(ARGS)
 
 test-quick: $(READY) ## what needs no processes but PostgreSQL, in a minute or so
-	$(PYTEST) -m "not slow and not early and not kafka and not processes" $(ARGS)
+	$(PYTEST) $(QUICK) $(ARGS)
 
 test-servers: $(READY) ## hold a PostgreSQL and a Kafka for many test sessions, until Ctrl-C
 	@$(BIN)/python -m tests.support.servers
@@ -61,25 +66,32 @@ test-servers: $(READY) ## hold a PostgreSQL and a Kafka for many test sessions, 
 test-slow: $(READY) ## the slow tests alone
 	$(PYTEST) -m slow $(ARGS)
 
-test-lowest: $(READY) ## the tests that need no Kafka, on the lowest versions that pyproject.toml allows
+test-lowest: $(READY) ## tests that need no Kafka, on the lowest versions that pyproject.toml allows
 	@mkdir -p build
 	$(RESOLVE) $(TESTED) --resolution lowest-direct --output-file build/lowest.txt
-	$(call run_on,lowest,-W ignore::DeprecationWarning)
+	$(call run_on,lowest,-W ignore::DeprecationWarning $(addprefix --ignore ,$(WRITERS)))
 # A service alone may have an older psycopg than the relay needs.
 	$(RESOLVE) --resolution lowest-direct --output-file build/base.txt
 	$(BIN)/uv pip install --quiet --python build/lowest/bin/python --no-deps --requirement build/base.txt
-	build/lowest/bin/pytest --numprocesses $(WORKERS) --dist loadgroup $(WRITERS) $(ARGS)
+	build/lowest/bin/pytest --numprocesses 2 $(WRITERS) $(ARGS)
 
-test-newest: $(READY) ## the same on the newest versions
+test-newest: $(READY) ## the same on the newest versions, where these are not the locked ones
 	@mkdir -p build
 	$(RESOLVE) $(TESTED) --output-file build/newest.txt
+	@if grep --extended-regexp --only-matching '^[a-z0-9-]+==[^ ;]+' requirements.lock \
+	  | grep --invert-match --line-regexp --fixed-strings --file - build/newest.txt >build/newer.txt; \
+	then echo "Newer than requirements.lock:" && cat build/newer.txt; \
+	else echo "The newest versions are those of requirements.lock, which the other tests have."; fi
+	@test ! -s build/newer.txt || $(MAKE) --no-print-directory test-newer
+
+test-newer: $(READY)
 	$(call run_on,newest)
 
 define run_on
 $(BIN)/uv venv --quiet --clear --python $(BIN)/python build/$(1)
-$(BIN)/uv pip sync --quiet --python build/$(1)/bin/python build/$(1).txt
+$(BIN)/uv pip sync --quiet --compile-bytecode --python build/$(1)/bin/python build/$(1).txt
 $(BIN)/uv pip install --quiet --python build/$(1)/bin/python --no-deps --editable .
-build/$(1)/bin/pytest --numprocesses $(WORKERS) --dist loadgroup $(2) $(VERSIONED) $(ARGS)
+build/$(1)/bin/pytest --numprocesses 2 $(2) $(VERSIONED) $(ARGS)
 endef
 
 mutants: $(READY) ## change the code here and there: does a test notice? make mutants MUTANTS="relay.daemon.kafka.holds*"

@@ -1,5 +1,7 @@
-{{- /* Fills in the default of every value that is null or missing. Each template begins with it. */ -}}
+{{- /* Fills in the default of every value that is null or missing. Each template begins with it; the first does it for all. */ -}}
 {{- define "outbox-relay.prepare" -}}
+{{- if not (hasKey .Values "prepared") }}
+{{- $_ := set .Values "prepared" true }}
 {{- range $path, $default := include "outbox-relay.defaults" . | fromYaml }}
 {{- $keys := splitList "." $path }}
 {{- $inner := $.Values }}
@@ -11,6 +13,7 @@
 {{- end }}
 {{- if kindIs "invalid" (index $inner (last $keys)) }}
 {{- $_ := set $inner (last $keys) $default }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

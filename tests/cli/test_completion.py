@@ -53,6 +53,7 @@ def bash() -> Iterator[Terminal]:
         os.close(screen)
 
 
+@pytest.mark.processes
 def test_the_tab_key_completes_a_command() -> None:
     with bash() as terminal:
         terminal.type("source <(relay completion bash); echo rea''dy\n")

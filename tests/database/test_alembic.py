@@ -43,6 +43,7 @@ def alembic(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.processes
 def test_the_page_works_on_an_empty_database(project: Path, empty_database: Database) -> None:
     assert set(FILES) == {"env.py", "versions/0001_outbox.py"}
     upgraded = alembic(project, "upgrade", "head")
@@ -56,6 +57,7 @@ def test_the_page_works_on_an_empty_database(project: Path, empty_database: Data
     assert "No new upgrade operations detected" in checked.stdout + checked.stderr
 
 
+@pytest.mark.processes
 def test_sql_mode_is_refused(project: Path) -> None:
     env = project / "migrations" / "env.py"
     env.write_text(env.read_text().replace("connection=connection", "url=str(engine.url)"))

@@ -127,6 +127,7 @@ def test_triggers_of_the_service_write_there(own: Database) -> None:
     assert rows(own) == [("Host", "1")]
 
 
+@pytest.mark.processes
 def test_commands_find_it(own: Database) -> None:
     given: dict[str, str]
     for given in ({}, {"OUTBOX_SCHEMA": SCHEMA}):

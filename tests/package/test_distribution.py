@@ -11,8 +11,6 @@ import pytest
 
 from tests.support.repository import ROOT
 
-pytestmark = pytest.mark.xdist_group("package")
-
 UV = Path(sys.executable).with_name("uv")
 LOCK = ROOT / "requirements.lock"
 WRITER = """

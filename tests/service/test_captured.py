@@ -144,6 +144,7 @@ def test_sqlite_has_no_snapshots_and_says_so(make_outbox: Callable[..., Outbox])
     engine.dispose()
 
 
+@pytest.mark.processes
 def test_the_plugin_gives_a_fixture_to_any_test(database: Database, tmp_path: Path) -> None:
     page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
     for name, text in zip(

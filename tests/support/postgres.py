@@ -15,6 +15,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from relay.demo.postgres import EmbeddedPostgres
+from tests.support.leftovers import memory
 
 # Safe here: a test may crash the server, but never the machine.
 TEST_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
@@ -88,9 +89,8 @@ def postgres_server() -> Iterator[Database]:
 
 def _memory() -> Path | None:
     """A file system in memory with room for a server; on a disk a new database takes ten times."""
-    memory = Path("/dev/shm")  # noqa: S108 - only a directory of a name of its own is made there
-    usable = memory.is_dir() and os.access(memory, os.W_OK)
-    return memory if usable and shutil.disk_usage(memory).free > MEMORY_BYTES else None
+    where = memory()
+    return where if where and shutil.disk_usage(where).free > MEMORY_BYTES else None
 
 
 @contextmanager

@@ -5,11 +5,14 @@ from typing import Any, Final
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-# Folders and modules whose tests share a broker or a database of many rows: one worker each, or
-# every worker would make its own. (loadgroup of pytest-xdist 3.8 does nothing under pytest 9.2.)
+# Folders and modules whose tests share a broker, a browser or a database of many rows: one worker
+# each, or every worker would make its own.
+# (loadgroup of pytest-xdist 3.8 does nothing under pytest 9.2.)
 TOGETHER: Final = (
     "tests/faults/kafka/",
     "tests/faults/security/",
+    "tests/console/test_browser.py",
+    "tests/package/",
     "tests/service/api/core/test_plans.py",
     "tests/demo/test_embedded_postgres.py",
     "tests/deployment/test_image.py",

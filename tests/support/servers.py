@@ -13,6 +13,7 @@ from threading import Lock, Thread
 from typing import Any, Generic, Protocol, TypeVar
 
 from tests.support.kafka.selection import SessionKafka, session_kafka
+from tests.support.leftovers import own_directory
 from tests.support.postgres import Database, apply_schema, postgres_server, temporary_database
 
 T = TypeVar("T")
@@ -112,7 +113,7 @@ def _ask(address: str, name: str) -> Any:  # noqa: ANN401 - each name has a type
 
 def main() -> None:
     """Hold both servers, and print the variables by which test sessions find them."""
-    with closing(OwnServers()) as servers, suppress(KeyboardInterrupt):
+    with own_directory(), closing(OwnServers()) as servers, suppress(KeyboardInterrupt):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         kafka = servers.kafka()
         if not kafka.is_real:

@@ -1,5 +1,6 @@
 """The servers of a session and the databases of its tests, as fixtures."""
 
+import gc
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -11,6 +12,7 @@ from psycopg.rows import TupleRow
 from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
 from tests.support.kafka.selection import SessionKafka
+from tests.support.leftovers import own_directory
 from tests.support.postgres import Database, database_by
 from tests.support.servers import OwnServers, Servers, SharedServers, served
 
@@ -34,8 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
     for end in (signal.SIGTERM, signal.SIGINT):
         signal.signal(end, signal.default_int_handler)
     config.stash[RESOURCES] = resources = ExitStack()
+    resources.enter_context(own_directory())
     config.stash[SERVERS] = servers = resources.enter_context(closing(OwnServers()))
     config.stash[ADDRESS] = resources.enter_context(served(servers))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the tests themselves, at which it would look again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -144,6 +144,9 @@ def guarded_broker() -> Iterator[Guard]:
         f"{_LISTENER}sasl.enabled.mechanisms": "SCRAM-SHA-512",
         f"{_LISTENER}scram-sha-512.sasl.jaas.config": f"{_SCRAM_MODULE} required;",
         f"{_LISTENER}ssl.keystore.type": "PEM",
+        # Each thread changes to a new certificate by itself: with one there is nobody left who
+        # shows the old one once a new connection has seen the new one.
+        f"{_LISTENER}num.network.threads": "1",
         "ssl.allow.dn.changes": "true",
         "ssl.allow.san.changes": "true",
     }

@@ -102,6 +102,7 @@ def test_an_event_added_twice_with_one_key(shell: Shell, cluster_id: uuid.UUID) 
     assert headers["event-count"] == "1"
 
 
+@pytest.mark.processes
 def test_the_retention_of_events(database: Database, store: Store, tmp_path: Path) -> None:
     store(event_time="2020-01-01T00:00:00Z")
     with member(database, "outbox_purger") as user:

@@ -106,7 +106,9 @@ class KafkaBroker:
         configuration = self._configure()
         if not (data := self._directory / "data").exists():
             copy_storage(kafka, data, self.node)
-        command = kafka.command(*self._java_options)
+        # What it unpacks for itself goes with it.
+        files = f"-Djava.io.tmpdir={self._directory}"
+        command = kafka.command(*self._java_options, files)
         self._process = self._spawn([*command, "kafka.Kafka", str(configuration)])
 
     def await_answer(self) -> None:

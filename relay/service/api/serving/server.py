@@ -98,8 +98,8 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _shared_metrics() -> Iterator[None]:
-    """Give the workers a directory to count in, in memory where there is such a place."""
-    where = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    """Give the workers a directory to count in: below TMPDIR if it is set, else in memory."""
+    where = _MEMORY if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) else None
     try:
         directory = tempfile.TemporaryDirectory(prefix="outbox-api-", dir=where)
     except OSError:

@@ -15,8 +15,6 @@ from relay.service.api.own.representation import EVENT
 from relay.service.events.severity import Severity
 from tests.support.postgres import Database, apply_schema, temporary_database
 
-pytestmark = pytest.mark.xdist_group("service/api/plans")
-
 CLUSTERS = 1_000
 CLUSTER, INFRA_ENV, HOST = (uuid.UUID(int=number) for number in (7, 100_007, 200_007))
 
