@@ -154,7 +154,7 @@ def test_frozen_while_a_batch_is_being_read(
 ) -> None:
     # More than the sockets hold, so that PostgreSQL is stuck in writing to the frozen relay: it is
     # not idle then, and only tcp_user_timeout ends that.
-    rows, size = 6_000, 8_000
+    rows, size = 4_000, 8_000
     outbox.connection.execute(
         "INSERT INTO outbox (key, name, payload) "
         "SELECT 'k' || g, 'Large', json_build_object('filler', repeat('x', %s)) "
