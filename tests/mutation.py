@@ -1,0 +1,197 @@
+"""Change the code of modules here and there: does a test notice? `python -m tests.mutation`.
+
+The changes are mutmut's. Tests are collected once; each mutant then runs in a fork of that process,
+with those tests alone that reach the changed function, until the first one fails. Left out are
+changes to the words of a text with a space in it: messages, which people judge by reading them.
+"""
+
+import argparse
+import ast
+import importlib.abc
+import importlib.machinery
+import os
+import random
+import signal
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from multiprocessing import Pipe
+from types import CodeType, ModuleType
+from typing import Any, Final, TypeVar
+
+import pytest
+from _pytest.runner import runtestprotocol
+from mutmut.mutation import trampoline
+from mutmut.mutation.file_mutation import MutatedFile, mutate_file_contents
+
+SECONDS: Final = 60
+_UNMUTATED: Final = "stats"
+
+T = TypeVar("T")
+Reached = dict[str, set[str]]
+"""Functions that each test reaches, by the test's id."""
+
+
+class Mutated(importlib.abc.MetaPathFinder):
+    """Imports these modules with all of their mutants, none of which is active at first."""
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        self.files: dict[str, MutatedFile] = {}
+        self._modules = set(modules)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname not in self._modules:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        assert spec is not None
+        assert spec.origin is not None
+        spec.loader = _Loader(fullname, spec.origin, self.files)
+        return spec
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    def __init__(self, name: str, path: str, files: dict[str, MutatedFile]) -> None:
+        super().__init__(name, path)
+        self._files = files
+
+    def get_code(self, fullname: str) -> CodeType:
+        # Never from a cache, nor into one.
+        source = self.get_data(self.path).decode()
+        mutated = self._files[fullname] = mutate_file_contents(self.path, source)
+        return self.source_to_code(mutated.code, self.path)
+
+
+class Mutation:
+    """A plugin of pytest that runs the tests once for each mutant of the sample."""
+
+    def __init__(self, mutated: Mutated, sample: int, seed: int) -> None:
+        self._mutated, self._sample, self._seed = mutated, sample, seed
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        # Started once; each fork makes its databases there.
+        fixtures: Any = session.config.pluginmanager.get_plugin("tests.support.session")
+        session.config.stash[fixtures.SERVERS].template()
+        reached = _in_a_fork(partial(_reached_by, session), None)
+        assert reached, "a test fails without any mutant"
+        survivors, unreached, tried = [], [], 0
+        for name, change in self._chosen():
+            tried += 1
+            function = name.rpartition("__mutmut_")[0]
+            items = [item for item in session.items if function in reached[item.nodeid]]
+            if not items:
+                unreached.append(change)
+            elif _in_a_fork(partial(_passes, name, items), default=False):
+                survivors.append(change)
+        for kind, changes in (("UNREACHED", unreached), ("SURVIVED", survivors)):
+            for change in changes:
+                sys.stdout.write(f"{kind} {change}\n")
+        killed = tried - len(survivors) - len(unreached)
+        sys.stdout.write(f"{killed} of {tried} noticed, {killed / max(tried, 1):.0%}\n")
+        return True
+
+    def _chosen(self) -> list[tuple[str, str]]:
+        """Names and changes of the mutants to try: the same for the same seed."""
+        found = [
+            each for name, file in self._mutated.files.items() for each in _mutants(name, file)
+        ]
+        return random.Random(self._seed).sample(found, min(self._sample, len(found)))
+
+
+def _mutants(module: str, file: MutatedFile) -> Iterator[tuple[str, str]]:
+    """Name and change of each mutant that differs in more than a text."""
+    lines = file.code.splitlines()
+
+    def source(function: str) -> str:
+        span = file.line_span_by_function_name[function]
+        return "\n".join(lines[span.start - 1 : span.end])
+
+    for name in file.mutant_names:
+        kept, changed = source(f"{name.rpartition('__mutmut_')[0]}__mutmut_orig"), source(name)
+        if _without_texts(kept) != _without_texts(changed):
+            yield f"{module}.{name}", f"{module}.{name}: {_difference(kept, changed)}"
+
+
+def _without_texts(function: str) -> str:
+    """Return what the function does, but not what its messages say."""
+    tree = ast.parse(textwrap.dedent(function))
+    tree.body[0].name = ""  # type: ignore[attr-defined]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+            node.value = ""
+    return ast.dump(tree)
+
+
+def _difference(kept: str, changed: str) -> str:
+    before, after = ([line.strip() for line in each.splitlines()[1:]] for each in (kept, changed))
+    gone = [line for line in before if line not in after]
+    new = [line for line in after if line not in before]
+    return f"{' '.join(gone)} -> {' '.join(new)}"
+
+
+def _reached_by(session: pytest.Session) -> Reached | None:
+    """Run each test without a mutant; None where one fails."""
+    found: Reached = {}
+    hits: set[str] = set()
+    trampoline.record_trampoline_hit = lambda name, **_: hits.add(name)  # type: ignore[attr-defined]
+    trampoline.set_mutant_under_test(_UNMUTATED)
+    for item in session.items:
+        hits.clear()
+        if not _passes(_UNMUTATED, [item]):
+            return None
+        found[item.nodeid] = set(hits)
+    return found
+
+
+def _passes(mutant: str, items: Sequence[pytest.Item]) -> bool:
+    """Run these tests until one fails."""
+    trampoline.set_mutant_under_test(mutant)
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
+            return False
+    return True
+
+
+def _in_a_fork(ask: Callable[[], T], default: T) -> T:
+    """Return the answer of a fork of this process; the default if it died, or took too long."""
+    receiver, sender = Pipe(duplex=False)
+    if (child := os.fork()) == 0:
+        with open(os.devnull, "w") as nothing:  # noqa: PTH123 - a descriptor
+            os.dup2(nothing.fileno(), 1)
+        sender.send(ask())
+        os._exit(0)
+    sender.close()
+    with receiver:
+        answered = receiver.poll(SECONDS)
+        try:
+            return receiver.recv() if answered else default
+        except EOFError:
+            return default
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def main() -> None:
+    """Try a sample of the mutants of modules, and print those that no test noticed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--modules", nargs="+", required=True)
+    parser.add_argument("--tests", nargs="+", required=True)
+    parser.add_argument("--sample", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    mutated = Mutated(given.modules)
+    sys.meta_path.insert(0, mutated)
+    mutation = Mutation(mutated, given.sample, given.seed)
+    sys.exit(
+        pytest.main(
+            ["-q", "-n0", "--assert=plain", "-p", "no:cacheprovider", *given.tests], [mutation]
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
