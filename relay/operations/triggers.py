@@ -102,6 +102,7 @@ class TrackedTable:
         return template.format(
             emit=f"{place}outbox_emit",
             limits=queries.LIMITS,
+            refusal=queries.REFUSAL,
             table=_table(self.table),
             trigger=self._trigger,
             row=quoted(self.row_function),

@@ -14,7 +14,8 @@ LIMITS: Final = """\
 --   SET CONSTRAINTS ALL IMMEDIATE after the changes and before outbox_emit().
 --   It does not see TRUNCATE. A row that came and went in one transaction is published as deleted.
 --   Where only paths of a column are published and it holds no JSON, they are null, with a warning.
---   A column of type json that is published whole must hold what jsonb takes.
+--   A column of type json that is published whole must hold what jsonb takes: a change to what
+--   it does not take, such as \\u0000, is refused, and the error names the column.
 --   Numbers stay JSON numbers, whatever their precision.
 """
 
@@ -56,6 +57,32 @@ $outbox$;
 
 """
 
+# jsonb takes less than json does, and its own errors would quote the row.
+REFUSAL: Final = """\
+    EXCEPTION WHEN data_exception THEN
+        reason := SQLERRM;
+        FOR part IN SELECT attname FROM pg_attribute
+                     WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped LOOP
+            BEGIN
+                EXECUTE format('SELECT to_jsonb(($1).%I)', part.attname) USING coalesce(NEW, OLD);
+            EXCEPTION WHEN data_exception THEN
+                broken := concat_ws(', ', broken, part.attname);
+            END;
+        END LOOP;
+        IF broken IS NOT NULL OR TG_OP <> 'UPDATE' THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'data_exception',
+                MESSAGE = format(
+                    'table %s: the column %s holds JSON that the outbox cannot publish: %s',
+                    TG_TABLE_NAME, coalesce(broken, '(unknown)'), reason),
+                HINT = 'Write another value; or let the trigger publish paths of the column, as in'
+                       ' --columns settings.cpu, or leave it out: see relay triggers --help.';
+        END IF;
+        -- The row was like that, and this UPDATE mends it.
+        SELECT NULL::jsonb AS payload, NULL::text AS key INTO former;
+    END;
+"""
+
 CREATE: Final = (
     """\
 -- Snapshots of {table} as {name}. Apply it where the outbox is, as the owner of the table; it may
@@ -72,13 +99,21 @@ DECLARE
     latest  record;
     present record;
     shown   text;
+    part    record;
+    reason  text;
+    broken  text;
     -- The primary key of OLD is another row's, or nobody's.
     is_left boolean := TG_OP = 'DELETE';
 BEGIN
-    IF TG_OP <> 'DELETE' THEN
-        SELECT * INTO latest FROM {state}(NEW);
-        IF TG_OP = 'UPDATE' THEN
+    BEGIN
+        IF TG_OP <> 'DELETE' THEN
+            SELECT * INTO latest FROM {state}(NEW);
+        END IF;
+        IF TG_OP <> 'INSERT' THEN
             SELECT * INTO former FROM {state}(OLD);
+        END IF;
+{refusal}    IF TG_OP <> 'DELETE' THEN
+        IF TG_OP = 'UPDATE' THEN
             IF former IS NOT DISTINCT FROM latest THEN
                 RETURN NULL;
             END IF;
@@ -126,8 +161,15 @@ CREATE_INSERTS: Final = (
 -- As its owner, so that whoever may write the table needs no right on the outbox.
 CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $outbox$
+DECLARE
+    former  record;
+    part    record;
+    reason  text;
+    broken  text;
 BEGIN
-    PERFORM {row}(NEW);
+    BEGIN
+        PERFORM payload FROM {state}(NEW);
+{refusal}    PERFORM {row}(NEW);
     RETURN NULL;
 END
 $outbox$;
