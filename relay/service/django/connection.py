@@ -6,11 +6,15 @@ from django.utils.connection import ConnectionProxy
 
 from relay.errors import NoTransactionError, SchemaError
 from relay.service.insert import Statements
+from relay.service.key_advice import KeyAdvice
 from relay.service.records import Batch, Emitted, batch_of
 from relay.service.refusals import quoting_no_row
 
 STATEMENTS: Final = Statements(lambda name, _: f"%({name})s", str)
 """The statements of a batch as Django's drivers take them, psycopg 3 and psycopg2."""
+
+_ADVICE: Final = "_outbox_key_advice"
+"""Attribute of a connection: its outermost `atomic` block, and the advice for it."""
 
 
 class ConnectionWriter:
@@ -23,6 +27,17 @@ class ConnectionWriter:
     def write(self, target: Any, emitted: Emitted) -> None:  # noqa: ANN401 - Django has no types
         """Insert *emitted* in the open transaction of *target*."""
         write(target, batch_of([emitted]))
+        advice_of(target).event(emitted)
+
+
+def advice_of(connection: Any) -> KeyAdvice:  # noqa: ANN401 - Django has no types
+    """Return the advice on keys in the open transaction of *connection*."""
+    outermost = connection.atomic_blocks[:1]
+    transaction, advice = getattr(connection, _ADVICE, (None, None))
+    if advice is None or transaction != outermost:
+        advice = KeyAdvice()
+        setattr(connection, _ADVICE, (outermost, advice))
+    return advice
 
 
 def write(connection: Any, batch: Batch) -> None:  # noqa: ANN401 - Django has no types

@@ -7,6 +7,7 @@ from functools import cache, wraps
 from typing import Any, Final
 
 from django.db.models.query import QuerySet
+from django.db.models.sql import UpdateQuery
 
 from relay.errors import UntrackedWriteError
 
@@ -62,6 +63,8 @@ def _watch() -> None:
     """Begin to ask the guards before each bulk write, once in a process."""
     for name in _BULK:
         setattr(QuerySet, name, _guarded(name, getattr(QuerySet, name)))
+    # By which a deletion writes what refers to the object, where on_delete is SET of a function.
+    UpdateQuery.update_batch = _guarded("update_batch", UpdateQuery.update_batch)
 
 
 def _guarded(name: str, method: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,19 +1,16 @@
 """Tracked models: what is published of them, and how it is read."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from django.db import models
-
-from relay.errors import EventDefinitionError
+from relay.errors import EventDefinitionError, PayloadError
 from relay.formats.keys import OWNERS, first_set
 from relay.formats.message import Message
 from relay.service.composer import Composer
+from relay.service.django.fields import field_fault
 from relay.service.records import OutboxRecord
 from relay.service.writer import KeyRule, State, TrackOptions
-
-_UNKNOWN_TO_JSON: Final = (models.BinaryField, models.DurationField, models.TimeField)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +23,7 @@ class Tracked:
     columns: tuple[str, ...]
     key: KeyRule
     topic: str | None
+    converters: Mapping[str, Callable[[Any], object]]
     composer: Composer
 
     def read(self, alias: str, keys: Collection[object]) -> dict[object, State]:
@@ -55,12 +53,23 @@ class Tracked:
 
     def snapshot(self, state: State, *, deleted: bool = False) -> OutboxRecord:
         """Return the record of a row, or of the last state of one that was *deleted*."""
-        payload: dict[str, object] = {name: state[name] for name in self.fields}
+        payload: dict[str, object] = {
+            name: value
+            if (value := state[name]) is None or name not in self.converters
+            else self.converters[name](value)
+            for name in self.fields
+        }
         if deleted:
             payload["deleted"] = True
-        return self.composer.snapshot(
-            Message(self.name, payload, key=self.key(state), topic=self.topic)
-        )
+        message = Message(self.name, payload, key=self.key(state), topic=self.topic)
+        try:
+            return self.composer.snapshot(message)
+        except PayloadError as error:
+            title = self.model.__name__
+            raise PayloadError(
+                f"{title}: {error}. The transaction cannot commit so; publish another form of the "
+                f"column: track({title}, json={{…: a function of its value}})."
+            ) from None
 
     def deleted_snapshot(self, key: object) -> OutboxRecord:
         """Return the record of a row that is not there, of which only its *key* is known."""
@@ -80,14 +89,19 @@ def tracked(model: Any, options: TrackOptions, composer: Composer) -> Tracked:  
     name = composer.format.snapshot_name(model.__name__, options.name)
     composer.format.check_snapshot(name, fields, keyed=options.key is not None)
     key = _key_rule(model, columns, options.key)
-    return Tracked(model, name, fields, tuple(columns), key, options.topic, composer)
+    return Tracked(model, name, fields, tuple(columns), key, options.topic, options.json, composer)
 
 
 def _published(model: Any, columns: Mapping[str, Any], options: TrackOptions) -> tuple[str, ...]:  # noqa: ANN401
     title, identity = model.__name__, model._meta.pk.attname
     if model._meta.proxy or model._meta.abstract:
         raise EventDefinitionError(f"{title} has no table of its own; track the model that has it")
-    named = {*(options.fields or ()), *options.exclude}
+    if model._meta.pk.column is None:
+        raise EventDefinitionError(
+            f"{title} has a primary key of several columns: let a trigger take its snapshots "
+            "(`relay triggers`)"
+        )
+    named = {*(options.fields or ()), *options.exclude, *options.json}
     if unknown := sorted(named - columns.keys()):
         raise EventDefinitionError(
             f"{title} has no columns {', '.join(unknown)}; they are {', '.join(columns)}"
@@ -95,10 +109,10 @@ def _published(model: Any, columns: Mapping[str, Any], options: TrackOptions) ->
     chosen = columns if options.fields is None else (identity, *options.fields)
     published = [name for name in dict.fromkeys(chosen) if name not in frozenset(options.exclude)]
     for name in published:
-        if isinstance(columns[name], _UNKNOWN_TO_JSON):
+        if name not in options.json and (fault := field_fault(columns[name])):
             raise EventDefinitionError(
-                f"{title}.{name} has a type that JSON does not know: publish it in another "
-                "column, or name it in exclude"
+                f"{title}.{name} {fault}; or convert it: track({title}, json={{{name!r}: str}}), "
+                "with a function of the value; or name it in exclude"
             )
     return tuple(published)
 

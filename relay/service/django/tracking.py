@@ -11,12 +11,17 @@ from django.db.models.signals import post_save, pre_delete, pre_save
 
 from relay.errors import EventDefinitionError
 from relay.service.composer import Composer
-from relay.service.django.connection import ConnectionWriter, require_transaction, write
+from relay.service.django.connection import (
+    ConnectionWriter,
+    advice_of,
+    require_transaction,
+    write,
+)
 from relay.service.django.guard import Guard
 from relay.service.django.tracked import Tracked, tracked
 from relay.service.records import OutboxRecord, batch_of
 from relay.service.replay import LOCK_TIMEOUT, StatePage, is_about
-from relay.service.writer import TrackOptions
+from relay.service.writer import State, TrackOptions
 
 _BEFORE: Final = "_outbox_before"
 """Attribute of an object that is being saved: its rows before."""
@@ -168,7 +173,7 @@ class Models:
                 # The row, not the object: that may hold expressions, or columns since changed.
                 states = known.read(using, [instance.pk]).values()
                 changed = [state for state in states if known.differs(state, before[known])]
-                self._write(using, [known.snapshot(state) for state in changed])
+                self._write(using, known, changed)
 
     def _deleting(
         self,
@@ -181,9 +186,16 @@ class Models:
         if known := self._tracked.get(sender._meta.concrete_model):
             # Locks the row, so that this is its last state.
             states = known.read(using, [instance.pk])
-            deleted = [known.snapshot(state, deleted=True) for state in states.values()]
-            self._write(using, deleted)
+            self._write(using, known, states.values(), deleted=True)
 
-    def _write(self, using: str, records: Collection[OutboxRecord]) -> None:
-        if records:
-            write(connections[using], batch_of((), records, self._composer.schema))
+    def _write(
+        self, using: str, known: Tracked, states: Collection[State], *, deleted: bool = False
+    ) -> None:
+        if not states:
+            return
+        connection = connections[using]
+        records = [known.snapshot(state, deleted=deleted) for state in states]
+        write(connection, batch_of((), records, self._composer.schema))
+        advice = advice_of(connection)
+        for state, record in zip(states, records, strict=True):
+            advice.state(known.model, state[known.model._meta.pk.attname], record)

@@ -2,24 +2,25 @@
 
 import weakref
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session, SessionTransaction
 
 from relay.errors import NoTransactionError
+from relay.service.key_advice import KeyAdvice
 from relay.service.records import Emitted, OutboxRecord, batch_of
 from relay.service.sqlalchemy.binds import late_connection, outbox_connection
 from relay.service.sqlalchemy.connection import require_transaction, write
 from relay.service.sqlalchemy.connections import join_all
-from relay.service.sqlalchemy.key_advice import advise
 from relay.service.sqlalchemy.openness import (
     check_bind,
     is_bound,
     open_transaction,
     refuse_hidden_savepoints,
 )
-from relay.service.sqlalchemy.snapshots import Mark, snapshots
+from relay.service.sqlalchemy.snapshots import Mark, Told, snapshots
 
 _KEY: Final = "relay.outbox.buffer"
 
@@ -163,7 +164,8 @@ class Buffer:
             emitted = [entry for entry in entries if isinstance(entry, Emitted)]
             states = defaultdict[Connection, list[OutboxRecord]](list)
             told = snapshots([each for each in entries if isinstance(each, Mark)])
-            advise(emitted, told)
+            if emitted and told:
+                _advise(told, emitted)
             for each in told:
                 states[connection if elsewhere else each.connection].append(each.record)
             batch = batch_of(emitted, states.pop(connection, ()), schema)
@@ -172,6 +174,14 @@ class Buffer:
             for source, records in states.items():
                 write(source, batch_of((), records, schema))
         self._entries.clear()
+
+
+def _advise(told: Iterable[Told], emitted: Iterable[Emitted]) -> None:
+    advice = KeyAdvice()
+    for each in told:
+        advice.state(each.entity, each.identity[0], each.record)
+    for entry in emitted:
+        advice.event(entry)
 
 
 def buffer_of(session: Session) -> Buffer:

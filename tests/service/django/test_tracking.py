@@ -141,6 +141,11 @@ def test_what_cannot_be_published_is_refused_when_it_is_tracked(run_django: Run)
 from django.db import models
 
 
+class Shouting(models.TextField):
+    def from_db_value(self, value, *_):
+        return value.upper().encode()
+
+
 class Blob(models.Model):
     data = models.BinaryField()
 
@@ -148,12 +153,126 @@ class Blob(models.Model):
         app_label = "fleet"
 
 
+class Odd(models.Model):
+    span = models.DurationField()
+    time = models.TimeField()
+    own = Shouting()
+    doubled = models.GeneratedField(
+        expression=F("id") * 2, output_field=models.DurationField(), db_persist=True
+    )
+
+    class Meta:
+        app_label = "fleet"
+
+
+class Pair(models.Model):
+    pk = models.CompositePrimaryKey("a", "b")
+    a = models.IntegerField()
+    b = models.IntegerField()
+
+    class Meta:
+        app_label = "fleet"
+
+
+for field in ("span", "time", "own", "doubled"):
+    track = lambda: outbox.track(Odd, fields=[field])
+    refused(EventDefinitionError, track, f"Odd.{field}", "json=")
+refused(EventDefinitionError, lambda: outbox.track(Cluster, json={"nam": str}), "nam")
+refused(EventDefinitionError, lambda: outbox.track(Pair), "several columns", "relay triggers")
 refused(EventDefinitionError, lambda: outbox.track(Blob), "Blob.data", "exclude")
 refused(EventDefinitionError, lambda: outbox.track(Host, fields=["cluster"]), "cluster_id")
 refused(EventDefinitionError, lambda: outbox.track(Renamed), "no table of its own")
 outbox.track(Blob, exclude=["data"])
 refused(EventDefinitionError, lambda: outbox.track(Blob), "already")
 """)
+
+
+def test_a_converter_makes_any_value_publishable(run_django: Run, stored: Stored) -> None:
+    run_django("""
+from django.db import models
+
+
+class Shift(models.Model):
+    length = models.DurationField(null=True)
+    note = models.JSONField(null=True)
+
+    class Meta:
+        app_label = "fleet"
+
+
+from datetime import timedelta
+with connection.schema_editor() as editor:
+    editor.create_model(Shift)
+outbox.track(Shift, json={"length": timedelta.total_seconds})
+with transaction.atomic():
+    Shift.objects.create(length=timedelta(minutes=2))
+    Shift.objects.create()
+""")
+    assert [state["length"] for state in stored.payloads("Shift")] == [120.0, None]
+
+
+def test_what_a_deletion_writes_is_refused(run_django: Run, stored: Stored) -> None:
+    run_django("""
+from django.db import models
+
+
+class Site(models.Model):
+    class Meta:
+        app_label = "fleet"
+
+
+def nowhere():
+    return None
+
+
+class Rack(models.Model):
+    site = models.ForeignKey(Site, models.SET(nowhere), null=True)
+    other = models.ForeignKey(Site, models.SET_NULL, null=True, related_name="others")
+
+    class Meta:
+        app_label = "fleet"
+
+
+with connection.schema_editor() as editor:
+    editor.create_model(Site)
+    editor.create_model(Rack)
+outbox.track(Rack)
+with transaction.atomic():
+    for field in ("site", "other"):
+        Rack.objects.create(**{field: Site.objects.create()})
+for site in Site.objects.all():
+    with transaction.atomic():
+        refused(UntrackedWriteError, site.delete, "Rack")
+""")
+    assert len(stored.outbox()) == 2
+
+
+def test_keys_that_differ_are_warned_of_once(run_django: Run, stored: Stored) -> None:
+    run_django("""
+import logging
+from relay.service import key_advice
+
+said = []
+handler = logging.Handler()
+handler.emit = lambda record: said.append(record.getMessage())
+key_advice.log.addHandler(handler)
+outbox.track(Cluster, key="name")
+with transaction.atomic():
+    cluster = Cluster.objects.create(name="north")
+    outbox.emit(connection, Told(cluster_id=cluster.id), key="north")
+assert said == [], said
+for order in (1, -1):
+    key_advice.advised.clear()
+    with transaction.atomic():
+        cluster.status += "."
+        emit = lambda: outbox.emit(connection, Told(cluster_id=cluster.id))
+        for step in (cluster.save, emit)[::order]:
+            step()
+            step()
+assert len(said) == 2, said
+assert said[0].startswith("Snapshots ClusterState and events Told of one object"), said
+""")
+    assert len(stored.outbox()) == 8
 
 
 def test_states_are_replayed_and_a_closed_outbox_is_silent(run_django: Run, stored: Stored) -> None:

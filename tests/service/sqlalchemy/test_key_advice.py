@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from relay import Event, Outbox, Scope, Severity
-from relay.service.sqlalchemy import key_advice
+from relay.service import key_advice
 from tests.support.models import Host, InfraEnv
 
 
