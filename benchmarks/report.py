@@ -45,6 +45,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "cpu_percent_10_per_s": Target(most=3),
     "cpu_percent_100_per_s": Target(most=16),
     "bell_off_ratio": Target(least=0.97),
+    "burst_commit_p99_ms": Target(most=25),
     "burst_p99_ms": Target(most=25),
     "rss_mib_outage": Target(most=120),
     "lost": Target(most=0),
