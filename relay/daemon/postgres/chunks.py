@@ -221,9 +221,8 @@ class ChunkReader:
         first rows are published while the cursors of the other shards are opened.
         """
         oldest_first = sorted(self._after, key=self._after.__getitem__)
-        return (
-            oldest_first[: -(-len(oldest_first) // _SHARD_PARTS)] if self._large else oldest_first
-        )
+        parts = _SHARD_PARTS if self._large else 1
+        return oldest_first[: -(-len(oldest_first) // parts)]
 
     def _wanted(self) -> int:
         """Return the number of rows to ask for: later on as many as fit, if of the same size."""
