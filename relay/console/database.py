@@ -42,6 +42,9 @@ class Database:
             min_size=1,
             max_size=settings.connections,
             timeout=POOL_SECONDS,
+            # Attempts become rare, and after five minutes of outage come minutes apart: whoever
+            # asks next begins anew.
+            reconnect_timeout=POOL_SECONDS,
             open=False,
             name="console",
         )

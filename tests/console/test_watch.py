@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from relay.console import database as database_module
 from relay.console import watch as module
 from relay.console.database import Database
 from relay.console.live import Live
@@ -82,6 +83,23 @@ def test_a_database_that_is_away_is_said_without_its_password(
         ):
             pass
         assert "hunter2" not in str(caught.value)
+    finally:
+        opened.close()
+
+
+def test_after_a_long_outage_whoever_asks_is_answered_soon(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(database_module, "POOL_SECONDS", 0.1)
+    opened = connected("postgresql://127.0.0.1:1/none", monkeypatch)
+    try:
+        for _ in range(2):
+            # The attempts under way are given up, however long the outage, and each reader's begin
+            # anew: those that are put off double their pause.
+            caplog.clear()
+            with pytest.raises(DatabaseUnavailableError), opened.connection():
+                pass
+            eventually(lambda: "reconnection attempt in pool 'console' failed" in caplog.text)
     finally:
         opened.close()
 
