@@ -61,6 +61,8 @@ class Watch:
         self._again = threading.Event()
         self._published = threading.Condition()
         self._stopping = False
+        # After the latest look: in it none begins, unless somebody comes.
+        self._pause = 0.0
 
     def start(self) -> None:
         """Begin to look, as soon as somebody asks."""
@@ -92,7 +94,9 @@ class Watch:
         """
         asked = time.monotonic()
         self.attend()
-        self._wait_for(asked - max(3 * self._seconds, IDLE_SECONDS / 3), WAIT_SECONDS)
+        # The next may be as long under way as pauses last, where a look takes long.
+        oldest = max(3 * self._seconds, IDLE_SECONDS / 3, 2 * self._pause)
+        self._wait_for(asked - oldest, WAIT_SECONDS)
         found = self._latest.found
         if isinstance(found, Look):
             return found
@@ -104,15 +108,6 @@ class Watch:
         self._again.set()
         self._wait_for(changed, REFRESH_SECONDS)
 
-    def fresh(self) -> Look:
-        """Return a look that begins now: something is to be changed.
-
-        Raises:
-            RelayError: the outbox cannot be looked at.
-        """
-        self.refresh()
-        return self.latest()
-
     def _wait_for(self, begun: float, seconds: float) -> None:
         """Wait for a look that began then, or later."""
         with self._published:
@@ -123,8 +118,10 @@ class Watch:
             pause: float | None = None
             begun = time.monotonic()
             if begun - self._asked <= IDLE_SECONDS:
-                self._publish(begun, self._look())
+                found = self._look()
                 pause = max(self._seconds, PAUSE_PARTS * (time.monotonic() - begun))
+                self._pause = pause
+                self._publish(begun, found)
             self._again.wait(pause)
             self._again.clear()
 

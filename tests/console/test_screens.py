@@ -87,6 +87,7 @@ def test_relays_say_how_they_are(console: TestClient) -> None:
     page = console.get("/relays", headers=TEXT).text
     assert "2 relays are alive" in page
     assert re.search(r"outbox-relay-5d77-q8r2w +ended", page)
+    assert page.index("tzm4d") < page.index("5d77-q8r2w")
     assert "Broker: Topic authorization failed" in page
 
 

@@ -1,6 +1,8 @@
 """The watch: one look for all readers, none while nobody reads, and a fresh one after a change."""
 
+import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -8,7 +10,7 @@ from relay.console import database as database_module
 from relay.console import watch as module
 from relay.console.database import Database
 from relay.console.live import Live
-from relay.console.watch import Watch
+from relay.console.watch import Look, Watch
 from relay.errors import DatabaseUnavailableError, SchemaError
 from relay.settings import ConsoleSettings, DatabaseSettings
 from tests.support import postgres
@@ -52,10 +54,28 @@ def test_nobody_reads_and_nobody_looks(watch: Watch, monkeypatch: pytest.MonkeyP
     assert watch.number <= seen + 2
 
 
+def test_nobody_waits_for_the_next_look_where_looks_take_long(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAUSE_PARTS", 1_000_000)
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.3)
+    watch.refresh()
+    first = watch.latest()
+    # Longer ago than a look may be where they follow each other every few seconds.
+    eventually(lambda: datetime.now(UTC) - first.at > timedelta(seconds=0.2))
+    latest: list[Look] = []
+    reader = threading.Thread(target=lambda: latest.append(watch.latest()))
+    reader.start()
+    reader.join(5)
+    assert latest == [first]
+    reader.join()
+
+
 def test_a_change_is_seen_at_once(watch: Watch, outbox: Outbox) -> None:
     assert watch.latest().outlook.pending == 0
     outbox.emit("Event")
-    assert watch.fresh().outlook.pending == 1
+    watch.refresh()
+    assert watch.latest().outlook.pending == 1
 
 
 def test_an_outbox_that_is_missing_is_said_and_found_later(

@@ -9,6 +9,7 @@ from relay.console.links import to
 from relay.console.visit import Visit
 from relay.database.session import Connection
 from relay.operations import actions
+from relay.operations import shards as operations
 from relay.operations.actions import Why
 from relay.settings import SHARDS
 
@@ -42,7 +43,8 @@ def resume(visit: Visit) -> Prepared:
 
 
 def _paused(visit: Visit) -> Collection[int]:
-    return {each.shard for each in visit.watch.fresh().shards if each.paused_at}
+    with visit.database.connection() as connection:
+        return {each.shard for each in operations.read(connection) if each.paused_at}
 
 
 def _chosen(visit: Visit, paused: Collection[int]) -> Sequence[int]:

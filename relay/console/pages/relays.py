@@ -12,7 +12,8 @@ def relays(visit: Visit) -> Page:
     """Return the page."""
     look = visit.watch.latest()
     facts = look.outlook.facts
-    known = facts.relays or ()
+    # Those that live first.
+    known = sorted(facts.relays or (), key=lambda relay: not relay.alive)
     alive = len(facts.streaming)
     lead = f"{alive} {'relay is' if alive == 1 else 'relays are'} alive and relaying."
     flag = facts.flag
