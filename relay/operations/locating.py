@@ -1,5 +1,6 @@
 """Locating a key, an event or a row: does it wait, is it parked, or has it left, and why?"""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -66,7 +67,7 @@ class Located:
 def locate(connection: Connection, wanted: str, patience_ms: int = PATIENCE_MS) -> Located:
     """Return what is known of *wanted*: the id of a row, an event id, or a key.
 
-    *patience_ms*: how long to look through the rows that wait.
+    *patience_ms*: how long to look, the rows that wait included.
 
     Raises:
         SchemaError: the user may not look at the outbox.
@@ -101,7 +102,7 @@ class _Search:
 
     def __init__(self, connection: Connection, patience_ms: int) -> None:
         self._connection = connection
-        self._patience_ms = patience_ms
+        self._until = time.monotonic() + patience_ms / 1000
         self.unknown: list[str] = []
         self.unfinished = False
 
@@ -111,7 +112,7 @@ class _Search:
         given: dict[str, Any] = {
             "key": key, "keys": keys, "event_id": event_id, "limit": ROWS_MAX,
         }  # fmt: skip
-        found = self._rows(queries.WAITING, "the rows that wait", self._patience_ms, **given)
+        found = self._rows(queries.WAITING, "the rows that wait", self._left_ms(), **given)
         found += self._rows(queries.PARKED_OF_KEY, "parked rows of this key", **given)
         if event_id is not None:
             found += self._rows(queries.PARKED_OF_EVENT, "its parked row", **given)
@@ -120,8 +121,11 @@ class _Search:
     def anywhere(self, event_id: UUID) -> list[Row]:
         """Return the row of an event whose key nothing tells."""
         what = "every row that waits: without a stored event nothing tells its key"
-        patience = min(SCAN_MS, self._patience_ms)
+        patience = min(SCAN_MS, self._left_ms())
         return self._rows(queries.OF_EVENT_ANYWHERE, what, patience, event_id=event_id)
+
+    def _left_ms(self) -> int:
+        return max(1, round(1000 * (self._until - time.monotonic())))
 
     def past(self, past: Past) -> list[PastChange]:
         try:
