@@ -11,7 +11,6 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Match
 
 from relay.formats import with_format_defaults
@@ -32,6 +31,7 @@ from relay.service.api.own.problems import problem
 from relay.service.api.own.representation import EVENT as OWN_EVENT
 from relay.service.api.own.representation import LIST_HEADERS
 from relay.service.api.own.routes import OwnFace
+from relay.service.api.serving.compression import Compression
 from relay.service.api.serving.documentation import documentation
 from relay.service.api.serving.health import health
 from relay.service.api.serving.metrics import ApiMetrics, Measured
@@ -43,10 +43,6 @@ from relay.settings import Settings
 from relay.settings.api import EXISTING_SERVICE_PATH, Face
 
 DESCRIPTION: Final = "Events: what led to the current state, and what, if anything, is wrong."
-
-# Fast rather than small: it is done for each answer.
-_GZIP_LEVEL: Final = 3
-_GZIP_BYTES: Final = 1_000
 
 
 class Api:
@@ -108,7 +104,7 @@ class Api:
         app.include_router(documentation("Events", "/openapi.json"), include_in_schema=False)
         for kind in (HTTPException, Exception):
             app.add_exception_handler(kind, self._explain)
-        app.add_middleware(GZipMiddleware, minimum_size=_GZIP_BYTES, compresslevel=_GZIP_LEVEL)
+        app.add_middleware(Compression)
         if self._settings.api.cors_origins:
             app.add_middleware(
                 CORSMiddleware,

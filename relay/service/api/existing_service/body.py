@@ -13,6 +13,7 @@ from relay.service.api.own.query import Moment
 from relay.service.events.severity import Severity
 
 METRICS: Final = "metrics"
+_FORM: Final = "It must be a text that holds a JSON object, in which no name is given twice"
 
 _NAMED: Final[dict[str, Any]] = {
     "anyOf": [
@@ -29,13 +30,21 @@ _JSON: Final[dict[str, Any]] = {
 
 def _parsed(value: object) -> object:
     if not isinstance(value, str):
-        raise ValueError("It must be a text that holds a JSON object")  # noqa: TRY004 - pydantic's
+        raise ValueError(_FORM)  # noqa: TRY004 - pydantic's
     try:
-        found = json.loads(value or "{}")
+        found = json.loads(value or "{}", object_pairs_hook=_object)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise ValueError("It must be a text that holds a JSON object")  # noqa: TRY004 - pydantic's
+        raise ValueError(_FORM)  # noqa: TRY004 - pydantic's
+    return found
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        # Consumers read the text, and could take either.
+        raise ValueError("a name is given twice")
     return found
 
 

@@ -73,6 +73,7 @@ def test_props_may_be_empty(admin: TestClient, event: dict[str, Any], props: str
         ({"props": "hunter2"}, "props"),
         ({"props": '["hunter2"]'}, "props"),
         ({"props": {"hunter2": 1}}, "props"),
+        ({"props": '{"a": {"hunter2": 1, "hunter2": 2}}'}, "props"),
         ({"props": '{"a": NaN, "b": "hunter2"}'}, "props"),
         ({"props": "[" * 5_000}, "props"),
         ({"severity": "hunter2"}, "severity"),

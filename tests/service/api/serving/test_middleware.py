@@ -89,9 +89,12 @@ def test_a_list_is_compressed_for_those_who_ask(admin: TestClient, store: Store,
     answer = admin.get(path)
     assert answer.headers["content-encoding"] == "gzip"
     assert len(answer.json()) == 20
-    plain = admin.get(path, headers={"Accept-Encoding": "identity"})
-    assert "content-encoding" not in plain.headers
-    assert plain.json() == answer.json()
+    for refusal in ("identity", "gzip;q=0", "br, GZIP ; q=0.00, *"):
+        plain = admin.get(path, headers={"Accept-Encoding": refusal})
+        assert "content-encoding" not in plain.headers
+        assert plain.json() == answer.json()
+    wish = admin.get(path, headers={"Accept-Encoding": "gzip;q=0.5"})
+    assert wish.headers["content-encoding"] == "gzip"
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
