@@ -49,4 +49,6 @@ class SchemaCheck:
         with connect(
             self.conninfo, "outbox-relay start", self.patience_seconds, schema=self.schema
         ) as database:
+            # Whatever the default of user or database is.
+            database.read_only = False
             yield database

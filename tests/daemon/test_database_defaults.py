@@ -10,14 +10,20 @@ from tests.support.metrics import metric
 from tests.support.outbox import Consume, Outbox, Start
 from tests.support.postgres import Database
 
+SINCE_TRANSACTION_TIMEOUT = 170000
+
 
 @pytest.fixture
 def default(outbox: Outbox, database: Database) -> None:
     """Defaults under which an unsuspecting client fails."""
+    server = outbox.connection.info.server_version
     for setting in (
         "default_transaction_isolation = 'serializable'",
         "idle_session_timeout = '300ms'",
         "client_encoding = 'LATIN1'",
+        "default_transaction_read_only = on",
+        "standard_conforming_strings = off",
+        *(["transaction_timeout = '300ms'"] if server >= SINCE_TRANSACTION_TIMEOUT else []),
     ):
         outbox.connection.execute(f"ALTER DATABASE {database.name} SET {setting}".encode())
 

@@ -75,6 +75,8 @@ class Session:
         connection = connect(
             s.conninfo, s.name, s.patience_seconds, PunctuatedCursor, schema=s.schema
         )
+        # Whatever the default of user or database is.
+        connection.read_only = False
         # As the text that it is.
         connection.adapters.register_loader("json", TextLoader)
         connection.adapters.register_loader("json", TextBinaryLoader)

@@ -11,6 +11,7 @@ ALTER TABLE outbox
     -- A constant default: no row is rewritten.
     ADD COLUMN replayed boolean NOT NULL DEFAULT false,
     -- Not valid yet: rows that are there are looked at by 0003, without this lock.
+    ADD CONSTRAINT outbox_id_check CHECK (id > -9223372036854775808) NOT VALID,
     ADD CONSTRAINT outbox_created_at_check CHECK (isfinite(created_at)) NOT VALID,
     ADD CONSTRAINT outbox_parked_at_check CHECK (isfinite(parked_at)) NOT VALID;
 

@@ -4,6 +4,7 @@
 
 UPDATE outbox SET created_at = clock_timestamp() WHERE NOT isfinite(created_at);
 UPDATE outbox SET parked_at = clock_timestamp() WHERE NOT isfinite(parked_at);
+ALTER TABLE outbox VALIDATE CONSTRAINT outbox_id_check;
 ALTER TABLE outbox VALIDATE CONSTRAINT outbox_created_at_check;
 ALTER TABLE outbox VALIDATE CONSTRAINT outbox_parked_at_check;
 

@@ -62,7 +62,13 @@ outbox_migration = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", BigInteger, Identity(always=True, cache=1), primary_key=True),
+    Column(
+        "id",
+        BigInteger,
+        CheckConstraint("id > -9223372036854775808"),
+        Identity(always=True, cache=1),
+        primary_key=True,
+    ),
     Column("event_id", Uuid, nullable=False, server_default=_RANDOM_ID),
     Column(
         "shard",

@@ -30,7 +30,7 @@ HEADERS: Final = r"""CASE
            WHEN o.replayed
            THEN regexp_replace(
                '{"replay": "true"' || coalesce(
-                   regexp_replace(o.headers::text, '^\s*\{\s*', ', '), '}'), ', \}\s*$', '}')
+                   regexp_replace(o.headers::text, E'^\\s*\\{\\s*', ', '), '}'), E', \\}\\s*$', '}')
            ELSE o.headers::text
        END"""
 
