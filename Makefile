@@ -2,9 +2,10 @@
 PYTHON ?= python3
 ROWS ?=
 SECONDS ?= 60
+MUTANTS ?=
+SAMPLE ?=
 SEED ?=
 ARGS ?=
-MUTANTS ?= relay.daemon.postgres.low_watermark* relay.daemon.kafka.holds*
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 IMAGE ?= outbox-relay:$(VERSION)
@@ -94,9 +95,9 @@ $(BIN)/uv pip install --quiet --python build/$(1)/bin/python --no-deps --editabl
 build/$(1)/bin/pytest --numprocesses 2 $(2) $(VERSIONED) $(ARGS)
 endef
 
-mutants: $(READY) ## change the code here and there: does a test notice? make mutants MUTANTS="relay.daemon.kafka.holds*"
-	PATH="$(CURDIR)/$(BIN):$$PATH" nice $(BIN)/mutmut run $(ARGS) $(foreach name,$(MUTANTS),"$(name)")
-	$(BIN)/mutmut results | grep -v "not checked" || true
+mutants: $(READY) ## change the code here and there: does a test notice? make mutants MUTANTS=relay.daemon.kafka.holds SAMPLE=200
+	nice $(BIN)/python -m tests.mutation $(MUTANTS) $(if $(SAMPLE),--sample $(SAMPLE)) \
+	  $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: $(READY) ## measure on real Kafka, writes benchmarks/latest.json; make bench ROWS=20000 is short
 	$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(ARGS)
@@ -147,5 +148,5 @@ undeploy-all: ## remove what deploy-all made, its data included
 	deploy/all.sh down
 
 clean: ## remove .venv, caches and build results
-	rm -rf $(VENV) mutants .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,10 @@
+import time
+
 import pytest
 
 from relay.daemon.exclusions import TopicPartition
 from relay.daemon.kafka.holds import FIRST_HOLD_SECONDS, Holds
+from relay.daemon.state import Hold
 from tests.support.clock import Clock
 
 TOPIC = TopicPartition("events")
@@ -96,3 +99,29 @@ def test_each_lifted_hold_counts(holds: Holds) -> None:
         holds.add(topic_partition)
         holds.lift(topic_partition)
         assert holds.lifted_total == number
+
+
+def test_a_hold_says_what_it_is_of_why_since_when_and_until_when(
+    holds: Holds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_000.0)
+    pause = holds.add(PARTITION, "no leader")
+    assert holds.shown == (Hold(PARTITION, "no leader", 1_000.0, 1_000.0 + pause, "murmur2"),)
+    monkeypatch.setattr(time, "time", lambda: 1_007.0)
+    pause = holds.add(PARTITION)
+    assert holds.shown == (Hold(PARTITION, "", 1_000.0, 1_007.0 + pause, "murmur2"),)
+
+
+def test_a_hold_knows_how_keys_find_their_partition(clock: Clock) -> None:
+    holds = Holds(30.0, clock, "fnv1a")
+    holds.add(PARTITION)
+    assert [hold.partitioner for hold in holds.shown] == ["fnv1a"]
+
+
+def test_a_hold_is_due_at_the_very_end_of_its_pause_and_known_until_then(
+    holds: Holds, clock: Clock
+) -> None:
+    clock.now += holds.add(TOPIC)
+    assert holds.due() == [TOPIC]
+    assert TOPIC in holds
+    assert PARTITION not in holds
