@@ -11,16 +11,20 @@ from relay.demo.history import Verdict, Written, judge
 from tests.soak.settings import TOPIC
 from tests.soak.stage import Stage
 from tests.support.history import reads
-from tests.support.kafka.topics import read_topic
+from tests.support.kafka.topics import ConsumedMessage, read_topic
 
 READ_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class Account:
-    """The judge's verdict, and what else must hold: only poison is parked."""
+    """The judge's verdict, and what else must hold: only poison is parked.
+
+    *broken* describes examples of what may not be, a few of each kind.
+    """
 
     verdict: Verdict
+    broken: Mapping[str, Sequence[str]]
     poison: int
     parked: int
     innocents_parked: int
@@ -47,8 +51,10 @@ def account(stage: Stage, injected: Counter[str], crashes_ms: Sequence[int]) -> 
         ]
         deleted = _deleted(connection)
     messages = read_topic(stage.kafka.admin_bootstrap, TOPIC, timeout=READ_SECONDS)
+    verdict = judge(written, reads(messages), deleted, crashes_ms)
     return Account(
-        verdict=judge(written, reads(messages), deleted, crashes_ms),
+        verdict=verdict,
+        broken=_described(verdict, messages),
         poison=injected["poison_written"],
         parked=len(parked),
         innocents_parked=len(innocents),
@@ -58,3 +64,17 @@ def account(stage: Stage, injected: Counter[str], crashes_ms: Sequence[int]) -> 
 def _deleted(connection: Connection[TupleRow]) -> Mapping[Hashable, int]:
     found = connection.execute("SELECT event_id, at_ms FROM soak_deleted")
     return {str(event_id): at_ms for event_id, at_ms in found}
+
+
+def _described(
+    verdict: Verdict, messages: Sequence[ConsumedMessage]
+) -> Mapping[str, Sequence[str]]:
+    """Describe the examples of what was broken by the messages that tell of it."""
+    kinds = {kind: ids for kind, ids in verdict.examples.items() if kind != "duplicates"}
+    wanted = {event_id for ids in kinds.values() for event_id in ids}
+    told = {
+        id_: f"{m.key!r} seq {m.header('seq')!r}, {(m.value or b'')[:80]!r}"
+        for m in messages
+        if (id_ := (m.header("id") or b"").decode()) in wanted
+    }
+    return {kind: [f"{id_}: {told.get(str(id_))}" for id_ in ids] for kind, ids in kinds.items()}

@@ -100,7 +100,9 @@ class Soak:
         leases = sum(self._faults[name].leases * n for name, n in self._injected.items())
         limit = bound(leases, LEASE_ROWS)
         if not found.clean:
-            self.violations.append(f"a promise was broken: {dict(found.verdict.examples)}")
+            self.violations.append(f"a promise was broken: {dict(found.broken)}")
+        if found.parked != found.poison:
+            self.violations.append(f"{found.parked} rows are parked, not {found.poison}")
         if found.verdict.duplicates > limit:
             self.violations.append("more duplicates than leases explain")
         return {

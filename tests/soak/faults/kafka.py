@@ -56,11 +56,11 @@ def leaders_moved(stage: Stage, source: random.Random) -> None:
     stage.kafka.lead_as_created(TOPIC)
 
 
-def cluster_killed(stage: Stage, _: random.Random) -> CleanUp:
+def cluster_killed(stage: Stage, _: random.Random) -> None:
     for node in stage.kafka.nodes:
         node.kill()
-    stage.kafka.start()
-    return _complete
+    # Its own recovery is not the relay's, and takes as long as the machine is busy.
+    _complete(stage)
 
 
 def cluster_frozen(stage: Stage, source: random.Random) -> CleanUp:
