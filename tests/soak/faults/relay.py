@@ -45,8 +45,8 @@ def relay_frozen(stage: Stage, source: random.Random) -> CleanUp:
 
 
 def poison_written(stage: Stage, source: random.Random) -> None:
-    # Random: a relay that could not ask for the topic's limit sends it, and the broker, which judges
-    # what is compressed, must refuse it all the same.
+    # Random: a relay that could not ask for the topic's limit sends it, and the broker, which
+    # judges what is compressed, must refuse it all the same.
     filler = source.randbytes(2 * MAX_MESSAGE_BYTES).hex()
     with stage.connect() as connection:
         connection.execute(
