@@ -167,7 +167,7 @@ OTHERS: Final[dict[str, str]] = {
     "status.HOLDERS": _SMALL, "storage.TABLES": _SMALL,
     "triggers.LIMITS": _SMALL, "triggers.CREATE": "changes a table of the service",
     "triggers.CREATE_INSERTS": "changes a table of the service",
-    "triggers.DROP": "changes a table of the service",
+    "triggers.DROP": "changes a table of the service", "triggers.REFUSAL": "a part of others",
 }  # fmt: skip
 
 
