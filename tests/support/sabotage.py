@@ -78,7 +78,7 @@ POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
     "claim": (Lease, "__init__", always),
     "claim_sent": (psycopg.Cursor, "execute", sends("SKIP LOCKED")),
     "read_sent": (psycopg.Cursor, "execute", sends("END AS payload")),
-    "delete_sent": (psycopg.Cursor, "execute", sends("DELETE FROM outbox\n")),
+    "delete_sent": (psycopg.Cursor, "execute", sends(queries.DELETE)),
     "read": (ChunkReader, "_ask", always),
     "produce": (GaplessProducer, "send", always),
     "killer": (GaplessProducer, "send", killer_sent),
