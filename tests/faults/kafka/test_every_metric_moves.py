@@ -117,6 +117,8 @@ def test_every_metric_moves(
     proxy.mode = Mode.BLACK_HOLE
     outbox.fill(500, keys=50)
     watch.await_moved("in_flight")
+    # Before the broker is back: nothing else makes it give a producer up.
+    watch.await_moved("producer_rebuilds_total")
     outbox.connection.execute("ALTER TABLE outbox_relay RENAME TO outbox_relay_away")
     watch.await_moved("sample_failures_total")
     outbox.connection.execute("ALTER TABLE outbox_relay_away RENAME TO outbox_relay")
