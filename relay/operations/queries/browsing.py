@@ -56,9 +56,10 @@ PARKED_OF_KEY: Final = """
 SELECT {row}
   FROM outbox_overview
  WHERE shard = outbox_shard_of(%(key)s)
+   AND hashtextextended(key, 0) = hashtextextended(%(key)s, 0)
    AND key = %(key)s
    AND parked_at IS NOT NULL
- ORDER BY shard, key, id
+ ORDER BY id
  LIMIT %(limit)s
 """.replace("{row}", ROW)
 
