@@ -19,6 +19,8 @@ from tests.support.clock import Clock
 
 PARTITIONS: Final = 2
 BATCH_MESSAGES: Final = 2
+_PURGED_IN_FLIGHT: Final = KafkaError._PURGE_INFLIGHT
+_PURGED_IN_QUEUE: Final = KafkaError._PURGE_QUEUE
 
 OnDelivery = Callable[[KafkaError | None, Message | None], None]
 
@@ -129,7 +131,7 @@ class Producer:
         if ended and in_flight:
             self._broker.purges += 1
             self.vanish()
-        purged = KafkaError(KafkaError._PURGE_INFLIGHT, "purged")
+        purged = KafkaError(_PURGED_IN_FLIGHT if in_flight else _PURGED_IN_QUEUE, "purged")
         self._answers.extend((message, purged) for message in ended)
         self._waiting = [m for m in self._waiting if m not in ended]
 

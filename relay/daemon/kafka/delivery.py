@@ -116,8 +116,7 @@ class Delivery:
             self._delivered = True
             outcomes.append(Delivered(delivered))
             self._suspects.delivered(delivered)
-            if self._routing.holds:
-                self._routing.holds.delivered(self._producer.acknowledging())
+            self._routing.acknowledged(self._producer)
         outcomes.extend(map(self._failures.outcome, failed))
         return outcomes
 
@@ -172,8 +171,7 @@ class Delivery:
 
     def _hold(self, partition: Partition, row: Row) -> bool:
         self._routing.hold(partition.topic_partition, _NO_ROOM)
-        # Those that were found before know of no hold.
-        self._routes = self._routing.routes(self._producer)
+        self._routes.forget()
         self._settled.append(Undelivered([row], Reason.HELD))
         return True
 

@@ -8,6 +8,7 @@ from relay.daemon.kafka.message import LARGE_ADVICE
 from relay.daemon.kafka.producer import Failure
 from relay.daemon.kafka.routing import Routing
 from relay.daemon.kafka.suspects import Suspects
+from relay.daemon.kafka.unproven import UNANSWERED
 from relay.daemon.rows import Outcome, Reason, Rejected, Undelivered
 
 _REFUSED_ADVICE: Final = "requeue it when that is mended, or discard it"
@@ -42,6 +43,8 @@ class Failures:
                 self._routing.hold(topic_partition, failure.error.str())
                 return Undelivered([row], Reason.HELD)
             case ErrorScope.BROKER:
+                if failure.error.code() in UNANSWERED:
+                    self._routing.unproven.add(topic_partition)
                 # Dropped behind a refusal. What refused once and took nothing yet may be all alike.
                 if topic_partition.topic in self._refusing and not failure.partition.acknowledged:
                     self.suspects.doubt(topic_partition)

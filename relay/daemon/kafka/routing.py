@@ -9,6 +9,7 @@ from relay.daemon.kafka.holds import Holds
 from relay.daemon.kafka.partitioner import partition
 from relay.daemon.kafka.producer import GaplessProducer, Partition
 from relay.daemon.kafka.topics import Topic, Topics, UnwritableTopic
+from relay.daemon.kafka.unproven import Unproven
 from relay.daemon.rows import Row
 from relay.settings.preset import Partitioner
 
@@ -22,7 +23,7 @@ _NO_LEADER: Final = "the partition has no leader"
 
 
 class Routing:
-    """Topics and holds, which outlive every producer and every lease."""
+    """Topics, holds and unproven partitions, which outlive every producer and every lease."""
 
     def __init__(
         self, default_topic: str, partitioner: Partitioner, topics: Topics, holds: Holds
@@ -30,6 +31,7 @@ class Routing:
         self.default_topic = default_topic
         self.topics = topics
         self.holds = holds
+        self.unproven = Unproven()
         self._partitioner = partitioner
 
     def routes(self, producer: GaplessProducer) -> "Routes":
@@ -40,6 +42,13 @@ class Routing:
         """Put *topic_partition* on hold, unless it is already."""
         if not self.holds.covers(topic_partition):
             self._hold_longer(topic_partition, why)
+
+    def acknowledged(self, producer: GaplessProducer) -> None:
+        """Forget what is known against the partitions that *producer* had answers from."""
+        if self.holds or self.unproven:
+            acknowledging = producer.acknowledging()
+            self.holds.delivered(acknowledging)
+            self.unproven.acknowledged(acknowledging)
 
     def review_holds(self, producer: GaplessProducer) -> None:
         """Look again at holds whose pause is over: lift them, or hold them longer.
@@ -99,23 +108,34 @@ class Routing:
 
 
 class Routes:
-    """Routes of one lease: remembers the partition of each key."""
+    """Routes of one lease: remembers the partition of each key, and which rows were admitted."""
 
     def __init__(self, routing: Routing, producer: GaplessProducer) -> None:
         self._routing = routing
         self._producer = producer
+        self._admission = routing.unproven.admission()
         self._remembered: dict[tuple[str | None, str | None], Partition] = {}
         self._remembered_bytes = 0
 
     def find(self, row: Row) -> Partition | None:
-        """Return the partition of *row*; None if it is on hold, or its topic not known yet."""
+        """Return the partition of *row*; None if the row has to wait.
+
+        Its partition is on hold, or unproven and has its one row, or its topic is not known yet.
+        """
         known = self._remembered.get((row.topic, row.key))
         if known is not None:
             return known
         found = self._routing.find(row, self._producer)
-        if found is not None and row.key is not None:
+        if found is None or not self._admission.admits(found.topic_partition):
+            return None
+        if row.key is not None and not self._admission.limits(found.topic_partition):
             self._remember(row.topic, row.key, found)
         return found
+
+    def forget(self) -> None:
+        """Look every partition up anew: one of them is on hold since."""
+        self._remembered.clear()
+        self._remembered_bytes = 0
 
     def _remember(self, topic: str | None, key: str, partition: Partition) -> None:
         self._remembered_bytes += getsizeof(key) + _ENTRY_BYTES

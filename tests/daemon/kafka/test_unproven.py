@@ -1,0 +1,91 @@
+"""Unproven partitions: of an outage one lease is copied, however often it is tried again."""
+
+from collections.abc import Iterator
+from functools import partial
+from unittest.mock import patch
+
+import pytest
+
+from relay.daemon.exclusions import TopicPartition
+from relay.daemon.kafka import producer
+from relay.daemon.kafka.unproven import Unproven
+from relay.daemon.rows import Reason, Row
+from tests.daemon.kafka.conftest import PARTITIONS, Publishing
+from tests.daemon.kafka.rows import row
+from tests.model.broker import Broker, Producer
+
+ROWS = [row(number, key=f"key-{number % 20}") for number in range(1, 201)]
+SILENT, TALKING = TopicPartition("events", 0, 2), TopicPartition("events", 1, 2)
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker(partitions=PARTITIONS)
+
+
+@pytest.fixture
+def publishing(broker: Broker) -> Iterator[Publishing]:
+    with patch.object(producer, "Producer", partial(Producer, broker)):
+        yield Publishing("in-memory", "events-stream")
+
+
+def lose(publishing: Publishing, rows: list[Row] = ROWS) -> None:
+    """Publish *rows* under a lease that ends as soon as they are on their way."""
+    looks = iter([True, True])
+    publishing.lease(rows, alive=lambda: next(looks, False))
+
+
+def ids(rows: list[Row]) -> list[int]:
+    return sorted(row.id for row in rows)
+
+
+def test_while_answers_are_lost_each_attempt_sends_one_row_a_partition(
+    broker: Broker, publishing: Publishing
+) -> None:
+    broker.answers = False
+    lose(publishing)
+    assert len(broker.log) == len(ROWS)
+    for attempt in range(1, 6):
+        lose(publishing)
+        assert len(broker.log) == len(ROWS) + attempt * PARTITIONS
+    assert publishing.delivered == []
+
+
+def test_one_answer_proves_a_partition(broker: Broker, publishing: Publishing) -> None:
+    broker.answers = False
+    lose(publishing)
+    broker.heal()
+    publishing.undelivered.clear()
+    publishing.lease(ROWS)
+    assert len(publishing.delivered) == PARTITIONS
+    assert {reason for _, reason in publishing.undelivered} == {Reason.HELD}
+    left = [row for row in ROWS if row not in publishing.delivered]
+    publishing.lease(left)
+    assert ids(publishing.delivered) == ids(ROWS)
+
+
+def test_the_others_go_on_beside_one_that_is_silent(broker: Broker, publishing: Publishing) -> None:
+    broker.stuck = {0}
+    lose(publishing)
+    left = [row for row in ROWS if row not in publishing.delivered]
+    assert left
+    assert publishing.delivered
+    new = [row(number, key=f"key-{number % 20}") for number in range(201, 401)]
+    lose(publishing, [*left, *new])
+    delivered = set(publishing.delivered)
+    silent_keys = {row.key for row in left}
+    assert all((row in delivered) == (row.key not in silent_keys) for row in new)
+
+
+def test_what_was_left_out_once_is_not_overtaken() -> None:
+    unproven = Unproven()
+    unproven.add(SILENT)
+    admission = unproven.admission()
+    assert admission.admits(SILENT)
+    assert not admission.admits(SILENT)
+    unproven.acknowledged([SILENT])
+    assert not admission.admits(SILENT)
+    assert admission.admits(TALKING)
+    assert admission.admits(TALKING)
+    assert unproven.admission().admits(SILENT)
+    assert not unproven
