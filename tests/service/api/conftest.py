@@ -12,6 +12,7 @@ from relay.settings import load
 from tests.support.authority import AUDIENCE, ISSUER, Authority, bearer, write_key_set
 from tests.support.postgres import Database
 from tests.support.roles import member
+from tests.support.service import Stored
 
 INSERT = """
 INSERT INTO outbox_event (name, category, severity, message, event_time,
@@ -104,6 +105,12 @@ def store(database: Database) -> Store:
             connection.execute(INSERT, USUAL | given)
 
     return insert
+
+
+@pytest.fixture
+def stored(database: Database) -> Stored:
+    """All that is stored and streamed."""
+    return Stored(database)
 
 
 @pytest.fixture

@@ -91,6 +91,8 @@ class Listing:
         """Return the counts and the first page, of one moment."""
         with self.database.reading() as connection:
             counted = counts(connection, wanted, caller)
+            if wanted.offset >= counted.events:
+                return counted, Page([], None)
             return counted, self._page(connection, wanted, caller)
 
     def counts(self, wanted: EventFilter, caller: Caller) -> Counts:

@@ -12,18 +12,29 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
 from relay.errors import SchemaError
+from relay.service.api.core import cursor
+from relay.service.api.core.filter import NO_NUL
 
 RETRY_SECONDS: Final = 5
 
 logger = logging.getLogger(__name__)
 
-# pydantic's own words for these quote a part of the input.
+# In place of pydantic's words, which quote a part of the input, or speak of Python's types.
 _OWN_WORDS: Final = {
     "uuid": "It must be a UUID",
     "datetime": "It must be a time as in 2026-11-24T12:00:00Z",
-    "timezone": "It needs a zone, as in 2026-11-24T12:00:00Z",
-    "json": "It must be valid JSON",
+    "timezone": "It must have a zone, as in 2026-11-24T12:00:00Z",
+    "int": "It must be a whole number in digits alone, such as 100",
+    "bool": "It must be true or false",
+    "string_unicode": "It has half of a surrogate pair: send whole characters",
+    "dict": "It must be a JSON object",
+    "model": "It must be a JSON object, sent with Content-Type: application/json",
     "extra": "It is not known here",
+    "missing": "It is needed",
+}
+_OF_PATTERNS: Final = {
+    NO_NUL: "It may have no NUL character",
+    cursor.PATTERN: "It must be the header Next-Cursor of the page before",
 }
 _LONGEST_NAME: Final = 40
 
@@ -103,13 +114,17 @@ def _faults(errors: Iterable[Mapping[str, Any]]) -> list[Fault]:
 def _fault(error: Mapping[str, Any]) -> Fault:
     kind = str(error["type"])
     own = next((words for start, words in _OWN_WORDS.items() if kind.startswith(start)), None)
+    own = _OF_PATTERNS.get(error.get("ctx", {}).get("pattern"), own)
     place = [str(part) for part in error["loc"]]
     if kind.startswith("extra"):
         place[-1] = shown_name(place[-1])
     elif "props" in place[:-1]:
         # A name in there that the client made up may itself be a secret.
         place = place[: place.index("props") + 1]
-        own = "A name or value in it is not JSON that can be stored: a NUL character, or NaN"
+        own = (
+            "A name or value in it cannot be stored: a NUL character, half of a surrogate pair, "
+            "NaN, an infinite number, or too many levels"
+        )
     return Fault(".".join(place), own or str(error["msg"]).removeprefix("Value error, "))
 
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from relay.service.api.core.filter import NO_NUL
 from relay.service.api.core.new_event import NewEvent
+from relay.service.api.core.values import Moment
 from relay.service.api.own.body import OWNED, Prop, Storable, in_utc
-from relay.service.api.own.query import Moment
 from relay.service.events.severity import Severity
 
 METRICS: Final = "metrics"

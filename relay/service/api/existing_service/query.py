@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from relay.service.api.access.credentials import API_KEY
 from relay.service.api.core.filter import LIMIT_MAX, NO_NUL, OFFSET_MAX, EventFilter, Order
+from relay.service.api.core.values import Whole
 from relay.service.events.severity import Severity
 
 LIMIT_DEFAULT: Final = 5_000
@@ -55,10 +56,10 @@ class ListQuery(BaseModel):
         None, description="true: events of no host, beside those of the hosts that are given"
     )
     order: Order = Field(Order.ASCENDING, description="the oldest first, or the newest")
-    limit: int = Field(
+    limit: Whole = Field(
         LIMIT_DEFAULT, le=_INTEGER, ge=-1, description=f"events at most; -1 is {LIMIT_MAX}"
     )
-    offset: int = Field(0, ge=-1, le=OFFSET_MAX, description="events to leave out; -1 is none")
+    offset: Whole = Field(0, ge=-1, le=OFFSET_MAX, description="events to leave out; -1 is none")
     api_key: str | None = Field(None, description="token of a link", repr=False)
 
     @model_validator(mode="before")

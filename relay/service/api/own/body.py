@@ -8,7 +8,7 @@ from typing_extensions import TypeAliasType
 from relay.formats.keys import OWNERS
 from relay.service.api.core.filter import NO_NUL
 from relay.service.api.core.new_event import BESIDE_PROPS, NewEvent
-from relay.service.api.own.query import Moment, Name
+from relay.service.api.core.values import Moment, Name
 from relay.service.events.severity import Severity
 
 Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=NO_NUL)]

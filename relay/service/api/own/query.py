@@ -1,16 +1,11 @@
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from relay.service.api.core.cursor import PATTERN, Cursor
 from relay.service.api.core.filter import LIMIT_MAX, NO_NUL, OFFSET_MAX, EventFilter, Order
+from relay.service.api.core.values import Moment, Name, Truth, Whole
 from relay.service.events.severity import Severity
 
 LIMIT_DEFAULT: Final = 1_000
@@ -23,16 +18,7 @@ def _split(values: object) -> object:
     return [part for value in values for part in str(value).split(",")]
 
 
-def _written(value: object) -> object:
-    """Refuse numbers, which would be taken for seconds since 1970."""
-    if value is None or (isinstance(value, str) and "T" in value):
-        return value
-    raise ValueError("It must be a time as in 2026-11-24T12:00:00Z")
-
-
 Several: Final = BeforeValidator(_split)
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
-Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 
 
 class ListQuery(BaseModel):
@@ -75,14 +61,14 @@ class ListQuery(BaseModel):
     request_id: Name | None = Field(None, description="events of this request")
     since: Moment | None = Field(None, description="events of this time and later")
     until: Moment | None = Field(None, description="events before this time")
-    cluster_level: bool | None = Field(
+    cluster_level: Truth | None = Field(
         None,
         description="true: events that belong to no host, beside those of host_ids where given; "
         "false: events of hosts alone",
     )
     order: Order = Field(Order.ASCENDING, description="the oldest first, or the newest")
-    limit: int = Field(LIMIT_DEFAULT, ge=1, le=LIMIT_MAX, description="events of one page")
-    offset: int = Field(
+    limit: Whole = Field(LIMIT_DEFAULT, ge=1, le=LIMIT_MAX, description="events of one page")
+    offset: Whole = Field(
         0, ge=0, le=OFFSET_MAX, description="events to leave out; for long lists use cursor"
     )
     cursor: Annotated[str, Field(pattern=PATTERN)] | None = Field(

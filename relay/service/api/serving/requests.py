@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import unquote, unquote_to_bytes
 
 from starlette.requests import Request
 
@@ -12,6 +13,11 @@ from relay.service.api.core.refusal import Fault, Refusal, invalid, shown_name
 
 MAX_BYTES: Final = 1 << 20
 _SINGLE_HEADERS: Final = ("authorization", "watcher-authorization", "idempotency-key")
+_NO_UTF_8: Final = "It must be UTF-8 in percent-encoding"
+_UNREADABLE: Final[dict[type[Exception], str]] = {
+    UnicodeDecodeError: "It must be JSON in UTF-8, without compression",
+    RecursionError: "It has too many levels",
+}
 # The rest of such a body is not read.
 _CLOSE: Final = {"Connection": "close"}
 
@@ -39,8 +45,20 @@ class BoundedRequest(Request):
         return self._body
 
     async def json(self) -> Any:  # noqa: ANN401 - whatever JSON is
-        """Return the body as JSON, in which no name is given twice."""
-        return json.loads(await self.body(), object_pairs_hook=_unambiguous)
+        """Return the body as JSON in UTF-8, in which no name is given twice.
+
+        Raises:
+            Refusal: 400 or 422, it is something else.
+        """
+        try:
+            text = (await self.body()).decode("utf-8-sig")
+            return json.loads(text, object_pairs_hook=_unambiguous)
+        except json.JSONDecodeError as error:
+            fault = f"It must be valid JSON, and is not at character {error.pos}"
+            raise invalid(HTTPStatus.UNPROCESSABLE_ENTITY, [Fault("body", fault)]) from None
+        except (ValueError, RecursionError) as error:
+            fault = _UNREADABLE.get(type(error), "A number in it has too many digits")
+            raise invalid(HTTPStatus.BAD_REQUEST, [Fault("body", fault)]) from None
 
     async def _bounded(self) -> bytes:
         parts = bytearray()
@@ -55,8 +73,8 @@ class BoundedRequest(Request):
         return bytes(parts)
 
 
-def refuse_repeated(request: Request, lists: frozenset[str]) -> None:
-    """Make sure that nothing is given twice: parties on the way could take either value.
+def refuse_ambiguous(request: Request, lists: frozenset[str]) -> None:
+    """Make sure that all is text in UTF-8, and given once: parties on the way could read either.
 
     *lists*: the query parameters that may be repeated.
 
@@ -66,11 +84,26 @@ def refuse_repeated(request: Request, lists: frozenset[str]) -> None:
     names = [name for name, _ in request.query_params.multi_items() if name not in lists]
     headers = [name for name in request.headers if name in _SINGLE_HEADERS]
     faults = [
+        *(Fault(f"query.{shown_name(name)}", _NO_UTF_8) for name in _garbled(request)),
         *(Fault(f"query.{shown_name(name)}", "It is given twice") for name in _twice(names)),
         *(Fault(f"header.{name}", "It is given twice") for name in _twice(headers)),
     ]
     if faults:
         raise invalid(HTTPStatus.BAD_REQUEST, faults)
+
+
+def _garbled(request: Request) -> list[str]:
+    """Return the parameters that are not UTF-8: Starlette reads other characters there."""
+    parts: list[bytes] = request.scope["query_string"].split(b"&")
+    return [unquote(part.partition(b"=")[0]) for part in parts if not _is_text(part)]
+
+
+def _is_text(part: bytes) -> bool:
+    try:
+        unquote_to_bytes(part).decode()
+    except UnicodeDecodeError:
+        return False
+    return part.isascii()
 
 
 def _twice(names: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 
 from relay.service.api.access.caller import Caller
 from relay.service.api.core.refusal import Fault, Refusal, invalid, refusal, shown_name
-from relay.service.api.serving.requests import BoundedRequest, refuse_repeated
+from relay.service.api.serving.requests import BoundedRequest, refuse_ambiguous
 
 Authenticate = Callable[[Request], Awaitable[Caller]]
 
@@ -50,7 +50,7 @@ class Contract:
             request = BoundedRequest(given, self.client_seconds)
             try:
                 request.state.caller = await self.authenticate(request)
-                refuse_repeated(request, self.lists)
+                refuse_ambiguous(request, self.lists)
                 response = await handle(request)
             except Exception as error:  # noqa: BLE001 - the last place that can answer
                 response = self.show(refusal(error), request)

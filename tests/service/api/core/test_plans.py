@@ -110,3 +110,8 @@ def test_without_its_index_a_filter_has_another_plan(many_events: Database) -> N
         connection.execute("DROP INDEX outbox_event_by_severity")
         assert "outbox_event_by_severity" not in plan(connection, "severity")
         connection.rollback()
+
+
+def test_of_what_an_offset_leaves_out_no_text_is_made(many_events: Database) -> None:
+    with many_events.connect() as connection:
+        assert plan(connection, "cluster").startswith("Subquery Scan")

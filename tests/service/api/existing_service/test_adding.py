@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests.support.postgres import Database
 from tests.support.service import Stored
 
 EVENTS = "/api/assisted-install/v2/events"
@@ -28,11 +27,6 @@ def event() -> dict[str, Any]:
         "request_id": str(uuid.uuid4()),
         "props": '{"ms": 12, "disks": ["sda"]}',
     }
-
-
-@pytest.fixture
-def stored(database: Database) -> Stored:
-    return Stored(database)
 
 
 def test_it_is_stored_and_streamed_and_answered_without_a_body(

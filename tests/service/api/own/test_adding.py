@@ -29,11 +29,6 @@ def event() -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def stored(database: Database) -> Stored:
-    return Stored(database)
-
-
 def test_it_is_stored_and_streamed_like_any_other(
     admin: TestClient, stored: Stored, event: dict[str, Any]
 ) -> None:
