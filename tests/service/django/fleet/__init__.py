@@ -1,0 +1,1 @@
+"""An application of Django: the tables of tests/service/states.py as models."""
