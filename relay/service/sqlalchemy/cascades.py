@@ -126,7 +126,8 @@ def _moved(
                 "that no snapshot could name it: delete the object and make a new one."
             )
         yield Mark(other, former, connection, Change.DELETED, state)
-    yield Mark(other, identity, connection, Change.UPDATED)
+    change = Change.UPDATED if identity == former else Change.INSERTED
+    yield Mark(other, identity, connection, change)
     yield from moved_with(connection, other, former, carried, tracked)
 
 

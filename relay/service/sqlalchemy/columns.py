@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Column, inspect
+from sqlalchemy import ARRAY, Column, Table, inspect
 from sqlalchemy.orm import Mapper
 
 from relay.errors import EventDefinitionError
@@ -15,11 +15,20 @@ def mapper_of(entity: type) -> Mapper[Any]:
     """Return the mapper of a mapped class.
 
     Raises:
-        EventDefinitionError: it is no mapped class.
+        EventDefinitionError: it is no mapped class, or its rows cannot be locked or found.
     """
     mapper: object = inspect(entity, raiseerr=False)
     if not isinstance(mapper, Mapper):
         raise EventDefinitionError(f"{entity!r} is no mapped class; track a SQLAlchemy class")
+    if not isinstance(root_of(mapper).local_table, Table):
+        raise EventDefinitionError(
+            f"{entity.__name__} is mapped to a join or a query, of which no single row can be "
+            "locked: track the classes of its tables, or let triggers take the snapshots"
+        )
+    if any(isinstance(column.type, ARRAY) for column in mapper.primary_key):
+        raise EventDefinitionError(
+            f"{entity.__name__} has an array in its primary key: let a trigger take its snapshots"
+        )
     return mapper
 
 
@@ -30,8 +39,17 @@ def columns_of(mapper: Mapper[Any]) -> dict[str, Column[Any]]:
 
 
 def family_of(mapper: Mapper[Any]) -> tuple[Mapper[Any], ...]:
-    """Return *mapper* and those of the classes derived from it."""
-    return tuple(mapper.self_and_descendants)
+    """Return *mapper* and those of the classes derived from it that share its tables."""
+    root = root_of(mapper)
+    return tuple(member for member in mapper.self_and_descendants if root_of(member) is root)
+
+
+def root_of(mapper: Mapper[Any]) -> Mapper[Any]:
+    """Return the mapper of the first table of a row: itself, or one that it is derived from."""
+    # A concrete class has rows of its own, in a table of its own.
+    while mapper.inherits is not None and not mapper.concrete:
+        mapper = mapper.inherits
+    return mapper
 
 
 def identity_of(mapper: Mapper[Any]) -> tuple[str, ...]:

@@ -23,7 +23,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapper
 
 from relay.errors import SchemaError
-from relay.service.sqlalchemy.columns import columns_of, family_of, identity_of, key_places
+from relay.service.sqlalchemy.columns import (
+    columns_of,
+    family_of,
+    identity_of,
+    key_places,
+    root_of,
+)
 from relay.service.sqlalchemy.wanted import one_parameters, one_wanted, parameters, wanted
 from relay.service.writer import State
 
@@ -237,6 +243,6 @@ def _joined(mapper: Mapper[Any]) -> FromClause:
 
 
 def _root(mapper: Mapper[Any]) -> Table:
-    table = mapper.base_mapper.local_table
+    table = root_of(mapper).local_table
     assert isinstance(table, Table)  # noqa: S101 - a class without a table of its own is refused
     return table

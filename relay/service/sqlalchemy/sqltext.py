@@ -12,12 +12,13 @@ _TOKEN: Final = re.compile(
   | [eE]'(?:[^'\\]|\\.|'')*'
   | (?P<text>[uU]&'(?:[^']|'')*' | '(?:[^']|'')*')
   | \$(?P<tag>\w*)\$(?P<body>.*?)\$(?P=tag)\$
-  | (?P<quoted>"(?:[^"]|"")*")
+  | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*")
   | (?P<word>[^\W\d][\w$]*)
   | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,
 )
+_NUMBERED: Final = re.compile(r"\\(?:\+([0-9a-fA-F]{6})|([0-9a-fA-F]{4}))")
 _COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
 _WRITING: Final = re.compile(r"(?i)\b(?:insert|update|delete|merge|truncate|copy)\b")
 _BEFORE_NAME: Final = frozenset({"into", "from", "only", "table"})
@@ -82,9 +83,17 @@ def _words(text: str) -> Iterator[Word]:
         elif match["word"]:
             yield Word(match["word"].lower(), plain=True)
         elif match["quoted"]:
-            yield Word(match["quoted"][1:-1].replace('""', '"'), plain=False)
+            yield Word(_unquoted(match["quoted"]), plain=False)
         elif match["other"]:
             yield Word(match["other"], plain=False)
+
+
+def _unquoted(name: str) -> str:
+    """Return the name in quotes; U&"…" may write characters by their numbers."""
+    found = name.partition('"')[2][:-1].replace('""', '"')
+    if name.startswith('"'):
+        return found
+    return _NUMBERED.sub(lambda match: chr(int(match[1] or match[2], 16)), found)
 
 
 def _after_comment(text: str, place: int) -> int:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapper, Session, object_session
 
 from relay.service.sqlalchemy.buffer import Buffer, buffer_of
 from relay.service.sqlalchemy.cascades import deleted_with, moved_with
+from relay.service.sqlalchemy.columns import family_of
 from relay.service.sqlalchemy.rows import Identity
 from relay.service.sqlalchemy.snapshots import Change, Mark
 from relay.service.sqlalchemy.tracked import Tracked
@@ -23,6 +24,7 @@ class Tracker:
         self._tracked = tracked
         self._registry = registry
         self.tables = tracked.tables
+        self._family = frozenset(family_of(tracked.mapper))
         self._listeners: dict[str, Listener] = {
             "after_insert": self._inserted,
             "before_delete": self._deleting,
@@ -46,10 +48,12 @@ class Tracker:
         buffer, rows = buffer_of(session), self._tracked.rows
         for former, values in update.rows(rows.key_places):
             identity = rows.moved(former, values)
-            if shown:
-                buffer.add(Mark(self._tracked, identity, connection, Change.UPDATED))
             if identity != former:
                 self._delete(buffer, connection, former)
+            if shown:
+                # Under a new key it was not there before: it may go on to another one.
+                change = Change.UPDATED if identity == former else Change.INSERTED
+                buffer.add(Mark(self._tracked, identity, connection, change))
             if followed:
                 others = self._registry.values()
                 for mark in moved_with(connection, self._tracked, former, values, others):
@@ -75,23 +79,23 @@ class Tracker:
         buffer.add(Mark(self._tracked, identity, connection, Change.DELETED, found.state))
         return True
 
-    def _inserted(self, _mapper: Mapper[Any], connection: Connection, target: object) -> None:
-        if (session := object_session(target)) is not None:
+    def _inserted(self, mapper: Mapper[Any], connection: Connection, target: object) -> None:
+        if mapper in self._family and (session := object_session(target)) is not None:
             identity = tuple(self._tracked.mapper.primary_key_from_instance(target))
             buffer_of(session).add(Mark(self._tracked, identity, connection, Change.INSERTED))
 
-    def _updating(self, _mapper: Mapper[Any], connection: Connection, target: object) -> None:
+    def _updating(self, mapper: Mapper[Any], connection: Connection, target: object) -> None:
         """Lock the row in its first table: an UPDATE of another one would leave that open."""
         state = inspect(target, raiseerr=True)
-        if state.identity is not None and any(
+        if (mapper in self._family and state.identity is not None) and any(
             state.attrs[attribute.key].history.has_changes()
             for attribute in state.mapper.column_attrs
         ):
             self._tracked.rows.lock_root(connection, [state.identity])
 
-    def _deleting(self, _mapper: Mapper[Any], connection: Connection, target: object) -> None:
+    def _deleting(self, mapper: Mapper[Any], connection: Connection, target: object) -> None:
         session = object_session(target)
-        if session is None:
+        if session is None or mapper not in self._family:
             return
         identity = tuple(self._tracked.mapper.primary_key_from_instance(target))
         buffer = buffer_of(session)

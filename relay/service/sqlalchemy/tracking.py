@@ -13,6 +13,7 @@ from relay.service.composer import Composer
 from relay.service.replay import StatePage
 from relay.service.sqlalchemy.binds import connection_of
 from relay.service.sqlalchemy.buffer import buffer_of
+from relay.service.sqlalchemy.columns import family_of, mapper_of
 from relay.service.sqlalchemy.connection import require_transaction
 from relay.service.sqlalchemy.flushes import flushing_session, is_own_statement
 from relay.service.sqlalchemy.guard import Guard
@@ -45,9 +46,10 @@ class MappedClasses:
         Raises:
             EventDefinitionError: that cannot work.
         """
-        for known in self._tracked:
+        family = set(family_of(mapper_of(entity)))
+        for known, other in self._tracked.items():
             # Else an object of both would have two snapshots.
-            if issubclass(entity, known) or issubclass(known, entity):
+            if not family.isdisjoint(family_of(other.mapper)):
                 raise EventDefinitionError(
                     f"{entity.__name__} cannot be tracked, because {known.__name__} is already"
                 )

@@ -6,6 +6,7 @@ They travel as texts, which PostgreSQL reads as the column's type: it does the c
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import psycopg
 from sqlalchemy import (
     ARRAY,
     Column,
@@ -78,5 +79,7 @@ def _text(value: object) -> str | None:
             return None
         case bytes() | bytearray() | memoryview():
             return rf"\x{bytes(value).hex()}"
+        case psycopg.Binary(obj=wrapped):
+            return _text(wrapped)
         case _:
             return str(value)

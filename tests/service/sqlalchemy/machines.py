@@ -69,6 +69,13 @@ class Price(Base):
     value: Mapped[int] = mapped_column(default=0)
 
 
+class Digest(Base):
+    __tablename__ = "by_bytes"
+
+    hash: Mapped[bytes] = mapped_column(primary_key=True)
+    value: Mapped[int] = mapped_column(default=0)
+
+
 class Group(Base):
     __tablename__ = "groups"
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from relay import Outbox
-from tests.service.sqlalchemy.machines import Base, Country, Price, Reading, Texts
+from tests.service.sqlalchemy.machines import Base, Country, Digest, Price, Reading, Texts
 from tests.support.service import Stored
 
 FOUR = timezone(timedelta(hours=4))
@@ -70,3 +70,13 @@ def test_keys_of_several_types_in_one_read(
         session.flush()
         outbox.snapshot(session, Texts, str(other).upper(), ID.hex)
     assert [row["payload"]["id"] for row in stored.outbox()] == [str(ID), str(other)]
+
+
+def test_a_key_of_bytes(machines: Engine, outbox: Outbox, stored: Stored) -> None:
+    outbox.track(Digest, json={"hash": bytes.hex}, key=lambda state: state["hash"].hex())
+    with Session(machines) as session, session.begin():
+        session.add_all([Digest(hash=b"\x00\xff'"), Digest(hash=b"\\x00")])
+    with Session(machines) as session, session.begin():
+        session.get_one(Digest, b"\x00\xff'").value = 1
+    shown = [(row["payload"]["hash"], row["payload"]["value"]) for row in stored.outbox()]
+    assert shown == [("00ff27", 0), ("5c783030", 0), ("00ff27", 1)]

@@ -63,6 +63,9 @@ SESSION_WRITES: dict[str, Callable[[Session], Any]] = {
     "text in a common table": lambda s: s.execute(
         select(text("UPDATE hosts SET status = 'x' RETURNING id").columns(Host.id).cte())
     ),
+    "text with a name in numbers": lambda s: s.execute(
+        text(r"""UPDATE U&"h\006fs\+000074s" SET status = 'x'""")
+    ),
     "a second statement": lambda s: s.execute(text("SELECT 1; DELETE FROM hosts")),
     "a block": lambda s: s.execute(text("DO $$ BEGIN DELETE FROM hosts; END $$")),
     "several truncated": lambda s: s.execute(text("TRUNCATE disks, hosts CASCADE")),
