@@ -200,8 +200,9 @@ class Worker:
         only = self._alone.pop() if self._alone else None
         publisher = self._publisher
         with self._store.lease(
-            publisher.holds.exclusions(), only, publisher.sendable_bytes
-        ) as lease:
+            publisher.holds.exclusions(), only, publisher.sendable_bytes,
+            short=publisher.trial_is_due,
+        ) as lease:  # fmt: skip
             if lease is None:
                 held = self._publisher.holds.exclusions() != Exclusions()
                 return Round(rows=0, more=only is not None, quiet=only is None and not held)

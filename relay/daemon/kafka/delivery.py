@@ -73,7 +73,8 @@ class Delivery:
         self._trial = Trial(
             trial_producer, routing, failures, self._watch, block_keys=limits.block_keys
         )
-        self._delivered = False
+        # Rows that are no suspects: in this lease, or behind it.
+        self._others = failures.suspects.trial_is_due
         self._blocked_keys: set[str] = set()
         self._settled: list[Outcome] = []
         # Partitions that acknowledge nothing, which ended the delivery.
@@ -113,7 +114,7 @@ class Delivery:
         outcomes, self._settled = self._settled, []
         delivered, failed = self._producer.take()
         if delivered:
-            self._delivered = True
+            self._others = True
             outcomes.append(Delivered(delivered))
             self._suspects.delivered(delivered)
             self._routing.acknowledged(self._producer)
@@ -131,7 +132,7 @@ class Delivery:
             # Some of the rows before them may be among those that failed.
             outcomes += self._trial.put_off()
         elif self._trial:
-            outcomes += self._trial.run(beside_others=self._delivered)
+            outcomes += self._trial.run(beside_others=self._others)
         return outcomes
 
     # -- one row ------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ class Failures:
     def __init__(self, routing: Routing, suspects: Suspects) -> None:
         self._routing = routing
         self.suspects = suspects
-        self._refusing = set[str]()
 
     def outcome(self, failure: Failure, *, alone: bool = False) -> Outcome:
         """Return the outcome of the failed row, which was in no batch if *alone*.
@@ -33,8 +32,8 @@ class Failures:
                 return self._rejected(failure)
             case ErrorScope.ROW:
                 self.suspects.suspect(row, topic_partition)
-                self._refusing.add(topic_partition.topic)
-                self._routing.topics.forget(topic_partition.topic, limit=True)
+                if failure.error.code() in TOO_LARGE:
+                    self._routing.topics.forget(topic_partition.topic, limit=True)
                 return Undelivered([row], Reason.SUSPECT)
             case ErrorScope.TOPIC:
                 self._routing.hold(TopicPartition(topic_partition.topic), failure.error.str())
@@ -45,9 +44,6 @@ class Failures:
             case ErrorScope.BROKER:
                 if failure.error.code() in UNANSWERED:
                     self._routing.unproven.add(topic_partition)
-                # Dropped behind a refusal. What refused once and took nothing yet may be all alike.
-                if topic_partition.topic in self._refusing and not failure.partition.acknowledged:
-                    self.suspects.doubt(topic_partition)
                 return Undelivered([row], Reason.ABANDONED)
             case scope:
                 assert_never(scope)

@@ -190,6 +190,9 @@ class GaplessProducer:
                     raise
             else:
                 break
+        # The first answer may come on the connection to the bootstrap address, which ends with it.
+        # With one on the next, the client gets its producer id, or does so half a second later.
+        self.describe(topic, _ANSWER_SECONDS)
         self.poll()
 
     def describe(self, topic: str, seconds: float) -> TopicMetadata:

@@ -96,6 +96,11 @@ class Publisher:
         return self._routing.topics.largest_limit()
 
     @property
+    def trial_is_due(self) -> bool:
+        """True if the next lease is for a trial: a short one."""
+        return self._suspects.trial_is_due
+
+    @property
     def broken(self) -> bool:
         """True if the producer failed, or was abandoned, in the last delivery."""
         return self._producer is not None and self._producer.broken
@@ -115,9 +120,11 @@ class Publisher:
         if producer is None or producer.broken:
             producer = self._renew(Rebuild.FAILURE)
         producer.poll()
-        self._ready_for_trial()
+        trial = self._new_trial()
         try:
             self._look(producer)
+            if trial is not None:
+                trial.prove(self._routing.default_topic)
         except KafkaException as error:
             self._proven = False
             producer.poll()
@@ -153,6 +160,7 @@ class Publisher:
         finally:
             self._stalled = delivery.stalled
             self._silent = [tp for tp in self._silent if tp in self.holds]
+            self._suspects.trial_is_due = delivery.broken and bool(self._suspects)
         if not (delivery.broken or self._silent):
             self._errors.clear()
 
@@ -186,7 +194,8 @@ class Publisher:
             self._routing.hold(topic_partition, why)
             self._silent.append(topic_partition)
         self._stalled = NONE_STALLED
-        self._routing.review_holds(producer)
+        if self._routing.review_holds(producer) and self._suspects:
+            self._suspects.trial_is_due = True
 
     def _renew(self, reason: Rebuild) -> GaplessProducer:
         if self._producer is not None:
@@ -197,12 +206,15 @@ class Publisher:
         self._producer = self._open_producer(self._batch_bytes, self._errors, gapless=True)
         return self._producer
 
-    def _ready_for_trial(self) -> None:
+    def _new_trial(self) -> GaplessProducer | None:
+        """Return a producer of suspects that has just been opened, if one was missing."""
         if self._trial is not None and (self._trial.broken or not self._suspects):
             self._trial.close()
             self._trial = None
-        if self._trial is None and self._suspects:
-            self._trial = self._open_producer(self._batch_bytes, self._errors, gapless=False)
+        if self._trial is not None or not self._suspects:
+            return None
+        self._trial = self._open_producer(self._batch_bytes, self._errors, gapless=False)
+        return self._trial
 
     def _wanted_batch_bytes(self) -> int:
         return min(self._routing.topics.smallest_limit(), _BATCH_BYTES)

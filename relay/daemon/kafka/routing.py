@@ -50,12 +50,15 @@ class Routing:
             self.holds.delivered(acknowledging)
             self.unproven.acknowledged(acknowledging)
 
-    def review_holds(self, producer: GaplessProducer) -> None:
+    def review_holds(self, producer: GaplessProducer) -> bool:
         """Look again at holds whose pause is over: lift them, or hold them longer.
+
+        Returns whether one was lifted.
 
         Raises:
             KafkaException: the broker does not answer.
         """
+        lifted_before = self.holds.lifted_total
         for topic_partition in self.holds.due():
             self.topics.forget(topic_partition.topic)
             topic = self.topics.find(topic_partition.topic, producer)
@@ -66,6 +69,7 @@ class Routing:
             else:
                 self.holds.lift(topic_partition)
                 log.info("%s is tried again", topic_partition)
+        return self.holds.lifted_total > lifted_before
 
     def refresh(self, producer: GaplessProducer) -> None:
         """Ask for topics, between leases: nothing is asked of a broker within one.

@@ -6,6 +6,7 @@ from typing import Final
 
 from confluent_kafka import KafkaError
 
+from relay.daemon import timing
 from relay.daemon.exclusions import TopicPartition
 from relay.daemon.rows import Row
 
@@ -25,25 +26,32 @@ class Suspects:
     """Suspects of one worker, over all its leases.
 
     Which row of a refused batch it was shows when each is sent alone. Until one is delivered, every
-    row of that partition is doubted: where one was refused, so may be the next.
+    row of that partition is doubted: where one was refused, so may be the next. So is every row of
+    the topic's other partitions, until a trial shows whether they refuse as well.
     """
 
     def __init__(self) -> None:
         self._rows: set[int] = set()
-        self._doubted = set[TopicPartition]()
+        # With each, whether it refused something itself.
+        self._doubted: dict[TopicPartition, bool] = {}
         self._refusals: dict[TopicPartition, _Refusals] = {}
+        # The next lease should be short: after its trial, what refuses everything is on hold.
+        self.trial_is_due = False
+        # Since the first suspect, or the last trial.
+        self._waiting_since = 0.0
 
     def __bool__(self) -> bool:
         return bool(self._rows or self._doubted)
 
     def suspect(self, row: Row, topic_partition: TopicPartition) -> None:
         """Note that *topic_partition* refused a batch with *row* in it."""
+        if not self:
+            self._waiting_since = timing.boot_seconds()
         self._rows.add(row.id)
-        self.doubt(topic_partition)
-
-    def doubt(self, topic_partition: TopicPartition) -> None:
-        """Let every row of *topic_partition* be sent alone until one is delivered."""
-        self._doubted.add(topic_partition)
+        topic, partitions = topic_partition.topic, topic_partition.partitions
+        for number in range(partitions):
+            self._doubted.setdefault(TopicPartition(topic, number, partitions), False)
+        self._doubted[topic_partition] = True
 
     def includes(self, row: Row, topic_partition: TopicPartition) -> bool:
         """Return whether *row* has to be sent alone."""
@@ -57,15 +65,25 @@ class Suspects:
     def acquit(self, row: Row, topic_partition: TopicPartition) -> None:
         """Note that *topic_partition* took *row* alone."""
         self._rows.discard(row.id)
-        self._doubted.discard(topic_partition)
+        self._doubted.pop(topic_partition, None)
         self._refusals.pop(topic_partition, None)
 
     def convict(self, row: Row, topic_partition: TopicPartition, error: KafkaError) -> None:
         """Note that *topic_partition* refused *row* alone."""
         self._rows.discard(row.id)
+        self._doubted[topic_partition] = True
         last = self._refusals.get(topic_partition)
         count = last.count if last and last.error.code() == error.code() else 0
         self._refusals[topic_partition] = _Refusals(error, count + 1)
+
+    def waited_seconds(self) -> float:
+        """Return the time since the last trial, or since the first suspect was found."""
+        return timing.boot_seconds() - self._waiting_since
+
+    def trial_over(self) -> None:
+        """Doubt no partition any more that refused nothing itself."""
+        self._waiting_since = timing.boot_seconds()
+        self._doubted = {tp: refused for tp, refused in self._doubted.items() if refused}
 
     def refusal(self, topic_partition: TopicPartition) -> str:
         """Return why *topic_partition* takes nothing; empty unless it refused many in a row."""

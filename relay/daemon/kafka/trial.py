@@ -1,25 +1,29 @@
 """Trial: the suspects of one lease, each sent alone when the others are through.
 
 A refusal would end the producer of the others, and all that it has under way. So suspects have a
-producer of their own, which goes on; with one message at a time nothing can overtake.
+producer of their own, which goes on; with one message of a partition at a time nothing can
+overtake.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from relay.daemon import timing
 from relay.daemon.exclusions import TopicPartition
 from relay.daemon.kafka.failures import Failures
-from relay.daemon.kafka.producer import GaplessProducer, Headers, Partition
+from relay.daemon.kafka.producer import Failure, GaplessProducer, Headers, Partition
 from relay.daemon.kafka.routing import Routing
+from relay.daemon.kafka.suspects import REFUSALS_MAX
 from relay.daemon.rows import Delivered, Outcome, Reason, Rejected, Row, Undelivered
 
 # More than there is time for; the others of a lease wait for the next one.
 _MESSAGES_MAX: Final = 1_000
 _BYTES_MAX: Final = 4 << 20
-# Of a lease that has other rows, its suspects may take this part; without others, so long.
-_SHARE: Final = 0.1
+# Beside other rows, suspects may take this part of all the time; without others, so long.
+_SHARE: Final = 0.05
 _ALONE_SECONDS: Final = 1.0
 
 
@@ -32,6 +36,11 @@ class Suspected:
     value: bytes
     headers: Headers
     timestamp_ms: int
+
+    @property
+    def topic_partition(self) -> TopicPartition:
+        """The topic and partition that it is for."""
+        return self.partition.topic_partition
 
 
 class Trial:
@@ -55,16 +64,14 @@ class Trial:
         self._suspects = failures.suspects
         self._watch = watch
         self._block_keys = block_keys
-        self._messages: list[Suspected] = []
-        self._bytes = 0
         # Whatever comes behind a suspect of its partition waits as well, or it would overtake.
-        self._waiting = set[TopicPartition]()
-        self._blocked_keys: set[str | None] = set()
-        self._stopped = False
-        self._begun_at = timing.boot_seconds()
+        self._waiting: dict[TopicPartition, deque[Suspected]] = {}
+        self._messages = 0
+        self._bytes = 0
+        self._put_off: list[Row] = []
 
     def __len__(self) -> int:
-        return len(self._messages)
+        return self._messages
 
     def concerns(self, row: Row, partition: Partition) -> bool:
         """Return whether *row* has to wait for the trial."""
@@ -73,70 +80,97 @@ class Trial:
 
     def add(self, message: Suspected) -> bool:
         """Let *message* wait; return False if it has to wait for another lease."""
-        self._waiting.add(message.partition.topic_partition)
+        waiting = self._waiting.setdefault(message.topic_partition, deque())
         self._bytes += len(message.value)
-        if len(self._messages) >= _MESSAGES_MAX or self._bytes > _BYTES_MAX:
+        if self._messages >= _MESSAGES_MAX or self._bytes > _BYTES_MAX:
             return False
-        self._messages.append(message)
+        self._messages += 1
+        waiting.append(message)
         return True
 
     def put_off(self) -> list[Outcome]:
         """Leave all messages to the next lease."""
-        return [Undelivered([message.row for message in self._messages], Reason.SUSPECT)]
+        for topic_partition in self._waiting:
+            self._leave(topic_partition)
+        return [Undelivered(self._put_off, Reason.SUSPECT)]
 
     def run(self, *, beside_others: bool) -> list[Outcome]:
-        """Send the messages one by one, as long as there is time for it."""
+        """Send the messages, one of each partition at a time, as long as there is time for it."""
         producer = self._producer
         if producer is None:
             return self.put_off()
-        took = timing.boot_seconds() - self._begun_at
-        ends = timing.Deadline(_SHARE * took if beside_others else _ALONE_SECONDS)
+        share = _SHARE * self._suspects.waited_seconds()
+        ends = timing.Deadline(min(share, _ALONE_SECONDS) if beside_others else _ALONE_SECONDS)
         outcomes: list[Outcome] = []
         tried = set[TopicPartition]()
-        cleared = set[TopicPartition]()
-        for message in self._messages:
-            topic_partition = message.partition.topic_partition
-            if not self._suspects.includes(message.row, topic_partition):
-                # It only stood behind them, and goes with the others again.
-                cleared.add(topic_partition)
-            late = bool(tried) and ends.passed()
-            if late or topic_partition in cleared or not self._may_send(producer, message):
-                outcomes.append(Undelivered([message.row], Reason.SUSPECT))
-                continue
-            tried.add(topic_partition)
-            outcomes.append(self._send(producer, message))
-        for topic_partition in tried:
-            if why := self._suspects.refusal(topic_partition):
-                self._routing.hold(topic_partition, why)
-        return outcomes
+        # In any case as often as it takes to find a partition that refuses everything.
+        for tries in count():
+            late = tries >= REFUSALS_MAX and ends.passed()
+            front = [] if late or producer.broken else self._front()
+            if not front:
+                break
+            tried.update(message.topic_partition for message in front)
+            outcomes += self._send(producer, front)
+        self._hold_refusing(tried)
+        self._suspects.trial_over()
+        return [*outcomes, *self.put_off()]
 
-    def _may_send(self, producer: GaplessProducer, message: Suspected) -> bool:
-        return not (
-            self._stopped
-            or producer.broken
-            or message.row.key in self._blocked_keys
-            or self._routing.holds.covers(message.partition.topic_partition)
-        )
+    def _front(self) -> list[Suspected]:
+        """Return the first message of each partition; what only stood behind suspects waits."""
+        return [
+            waiting[0]
+            for topic_partition, waiting in self._waiting.items()
+            if waiting
+            and self._suspects.includes(waiting[0].row, topic_partition)
+            and not self._routing.holds.covers(topic_partition)
+        ]
 
-    def _send(self, producer: GaplessProducer, message: Suspected) -> Outcome:
-        row, partition = message.row, message.partition
-        own = producer.partition(partition.topic_partition, partition.max_bytes)
-        producer.send(own, row, message.value, message.headers, message.timestamp_ms)
+    def _send(self, producer: GaplessProducer, front: Sequence[Suspected]) -> list[Outcome]:
+        for message in front:
+            own = producer.partition(message.topic_partition, message.partition.max_bytes)
+            producer.send(own, message.row, message.value, message.headers, message.timestamp_ms)
+            self._waiting[message.topic_partition].popleft()
         while producer.in_flight and not producer.abandoned:
             producer.flush()
             self._watch(producer)
         delivered, failed = producer.take()
-        if delivered:
-            self._suspects.acquit(row, partition.topic_partition)
-            self._routing.holds.delivered([partition.topic_partition])
-            return Delivered(delivered)
-        if not failed:
-            self._stopped = True
-            return Undelivered([row], Reason.ABANDONED)
-        outcome = self._failures.outcome(failed[0], alone=True)
+        sent = {message.row.id: message for message in front}
+        outcomes = [self._acquit(sent.pop(row.id)) for row in delivered]
+        outcomes += [self._judge(sent.pop(failure.row.id), failure) for failure in failed]
+        outcomes += [self._give_up(message) for message in sent.values()]
+        return outcomes
+
+    def _acquit(self, message: Suspected) -> Outcome:
+        self._suspects.acquit(message.row, message.topic_partition)
+        self._routing.holds.delivered([message.topic_partition])
+        return Delivered([message.row])
+
+    def _judge(self, message: Suspected, failure: Failure) -> Outcome:
+        outcome = self._failures.outcome(failure, alone=True)
         if not isinstance(outcome, Rejected):
             # Or the next one would overtake it.
-            self._stopped = True
-        elif self._block_keys and row.key is not None:
-            self._blocked_keys.add(row.key)
+            self._leave(message.topic_partition)
+        elif self._block_keys and message.row.key is not None:
+            self._leave(message.topic_partition, message.row.key)
         return outcome
+
+    def _give_up(self, message: Suspected) -> Outcome:
+        self._leave(message.topic_partition)
+        return Undelivered([message.row], Reason.ABANDONED)
+
+    def _leave(self, topic_partition: TopicPartition, key: str | None = None) -> None:
+        """Leave the messages of *topic_partition*, or those with *key*, to the next lease."""
+        waiting = self._waiting[topic_partition]
+        self._put_off += [m.row for m in waiting if key in {None, m.row.key}]
+        self._waiting[topic_partition] = deque(m for m in waiting if key not in {None, m.row.key})
+
+    def _hold_refusing(self, tried: Collection[TopicPartition]) -> None:
+        """Put what refuses everything on hold; as a whole, a topic that does so everywhere."""
+        for topic_partition in tried:
+            if why := self._suspects.refusal(topic_partition):
+                topic, partitions = topic_partition.topic, topic_partition.partitions
+                everywhere = all(
+                    self._suspects.refusal(TopicPartition(topic, number, partitions))
+                    for number in range(partitions)
+                )
+                self._routing.hold(TopicPartition(topic) if everywhere else topic_partition, why)

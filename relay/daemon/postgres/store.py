@@ -147,15 +147,22 @@ class Store:
 
     @contextmanager
     def lease(
-        self, exclusions: Exclusions, only: int | None = None, sendable_bytes: int = NO_LIMIT
+        self,
+        exclusions: Exclusions,
+        only: int | None = None,
+        sendable_bytes: int = NO_LIMIT,
+        *,
+        short: bool = False,
     ) -> Iterator[Lease | None]:
         """Lock shards with pending rows, or *only* one shard; None where there is nothing to do.
 
-        Of rows that are larger than what can be sent, only the size is read.
+        Of rows that are larger than what can be sent, only the size is read. A *short* lease ends
+        with its first chunk, however many rows wait.
 
         Commits at the end of the block, unless it is left by an exception.
         """
-        with self._begun(exclusions, only, sendable_bytes) as lease:
+        large = bool(self._unread) and not short
+        with self._begun(exclusions, only, sendable_bytes, large=large) as lease:
             claimed = lease.claimed if lease else ()
             with self._lost.noting(claimed), self._remembering(lease):
                 yield lease
@@ -170,14 +177,14 @@ class Store:
 
     @contextmanager
     def _begun(
-        self, exclusions: Exclusions, only: int | None, sendable_bytes: int
+        self, exclusions: Exclusions, only: int | None, sendable_bytes: int, *, large: bool
     ) -> Iterator[Lease | None]:
         """Begin a lease, which its user ends."""
         row_filter = RowFilter(
             self._destination, exclusions, self._unsettled.ids, self.watermarks.beside
         )
         is_plain = row_filter.passes_all and not self._limits.read.block_keys
-        if self._has_functions and is_plain and only is None and not self._unread:
+        if self._has_functions and is_plain and only is None and not large:
             claim = self._claim_small(sendable_bytes)
             if claim is not None:
                 yield self._small_lease(claim, row_filter, sendable_bytes)
@@ -195,7 +202,7 @@ class Store:
                 return
             reader = ChunkReader(
                 connection, claimed, row_filter, self._limits.read,
-                large=bool(self._unread), sendable_bytes=sendable_bytes,
+                large=large, sendable_bytes=sendable_bytes,
             )  # fmt: skip
             yield Lease(
                 connection, claimed, row_filter, reader, Deadline(self._limits.budget_seconds)

@@ -5,6 +5,7 @@ remembers them while it lives and looks past them, so that nobody waits and no c
 settles them as soon as it can, under no lease: what was published may go whoever holds the shard.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -76,10 +77,9 @@ class Batch:
 def park(connection: BoundedConnection, rejected: Mapping[int, tuple[str, str]]) -> None:
     """Park rows, each with its event id and error, unless somebody has them locked."""
     connection.execute(queries.PARK, {
-        "ids": list(rejected),
-        "event_ids": [event for event, _ in rejected.values()],
+        **_identities({id_: event for id_, (event, _) in rejected.items()}),
         # In letters that every encoding has.
-        "errors": [_plain(error) for _, error in rejected.values()],
+        "errors": json.dumps({id_: _plain(error) for id_, (_, error) in rejected.items()}),
     })  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError
 from relay.daemon.exclusions import TopicPartition
 from relay.daemon.kafka.suspects import REFUSALS_MAX, Suspects
 from relay.daemon.rows import Reason, Row
-from tests.daemon.kafka.conftest import Broker, Publishing
+from tests.daemon.kafka.conftest import PARTITIONS, Broker, Publishing
 from tests.daemon.kafka.rows import row
 
 # Only the model's broker refuses what a test wants it to.
@@ -54,6 +54,45 @@ def test_many_refusals_in_a_row_put_their_partition_on_hold(
     publishing.lease(left(publishing, rows))
     (hold,) = publishing.publisher.holds.shown
     assert hold.why.startswith(f"{REFUSALS_MAX} messages in a row were refused, each alone: ")
+
+
+def test_a_topic_that_refuses_everywhere_breaks_one_lease_and_is_on_hold_as_a_whole(
+    broker: Broker, publish: Publish
+) -> None:
+    publishing = publish(broker.make_topic())
+    rows = poison(range(1, 1 + 20 * REFUSALS_MAX))
+    broken = []
+    for _ in range(2):
+        publishing.lease(left(publishing, rows))
+        broken.append(publishing.publisher.broken)
+    assert broken == [True, False]
+    (hold,) = publishing.publisher.holds.shown
+    assert hold.topic_partition.partition is None
+
+
+def test_a_partition_beside_one_that_refused_is_tried_with_one_row(
+    broker: Broker, publish: Publish
+) -> None:
+    publishing = publish(broker.make_topic())
+    publishing.lease(poison(range(1, 2), key="a"))
+    good = [row(n, key=key) for n, key in enumerate("bcdefgh" * 3, start=2)]
+    publishing.lease(good)
+    # The first of each partition has shown that it takes rows; the others go together again.
+    tried = len(publishing.delivered)
+    assert 1 <= tried <= PARTITIONS
+    publishing.lease(left(publishing, good))
+    assert len(publishing.delivered) == len(good)
+    assert not publishing.publisher.broken
+
+
+def test_a_lease_after_a_refusal_is_short_until_a_trial(broker: Broker, publish: Publish) -> None:
+    publishing = publish(broker.make_topic())
+    rows = [*poison(range(1, 2), key="a"), row(2, key="a")]
+    due = [publishing.publisher.trial_is_due]
+    for _ in range(2):
+        publishing.lease(rows)
+        due.append(publishing.publisher.trial_is_due)
+    assert due == [False, True, False]
 
 
 def test_fewer_refusals_put_nothing_on_hold(broker: Broker, publish: Publish) -> None:

@@ -44,6 +44,15 @@ def test_without_a_limit_in_the_way_a_lease_reads_all(make_store: MakeStore) -> 
     assert (read(chunks), full) == (ROWS, False)
 
 
+def test_a_short_lease_ends_with_its_first_chunk(make_store: MakeStore) -> None:
+    store = make_store(chunk_rows=8)
+    store._unread = set(range(SHARDS))  # noqa: SLF001
+    store.refresh_watermarks(NOTHING_HELD)
+    with store.lease(NOTHING_HELD, short=True) as lease:
+        assert lease is not None
+        assert (read(list(lease.chunks())), lease.progress.full) == (2, True)
+
+
 def test_a_lease_has_no_more_rows(make_store: MakeStore) -> None:
     chunks, full = lease(make_store, lease_rows=10, chunk_rows=4)
     assert (read(chunks), full) == (10, True)

@@ -1,8 +1,9 @@
 """How PostgreSQL finds the relay's rows when all that it goes by speaks for the wrong plan."""
 
+import json
 from collections.abc import Iterator
 from itertools import product
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import pytest
 
@@ -153,14 +154,19 @@ def test_payloads_are_not_copied_into_a_sort_or_a_window(database: Database) -> 
     assert not kinds & {"Sort", "Incremental Sort", "WindowAgg"}
 
 
+def fill_misled(outbox: Outbox, deletion: LiteralString) -> None:
+    """Insert many rows, with the statistics of a moment when nearly all rows were dead."""
+    outbox.connection.execute("ALTER TABLE outbox SET (autovacuum_enabled = off)")
+    outbox.fill(ROWS, keys=2_000)
+    outbox.connection.execute(deletion)
+    outbox.connection.execute("ANALYZE outbox")
+    outbox.fill(ROWS, keys=2_000)
+
+
 @pytest.fixture(params=["DELETE FROM outbox", "DELETE FROM outbox WHERE shard <> 5"])
 def misled(outbox: Outbox, request: pytest.FixtureRequest) -> None:
     """Many rows, with the statistics of a moment when nearly all rows were dead."""
-    outbox.connection.execute("ALTER TABLE outbox SET (autovacuum_enabled = off)")
-    outbox.fill(ROWS, keys=2_000)
-    outbox.connection.execute(request.param)
-    outbox.connection.execute("ANALYZE outbox")
-    outbox.fill(ROWS, keys=2_000)
+    fill_misled(outbox, request.param)
 
 
 @pytest.mark.usefixtures("misled")
@@ -173,6 +179,30 @@ def test_no_statement_walks_through_the_rows_of_other_shards(database: Database)
         assert used <= {"outbox_pending", "outbox_parked"}, name
         assert sum(node.get("Rows Removed by Filter", 0) for node in visits(plan)) == 0, name
         assert 0 < rows_visited(plan) <= rows, name
+
+
+@pytest.mark.parametrize("advice", ["ill_advised", "misled"])
+def test_settling_looks_at_no_row_but_those_that_it_settles(
+    advice: str, request: pytest.FixtureRequest, outbox: Outbox, database: Database
+) -> None:
+    if advice == "misled":
+        fill_misled(outbox, "DELETE FROM outbox")
+    else:
+        request.getfixturevalue(advice)
+    found = outbox.connection.execute(
+        "SELECT id, event_id::text FROM outbox WHERE parked_at IS NULL LIMIT %s", (LIMIT,)
+    ).fetchall()
+    ids, event_ids = [id_ for id_, _ in found], [event_id for _, event_id in found]
+    parameters = {
+        "ids": ids, "event_ids": event_ids, "errors": json.dumps(dict.fromkeys(ids, "why")),
+    }  # fmt: skip
+    for statement in (queries.LOCKED, queries.PARK, queries.DELETE_FREE):
+        plan, _ = explained(database, statement, parameters)
+        looks = [node for node in visits(plan) if "Scan" in node["Node Type"]]
+        assert {node["Index Name"] for node in looks} == {"outbox_pkey"}, statement
+        removed = sum(node.get("Rows Removed by Filter", 0) for node in looks)
+        assert rows_visited({"Plans": looks, "Node Type": ""}) <= 3 * LIMIT, statement
+        assert removed == 0, statement
 
 
 def scans(outbox: Outbox) -> tuple[int, int]:

@@ -8,13 +8,14 @@ from relay.daemon.postgres.queries import fragments
 # a lease that died; to wait for the one would hold up all others.
 DELETE: Final = "DELETE FROM outbox WHERE id = ANY(%(ids)s::bigint[]) AND xmax = 0"
 
-# The same rows, looked at one by one: all but those that are locked now.
+# The same rows, looked at one by one: all but those that are locked now. Not by a join: on stale
+# statistics one reads all that waits for each of them.
+_THESE: Final = """o.id = ANY(%(ids)s::bigint[])
+           AND o.event_id = ANY(%(event_ids)s::uuid[])"""
 _FREE: Final = """SELECT o.id
           FROM outbox AS o
-          JOIN unnest(%(ids)s::bigint[], %(event_ids)s::uuid[]) AS r (id, event_id)
-            ON o.id = r.id
-           AND o.event_id = r.event_id
-           FOR UPDATE OF o SKIP LOCKED"""
+         WHERE {these}
+           FOR UPDATE OF o SKIP LOCKED""".replace("{these}", _THESE)
 DELETE_FREE: Final = """
 DELETE FROM outbox
  WHERE id = ANY(ARRAY(
@@ -22,11 +23,16 @@ DELETE FROM outbox
     ))
 """.replace("{free}", _FREE)
 
-# What is left of them, and who has it locked.
+# What is left of them, and who has it locked. OFFSET keeps the condition on parked rows from the
+# index of all pending ones.
 LOCKED: Final = """
 SELECT o.id, a.pid, a.application_name
-  FROM unnest(%(ids)s::bigint[], %(event_ids)s::uuid[]) AS r (id, event_id)
-  JOIN outbox AS o ON o.id = r.id AND o.event_id = r.event_id
+  FROM (
+           SELECT o.id, o.xmax, o.parked_at
+             FROM outbox AS o
+            WHERE {these}
+           OFFSET 0
+       ) AS o
   LEFT JOIN pg_locks AS l
     ON l.locktype = 'transactionid'
    AND l.transactionid = o.xmax
@@ -34,20 +40,17 @@ SELECT o.id, a.pid, a.application_name
    AND l.granted
   LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
  WHERE o.parked_at IS NULL
-"""
+""".replace("{these}", _THESE)
 
 # Out of the way, with the reason, until somebody requeues or discards it. Not what is locked now.
 PARK: Final = """
-WITH free AS MATERIALIZED (
-        {free}
-)
 UPDATE outbox AS o
    SET attempts = least(o.attempts, 32766) + 1,
        parked_at = clock_timestamp(),
-       last_error = r.error
-  FROM free, unnest(%(ids)s::bigint[], %(errors)s::text[]) AS r (id, error)
- WHERE o.id = free.id
-   AND o.id = r.id
+       last_error = %(errors)s::jsonb ->> o.id::text
+ WHERE o.id = ANY(ARRAY(
+        {free}
+    ))
 """.replace("{free}", _FREE)
 
 # To look for rows that cannot be read: the oldest of a shard, without their values ...
