@@ -37,3 +37,5 @@ Whole = Annotated[int, BeforeValidator(_in_digits)]
 Truth = Annotated[bool, BeforeValidator(_in_words)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_with_date_and_time)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
+# One of several, which commas may separate.
+Listed = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00,]*$")]

@@ -23,6 +23,7 @@ _NAMED: Final[dict[str, Any]] = {
 }
 _JSON: Final[dict[str, Any]] = {
     "type": "string",
+    "format": "json-object",
     "contentMediaType": "application/json",
     "contentSchema": {"type": "object"},
 }

@@ -5,7 +5,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from relay.service.api.core.cursor import PATTERN, Cursor
 from relay.service.api.core.filter import LIMIT_MAX, NO_NUL, OFFSET_MAX, EventFilter, Order
-from relay.service.api.core.values import Moment, Name, Truth, Whole
+from relay.service.api.core.values import Listed, Moment, Name, Truth, Whole
 from relay.service.events.severity import Severity
 
 LIMIT_DEFAULT: Final = 1_000
@@ -42,13 +42,13 @@ class ListQuery(BaseModel):
     subject_id: Annotated[str, Field(min_length=1, max_length=1_024, pattern=NO_NUL)] | None = (
         Field(None, description="the id of that, as a text; alone, of any scope")
     )
-    names: Annotated[list[Name], Several] = Field(
+    names: Annotated[list[Listed], Several] = Field(
         [], max_length=100, description="events of these names; repeat it or use commas"
     )
     severities: Annotated[list[Severity], Several] = Field(
         [], max_length=10, description="events of these severities; repeat it or use commas"
     )
-    categories: Annotated[list[Name], Several] = Field(
+    categories: Annotated[list[Listed], Several] = Field(
         [], max_length=10, description="events of these categories; repeat it or use commas"
     )
     message: str | None = Field(
