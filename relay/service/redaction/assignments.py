@@ -8,15 +8,19 @@ from relay.service.redaction.values import REDACTED, is_harmless_text, is_prose
 
 HINTS: Final = (
     "pass", "pw", "secret", "token", "key", "cred", "auth", "cookie", "kubeconfig", "docker",
-    "psk", "jwt", "bearer", "otp", "sessid", "basic",
+    "psk", "jwt", "bearer", "otp", "sessid", "basic", "kennwort",
 )  # fmt: skip
 """In lower case, a part of each name that is a secret."""
 
 _NAME: Final = re.compile(
-    r"(?<![\w.-])(?P<name>[A-Za-z_.][\w.-]{0,100}+)"
-    r"(?P<separator>(?:[\"'`]|\\{1,9}[\"'])?\]?[ \t]{0,4}(?P<sign>=>|:=|==?|->|:(?!//))"
-    r"(?P<space>[ \t]{0,4}))"
+    # The colour of a terminal ends in a letter.
+    r"(?:(?<![\w.-])|(?<=\x1b\[\dm)|(?<=\x1b\[\d\dm)|(?<=;\dm)|(?<=;\d\dm))"
+    r"(?P<name>[A-Za-z_.][\w.-]{0,100}+)"
+    r"(?P<separator>(?:[\"'`]|\\{1,9}[\"'])?\]?[ \t\xa0]{0,4}"
+    r"(?P<sign>=>|:=|==?|->|:(?!//)|[\uff1a\uff1d\u2192])(?P<space>[ \t\xa0]{0,4}))"
 )
+_SPOKEN: Final = ":\uff1a\u2192"
+"""Signs after which a sentence may go on; the others are colons of wide letters, and arrows."""
 _QUOTED: Final = re.compile(r"(\\{0,9}[\"'`])(?P<inner>(?:(?!\1).)*)(?:\1|\Z)", re.DOTALL)
 _DOUBLED: Final = re.compile(r"'(?P<inner>(?:[^']|'')*)(?:'|\Z)")
 _GROUP: Final = re.compile(r"(?:map)?(?:\[[^\]]*(?:\]|\Z)|\{[^}]*(?:\}|\Z))")
@@ -73,7 +77,7 @@ def _of_two_words(match: re.Match[str], names: Names) -> Verdict:
 def _value(match: re.Match[str], verdict: Verdict) -> tuple[int, int] | None:
     """Return where the secret begins and ends; None where it is none."""
     text, start = match.string, match.end()
-    spoken = match["sign"] == ":"
+    spoken = match["sign"] in _SPOKEN
     if quoted := _QUOTED.match(text, start):
         inner = quoted["inner"]
         told = spoken and _is_sentence(inner, match)
@@ -104,7 +108,7 @@ def _word(match: re.Match[str], verdict: Verdict, *, spoken: bool) -> tuple[int,
 
 
 def _is_shown(line: str, verdict: Verdict) -> bool:
-    if verdict is Verdict.HOLDERS and line.split(maxsplit=1)[0].isdigit():
+    if verdict is Verdict.HOLDERS and line.split(maxsplit=1)[0].rstrip(_CLOSING).isdigit():
         return False
     if verdict is Verdict.HOLDER and "(namespace" in line:
         return False

@@ -22,6 +22,7 @@ PASSWORD_OPTIONS: Final[dict[str, frozenset[str]]] = {
     "-N": listed("ssh-keygen"),
     "-k": listed("openssl"),
     "-A": listed("snmpget snmpwalk snmpset"),
+    "-X": listed("snmpget snmpwalk snmpset"),
     "-a": listed("redis-cli"),
     "-w": listed("ldapsearch ldapadd ldapmodify ldapwhoami ldapdelete impala-shell kadmin"),
 }

@@ -43,7 +43,7 @@ class Names:
 
     def _verdict(self, name: str) -> Verdict:
         whole = normal(name)
-        if whole in self._keep:
+        if whole in self._keep or whole in words.NAMED_WHOLE:
             return Verdict.INNOCENT
         if any(part in whole for part in self._further) or whole in words.SECRET_WHOLE:
             return Verdict.SECRET

@@ -24,6 +24,7 @@ PROVIDERS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Azure": (r"[\w~.-]{3}\dQ~[\w~.-]{24,}",),
     "Buildkite": (r"bk[a-z]{1,2}_[A-Za-z0-9]{30,}",),
+    "Ceph": (r"AQ[A-Za-z0-9+/]{34,38}==",),
     "CircleCI": (r"CCI(?:PAT|PRJ)_\w{20,}",),
     "Clojars": (r"CLOJARS_[0-9a-f]{40,}",),
     "Cloudflare": (r"v1\.0-[0-9a-f]{24}-[0-9a-f]{100,}", r"cf(?:ut|at|k)_[A-Za-z0-9]{32,}"),
@@ -138,10 +139,14 @@ PROVIDER_SHAPES: Final = (
         ),
         REDACTED,
     ),
+    # The same as LDAP and htpasswd write it.
     Shape(
-        ("$", LONG_RUN),
+        ("sha", "md5"), re.compile(r"(?i)\{S?(?:SHA\d{0,3}|MD5)\}[A-Z0-9+/]{16,}={0,2}"), REDACTED
+    ),
+    Shape(
+        ("$", "grub", LONG_RUN),
         re.compile(
-            r"(?:pbkdf2_?[:\w]{0,16}\$|scrypt:[\d:]{3,20}\$|SCRAM-SHA-\d+\$)[\w./$=,+:-]{20,}"
+            r"(?:grub\.pbkdf2\.sha\d{3}\.\d{1,9}\.|pbkdf2_?[:\w]{0,16}\$|scrypt:[\d:]{3,20}\$|SCRAM-SHA-\d+\$)[\w./$=,+:-]{20,}"
         ),
         REDACTED,
     ),

@@ -14,9 +14,9 @@ _SHORTEST_TOKEN: Final = 10
 _SPOKEN: Final = re.compile(
     r"(?P<before>(?<![\w-])(?P<name>password|passwd|passphrase|passcode|pwd|pass|token|secret|"
     r"api key|access key|requirepass|masterauth|rootpw|identified[ ]by)"
-    r"(?:[ ]--(?:plaintext|iscrypted))?(?:[ ](?:for|of)[ ][\w.@-]{1,40})?"
+    r"(?:[ ]--(?:plaintext|iscrypted))?(?:[ ](?:for|of)(?:[ ][\w.@-]{1,40}){1,3}?)?"
     r"(?:[ ](?:changed|set|reset|updated)(?=[ ]to))?"
-    r"(?:[ ](?:is|was|to|as)(?=[ :]))?[ ]?:?[ ]{1,2})"
+    r"(?:[ ](?:is|was|to|as)(?=[ :]))?[ ]?:?[ \t\xa0]{1,2})"
     r"(?:(?P<quote>[\"'`])(?P<inner>[^\"'`\n]{1,200})[\"'`]|(?P<plain>[^\s\"'`<>,;]{6,200}))",
     re.IGNORECASE,
 )
@@ -40,8 +40,12 @@ _TUPLE: Final = re.compile(
 )
 _MARKUP: Final = re.compile(
     r"<(?P<tag>[\w.:-]{1,80})"
-    r"(?:\s[^<>]{0,200}?(?:name|key)=\"(?P<name>[\w.-]{1,80})\"[^<>]{0,200})?>"
+    r"(?:\s[^<>]{0,200}?(?:name|key)=\"(?P<name>[\w.-]{1,80})\"[^<>]{0,200}|\s[^<>]{0,400})?>"
     r"(?P<a>[^<>]{1,4000})</"
+)
+# A part of a form as browsers send it.
+_PART: Final = re.compile(
+    r"form-data;[ ]?name=\"?(?P<name>[\w.-]{1,80})\"?(?:\r?\n|\\r\\n){2}(?P<a>[^\r\n\\]{1,4000})"
 )
 
 
@@ -85,6 +89,14 @@ SENTENCE_SHAPES: Final = (
         ("basic",), re.compile(r"(?i)\b(basic\s{1,4})([a-z0-9+/]{8,2000}={0,2})"), _if_credentials
     ),
     Shape(("pass", "token", "secret", "key", "pw", "identified"), _SPOKEN, _if_random),
+    # A line of ~/.pgpass: host, port, database, user, password.
+    Shape(
+        (":5432:", ":6432:", ":*:"),
+        re.compile(
+            r"(?<![\w.*-])([\w.*-]{1,255}:(?:5432|6432|\*):[^\s:]{1,63}:[^\s:]{1,63}:)[^\s:]+"
+        ),
+        rf"\1{REDACTED}",
+    ),
 )
 
 
@@ -103,4 +115,5 @@ def redact_pairs(text: str, names: Names) -> str:
     if "alue" in text or "ALUE" in text:
         text = _PAIR_REVERSED.sub(replaced, _PAIR.sub(replaced, text))
     text = _TUPLE.sub(replaced, text) if "(" in text else text
+    text = _PART.sub(replaced, text) if "form-data" in text else text
     return _MARKUP.sub(replaced, text) if "</" in text else text

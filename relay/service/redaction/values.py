@@ -45,12 +45,16 @@ def is_harmless(value: object, verdict: Verdict) -> bool:
         return is_harmless_text(value, verdict)
     match verdict:
         case Verdict.SECRET:
-            return False
+            return isinstance(value, Mapping) and all(map(_is_switch, value.values()))
         case Verdict.UNSURE:
             # What is inside has names of its own.
             return True
         case _:
             return (verdict is Verdict.HOLDERS and isinstance(value, int)) or _is_reference(value)
+
+
+def _is_switch(value: object) -> bool:
+    return value is None or isinstance(value, bool)
 
 
 def _is_reference(value: object) -> bool:

@@ -8,7 +8,7 @@ def listed(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-PASSWORD_STEMS: Final = ("password", "passwd", "passphrase", "passcode", "passwort")
+PASSWORD_STEMS: Final = ("password", "passwd", "passphrase", "passcode", "passwort", "kennwort")
 """Also inside of a longer word, as in "dbpassword"."""
 
 STEMS: Final = (
@@ -42,6 +42,9 @@ SECRET_WHOLE: Final = listed(
     "auth secretid vaultsecretid appsecretid jsessionid phpsessid aspnetsessionid"
 )
 """Secret although they end like something else."""
+
+NAMED_WHOLE: Final = listed("imagepullsecret imagepullsecrets")
+"""Names of fields that always name the object that holds the secret."""
 
 SECRET_KEYS: Final = listed(
     "access account admin aes api app auth ca client crypto data decryption deploy des device "
