@@ -204,8 +204,8 @@ class Outbox:
         """Publish one snapshot of each object of *entity* that a transaction changes.
 
         It shows the row as it is at the commit; of a deleted object the last known row, with
-        ``"deleted": true``. Rows that go or change with a deleted one (ON DELETE CASCADE, SET NULL)
-        are published where both classes are tracked; rows that a trigger changes are not.
+        ``"deleted": true``. Rows that go or change with one that a session deletes (ON DELETE
+        CASCADE, SET NULL) are published as well; rows that a trigger changes are not.
         *fields* are the attributes to publish, beside the primary key; None means all but
         *exclude* and columns marked ``info={"secret": True}``. *key* is an attribute, or a
         function over the row; by default the cluster's, else the infra-env's, else the own id.

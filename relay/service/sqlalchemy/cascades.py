@@ -16,9 +16,10 @@ from sqlalchemy import (
     Table,
     and_,
 )
+from sqlalchemy.orm import Mapper
 
 from relay.errors import UntrackedWriteError
-from relay.service.sqlalchemy.rows import Identity
+from relay.service.sqlalchemy.rows import Identity, Rows
 from relay.service.sqlalchemy.snapshots import Change, Mark
 from relay.service.sqlalchemy.tracked import CHANGING, Tracked
 from relay.service.writer import State
@@ -34,7 +35,7 @@ class _Path(NamedTuple):
     def last(self) -> ForeignKeyConstraint:
         return self.constraints[-1]
 
-    def states(self, connection: Connection, owner: Tracked, identity: Identity) -> list[State]:
+    def states(self, connection: Connection, owner: Rows, identity: Identity) -> list[State]:
         """Return the rows at the end of the path that leads to the row *identity*, locked."""
         joined: FromClause = self.other.rows.source
         referring: FromClause = self.last.table
@@ -46,7 +47,7 @@ class _Path(NamedTuple):
         condition = and_(
             *(
                 referring.c[column.key] == identity[place]
-                for column, place in owner.rows.key_places.items()
+                for column, place in owner.key_places.items()
                 if column.table is table
             )
         )
@@ -65,19 +66,19 @@ def _refers(
 
 
 def deleted_with(
-    connection: Connection, owner: Tracked, identity: Identity, tracked: Collection[Tracked]
+    connection: Connection, owner: Rows, identity: Identity, tracked: Collection[Tracked]
 ) -> Iterator[Mark]:
     """Yield a mark for each row of *tracked* that goes or changes with the row *identity*."""
-    seen: set[tuple[Tracked, Identity]] = set()
+    seen: set[tuple[Rows, Identity]] = set()
     waiting = [(owner, identity)]
     while waiting:
         gone, key = waiting.pop()
-        for path in _paths(gone, tracked):
+        for path in _paths(gone.mapper, tracked):
             for state in path.states(connection, gone, key):
                 found = path.other.rows.identity(state)
                 if not _deletes(path.last):
                     yield Mark(path.other, found, connection, Change.UPDATED)
-                elif (place := (path.other, found)) not in seen:
+                elif (place := (path.other.rows, found)) not in seen:
                     seen.add(place)
                     waiting.append(place)
                     yield Mark(path.other, found, connection, Change.DELETED, state)
@@ -85,7 +86,7 @@ def deleted_with(
 
 def moved_with(
     connection: Connection,
-    owner: Tracked,
+    owner: Rows,
     identity: Identity,
     values: Mapping[Column[Any], Any],
     tracked: Collection[Tracked],
@@ -128,10 +129,20 @@ def _moved(
         yield Mark(other, former, connection, Change.DELETED, state)
     change = Change.UPDATED if identity == former else Change.INSERTED
     yield Mark(other, identity, connection, change)
-    yield from moved_with(connection, other, former, carried, tracked)
+    yield from moved_with(connection, other.rows, former, carried, tracked)
 
 
-def _paths(owner: Tracked, tracked: Collection[Tracked]) -> Iterator[_Path]:
+def takes_along(owner: Mapper[Any], tracked: Collection[Tracked]) -> bool:
+    """Tell whether rows of *tracked* go or change with one of *owner*."""
+    return any(_paths(owner, tracked)) or any(
+        element.column.table in owner.tables
+        for other in tracked
+        for constraint in other.following
+        for element in constraint.elements
+    )
+
+
+def _paths(owner: Mapper[Any], tracked: Collection[Tracked]) -> Iterator[_Path]:
     ends = {table: other for other in tracked for table in other.mapper.tables}
     known = {table for table in ends if isinstance(table, Table)}
     between = {
@@ -146,7 +157,7 @@ def _paths(owner: Tracked, tracked: Collection[Tracked]) -> Iterator[_Path]:
     waiting: list[tuple[ForeignKeyConstraint, ...]] = [
         (constraint,)
         for constraint in changing
-        if constraint.elements[0].column.table in owner.mapper.tables
+        if constraint.elements[0].column.table in owner.tables
     ]
     while waiting:
         path = waiting.pop()

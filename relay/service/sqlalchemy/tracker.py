@@ -56,7 +56,7 @@ class Tracker:
                 buffer.add(Mark(self._tracked, identity, connection, change))
             if followed:
                 others = self._registry.values()
-                for mark in moved_with(connection, self._tracked, former, values, others):
+                for mark in moved_with(connection, rows, former, values, others):
                     buffer.add(mark)
 
     def _carries(self, columns: frozenset[Column[Any]]) -> bool:
@@ -101,5 +101,5 @@ class Tracker:
         buffer = buffer_of(session)
         if self._delete(buffer, connection, identity):
             others = self._registry.values()
-            for mark in deleted_with(connection, self._tracked, identity, others):
+            for mark in deleted_with(connection, self._tracked.rows, identity, others):
                 buffer.add(mark)

@@ -18,6 +18,7 @@ from relay.service.sqlalchemy.connection import require_transaction
 from relay.service.sqlalchemy.flushes import flushing_session, is_own_statement
 from relay.service.sqlalchemy.guard import Guard
 from relay.service.sqlalchemy.openness import refuse_hidden_savepoints
+from relay.service.sqlalchemy.owners import Owners
 from relay.service.sqlalchemy.replay import state_pages
 from relay.service.sqlalchemy.session import session_of
 from relay.service.sqlalchemy.snapshots import Change, Mark
@@ -35,6 +36,7 @@ class MappedClasses:
         self._guard = Guard(self._watch)
         self._tracked: dict[type, Tracked] = {}
         self._trackers: list[Tracker] = []
+        self._owners: Owners | None = None
 
     def accepts(self, entity: object) -> bool:
         """Tell whether *entity* is a mapped class."""
@@ -58,6 +60,8 @@ class MappedClasses:
         self._guard.protect(found.tables)
         if self._composer.streaming:
             self._trackers.append(Tracker(found, self._tracked))
+            self._owners = self._owners or Owners(self._tracked)
+            self._owners.forget()
 
     def tracks(self, entity: object) -> bool:
         """Tell whether *entity* is tracked."""
@@ -111,5 +115,8 @@ class MappedClasses:
         for tracker in self._trackers:
             tracker.close()
         self._trackers.clear()
+        if self._owners is not None:
+            self._owners.close()
+            self._owners = None
         self._tracked.clear()
         self._guard.close()

@@ -104,6 +104,15 @@ class Ticket(Base):
     rack_id: Mapped[int | None] = mapped_column(ForeignKey("racks.id", ondelete="SET NULL"))
 
 
+class Pallet(Base):
+    __tablename__ = "pallets"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tag_id: Mapped[int | None] = mapped_column(
+        ForeignKey("tags.id", ondelete="SET NULL", onupdate="CASCADE")
+    )
+
+
 Site.doubled = column_property(Site.size * 2)
 
 
@@ -228,6 +237,40 @@ def test_rows_that_the_database_takes_along(sites: Engine, outbox: Outbox, store
     ]
     assert stored.payloads("Slot")[-1] == {"rack_id": 5, "number": 1, "deleted": True}
     assert stored.payloads("Ticket")[-1] == {"id": 7, "rack_id": None}
+
+
+def test_rows_that_go_with_one_that_is_not_tracked(
+    sites: Engine, outbox: Outbox, stored: Stored
+) -> None:
+    for entity in (Slot, Ticket, Pallet):
+        outbox.track(entity)
+    with Session(sites) as session, session.begin():
+        session.add_all([Site(id=1), Edge(id=2, uplink="a"), Tag(id=9)])
+        session.flush()
+        session.add_all([Rack(id=5, site_id=1), Rack(id=6, site_id=2)])
+        session.flush()
+        session.add_all([Slot(rack_id=5, number=1), Slot(rack_id=6, number=1)])
+        session.add_all([Ticket(id=7, rack_id=5), Pallet(id=3, tag_id=9)])
+    before = len(stored.outbox())
+    with Session(sites) as session, session.begin():
+        session.delete(session.get_one(Edge, 2))
+    with Session(sites) as session, session.begin():
+        session.delete(session.get_one(Rack, 5))
+    with Session(sites) as session, session.begin():
+        session.get_one(Tag, 9).id = 10
+    with Session(sites) as session, session.begin():
+        session.delete(session.get_one(Tag, 10))
+    assert [(row["name"], row["payload"]) for row in stored.outbox()[before:]] == [
+        ("Slot", {"rack_id": 6, "number": 1, "deleted": True}),
+        ("Slot", {"rack_id": 5, "number": 1, "deleted": True}),
+        ("Ticket", {"id": 7, "rack_id": None}),
+        ("Pallet", {"id": 3, "tag_id": 10}),
+        ("Pallet", {"id": 3, "tag_id": None}),
+    ]
+    outbox.close()
+    with Session(sites) as session, session.begin():
+        session.delete(session.get_one(Site, 1))
+    assert len(stored.outbox()) == before + 5
 
 
 def test_a_new_primary_key_is_a_farewell_to_the_old_one(
