@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from tests.support import sabotage
 from tests.support.kafka.broker import KafkaBroker
 from tests.support.kafka.libraries import KafkaUnavailableError
 from tests.support.kafka.selection import SessionKafka
@@ -136,6 +137,19 @@ def relay(run_relay: Start, environment: dict[str, str]) -> Start:
         return run_relay("run", environment=environment | changes)
 
     return start
+
+
+@pytest.fixture
+def sabotaged(environment: dict[str, str]) -> Iterator[Callable[..., ProcessUnderTest]]:
+    """Start a relay that does itself harm: `sabotaged("SIGKILL", "ack", 3)`."""
+    with ExitStack() as processes:
+
+        def start(what: str, point: str, countdown: int = 1, **changes: str) -> ProcessUnderTest:
+            command = [sabotage.__file__, what, point, str(countdown)]
+            process = ProcessUnderTest(command, environment | changes, program=sabotage.main)
+            return processes.enter_context(process)
+
+        yield start
 
 
 @pytest.fixture

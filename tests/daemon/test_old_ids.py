@@ -8,21 +8,27 @@ from tests.support.eventually import eventually
 from tests.support.metrics import metric
 from tests.support.outbox import Outbox, Start
 from tests.support.process import ProcessUnderTest
+from tests.support.sabotage import REACHED, TELL_EACH
 
 SECONDS = 8.0
 BELOW = "rows_below_watermark_total"
 
 
+def let_rise(process: ProcessUnderTest) -> None:
+    """Wait until the watermarks have risen once more; the first time may have begun before."""
+    for _ in range(2):
+        process.wait_for_log(REACHED, after=len(process.logs))
+
+
 @pytest.fixture
-def past(outbox: Outbox, relay: Start) -> Callable[[int], ProcessUnderTest]:
+def past(outbox: Outbox, sabotaged: Start) -> Callable[[int], ProcessUnderTest]:
     """Start a relay, and let its watermarks rise to so many rows."""
 
     def start(rows: int) -> ProcessUnderTest:
-        process = relay(RELAY_SAMPLE_SECONDS="0.5")
+        process = sabotaged(TELL_EACH, "rise", 1_000_000, RELAY_SAMPLE_SECONDS="0.5")
         outbox.fill(rows, keys=10)
         outbox.await_empty("true")
-        # They rise once a second, and say nothing of it.
-        outbox.connection.execute("SELECT pg_sleep(2.2)")
+        let_rise(process)
         return process
 
     return start
@@ -64,7 +70,7 @@ def test_two_sessions_that_draw_from_a_cache(
     for _ in range(60):
         database_connection.emit("draws the next 50")
     outbox.await_empty("true")
-    outbox.connection.execute("SELECT pg_sleep(2.2)")
+    let_rise(process)
     outbox.emit("of the first 50")
     outbox.await_empty("true", timeout=SECONDS)
     assert metric(process, BELOW) == 0
@@ -79,7 +85,7 @@ def test_ids_from_a_cache_that_is_no_more(
     process = past(1)
     database_connection.emit("draws one")
     database_connection.await_empty("true")
-    outbox.connection.execute("SELECT pg_sleep(2.2)")
+    let_rise(process)
     outbox.emit("of the first 50")
     outbox.await_empty("true", timeout=SECONDS)
     assert metric(process, "published_total") == 4

@@ -2,6 +2,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from tests.support.load import stretched
+
 POLL_SECONDS = 0.02
 
 T = TypeVar("T")
@@ -13,9 +15,10 @@ def eventually(condition: Callable[[], T], *, timeout: float = 30.0, what: str |
     An AssertionError of the condition counts as "not yet"; its message ends up in ours.
 
     Raises:
-        AssertionError: `timeout` seconds passed; names the condition and its last answer.
+        AssertionError: `timeout` seconds passed, more on a busy machine; names the condition and
+            its last answer.
     """
-    deadline = time.monotonic() + timeout
+    begun = time.monotonic()
     while True:
         try:
             answer = condition()
@@ -24,7 +27,7 @@ def eventually(condition: Callable[[], T], *, timeout: float = 30.0, what: str |
             answer, last = None, f"last failure: {error}"
         if answer:
             return answer
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= begun + stretched(timeout):
             name = what or getattr(condition, "__qualname__", repr(condition))
             raise AssertionError(f"not within {timeout:g} s: {name}; {last}")
         time.sleep(POLL_SECONDS)

@@ -8,8 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import LiteralString, Self
+from typing import LiteralString
 
 import psycopg
 
@@ -19,6 +18,7 @@ from tests.support.eventually import eventually
 from tests.support.ports import free_port
 from tests.support.postgres import Database
 from tests.support.requirements import program
+from tests.support.started import Started
 
 Address = tuple[str, int]
 
@@ -40,7 +40,7 @@ server_login_retry = 1
 """
 
 
-class PgBouncer:
+class PgBouncer(Started):
     """A pooler whose server may be exchanged for another one behind its clients' backs."""
 
     def __init__(self, database: Database, pool_size: int = 10) -> None:
@@ -77,7 +77,8 @@ class PgBouncer:
         finally:
             self._command("RESUME")
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
         configuration = self._configure()
         # It refuses to run as root.
         account = pwd.getpwnam(UNPRIVILEGED_USER) if os.geteuid() == 0 else None
@@ -88,25 +89,14 @@ class PgBouncer:
             group=account.pw_gid if account else None,
             extra_groups=[] if account else None,
         )
-        try:
-            eventually(self.database.answers)
-        except BaseException:
-            self._end()
-            raise
-        return self
+        eventually(self.database.answers)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._end()
-
-    def _end(self) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait(END_SECONDS)
+    def close(self) -> None:
+        """End it, and remove its configuration. May be called again."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGINT)
+            process.wait(END_SECONDS)
         self._directory.cleanup()
 
     def _command(self, command: LiteralString) -> None:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 import psutil
@@ -18,6 +17,7 @@ import psutil
 from relay.__main__ import main as relay
 from tests.support.eventually import eventually
 from tests.support.forking import Fork
+from tests.support.load import stretched
 
 LogEntry = dict[str, Any]
 
@@ -77,17 +77,18 @@ class ProcessUnderTest:
         `after` leaves out so many entries from the first; `len(process.logs)` means "from now".
 
         Raises:
-            AssertionError: none came within `timeout` seconds, or before the process ended.
+            AssertionError: none came within `timeout` seconds (more on a busy machine), or before
+                the process ended.
         """
         matches = _message_contains(wanted) if isinstance(wanted, str) else wanted
-        deadline = time.monotonic() + timeout
+        begun = time.monotonic()
         with self._news:
             while True:
                 for entry in self.logs[after:]:
                     if matches(entry):
                         return entry
                 after = max(after, len(self.logs))
-                left = deadline - time.monotonic()
+                left = begun + stretched(timeout) - time.monotonic()
                 reading = any(reader.is_alive() for reader in self._readers)
                 assert left > 0, f"no such log entry within {timeout:g} s: {self._story(wanted)}"
                 assert reading, f"ended without such a log entry: {self._story(wanted)}"
@@ -113,7 +114,7 @@ class ProcessUnderTest:
             AssertionError: it still runs after `timeout` seconds.
         """
         try:
-            code = self._process.wait(timeout)
+            code = self._process.wait(stretched(timeout))
         except subprocess.TimeoutExpired as error:
             raise AssertionError(f"still running after {timeout:g} s: {self._story()}") from error
         for reader in self._readers:
@@ -149,12 +150,7 @@ class ProcessUnderTest:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _read(self, stream: IO[str] | None, lines: list[str]) -> threading.Thread:

@@ -1,13 +1,13 @@
 """A PostgreSQL server and its streaming replica, which takes its place when it dies."""
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from relay.demo.postgres import EmbeddedPostgres
 from tests.support.eventually import eventually
 from tests.support.postgres import Database
 from tests.support.standby import Standby
+from tests.support.started import Started
 
 SETTINGS: Final = {
     # What a standby needs after its copy was made is still there when it connects.
@@ -16,7 +16,7 @@ SETTINGS: Final = {
 }
 
 
-class ReplicatedPostgres:
+class ReplicatedPostgres(Started):
     """A primary whose commits wait for its standby, so that a promotion loses none."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
@@ -34,6 +34,11 @@ class ReplicatedPostgres:
     def database(self) -> Database:
         """The database on the primary of this moment."""
         return Database(self.primary.dsn())
+
+    def start(self) -> None:
+        """Start both."""
+        self.primary.start()
+        self.add_standby()
 
     def add_standby(self) -> None:
         """Copy the primary, and let its commits wait for the copy from now on."""
@@ -87,20 +92,3 @@ class ReplicatedPostgres:
         if self._standby is not None:
             self._standby.close()
         self.primary.close()
-
-    def __enter__(self) -> Self:
-        try:
-            self.primary.start()
-            self.add_standby()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -2,10 +2,12 @@
 
 Called with the arguments `SIGKILL ack 3`: when the third lease was acknowledged. TERMINATE has
 PostgreSQL end the worker's connection, TERMINATE_EACH does so each of so many times; AHEAD and BACK
-set this host's clock; RAISE is an error that nobody foresaw, HANG a call that never returns. The
-relay's own code knows nothing of this: the methods are wrapped here, before it starts.
+set this host's clock; RAISE is an error that nobody foresaw, HANG a call that never returns.
+TELL_EACH does no harm, and logs each of so many times. The relay's own code knows nothing of this:
+the methods are wrapped here, before it starts.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -25,6 +27,7 @@ from relay.daemon.kafka.producer import GaplessProducer
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.chunks import ChunkReader
 from relay.daemon.postgres.lease import Lease
+from relay.daemon.postgres.store import Store
 from relay.daemon.rows import Row
 from relay.daemon.sampler import Sampler
 from relay.daemon.worker import Worker
@@ -34,6 +37,9 @@ Reached = Callable[..., bool]
 
 TERMINATE: Final = "TERMINATE"
 TERMINATE_EACH: Final = "TERMINATE_EACH"
+TELL_EACH: Final = "TELL_EACH"
+EACH: Final = {TERMINATE_EACH, TELL_EACH}
+REACHED: Final = "the point was reached"
 RAISE: Final = "RAISE"
 HANG: Final = "HANG"
 # Of an error's message, which might quote a row.
@@ -87,6 +93,7 @@ POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
     "round": (Worker, "_prepare", always),
     "sample": (Sampler, "sample", always),
     "tick": (Crew, "topics_on_hold", always),
+    "rise": (Store, "refresh_watermarks", always),
     "request": (health._Server, "service_actions", always),  # noqa: SLF001
     "commit": (BoundedConnection, "execute", commit_sent),
 }
@@ -109,6 +116,8 @@ def harm(what: str) -> None:
     if what in {TERMINATE, TERMINATE_EACH}:
         with psycopg.connect(os.environ["DATABASE_URL"]) as other:
             terminate_workers(other)
+    elif what == TELL_EACH:
+        logging.getLogger("relay").info(REACHED)
     elif what == RAISE:
         raise KeyError(SECRET)
     elif what == HANG:
@@ -131,7 +140,7 @@ def sabotage(what: str, point: str, countdown: int) -> None:
         result = original(self, *arguments, **named)
         if reached(result, self, *arguments):
             countdown -= 1
-            if countdown == 0 or (countdown > 0 and what == TERMINATE_EACH):
+            if countdown == 0 or (countdown > 0 and what in EACH):
                 harm(what)
         return result
 

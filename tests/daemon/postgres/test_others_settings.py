@@ -14,6 +14,12 @@ from tests.support.roles import member
 NOTHING_HELD = Exclusions()
 
 
+@pytest.fixture(params=[True, False], ids=["functions", "statements"])
+def with_and_without_functions(request: pytest.FixtureRequest) -> None:
+    if not request.param:
+        request.getfixturevalue("without_functions")
+
+
 def headers(store: Store) -> list[str | None]:
     """The headers of all rows of one lease."""
     with store.lease(NOTHING_HELD) as lease:
@@ -21,16 +27,12 @@ def headers(store: Store) -> list[str | None]:
         return [row.headers for rows in lease.chunks() for row in rows]
 
 
-@pytest.mark.parametrize("functions", [True, False])
+@pytest.mark.usefixtures("with_and_without_functions")
 def test_policies_that_hide_rows_are_an_error(
     outbox: Outbox,
     database: Database,
     make_store: MakeStore,
-    request: pytest.FixtureRequest,
-    functions: bool,  # noqa: FBT001 - a parameter
 ) -> None:
-    if not functions:
-        request.getfixturevalue("without_functions")
     outbox.emit("hidden")
     outbox.connection.execute("ALTER TABLE outbox ENABLE ROW LEVEL SECURITY")
     with member(database, "outbox_relay") as user:
@@ -44,16 +46,12 @@ def test_policies_that_hide_rows_are_an_error(
             pass
 
 
-@pytest.mark.parametrize("functions", [True, False])
+@pytest.mark.usefixtures("with_and_without_functions")
 def test_no_timeout_of_transactions_ends_a_lease(
     outbox: Outbox,
     database: Database,
     make_store: MakeStore,
-    request: pytest.FixtureRequest,
-    functions: bool,  # noqa: FBT001 - a parameter
 ) -> None:
-    if not functions:
-        request.getfixturevalue("without_functions")
     if outbox.connection.info.server_version < SINCE_TRANSACTION_TIMEOUT:
         pytest.skip("this server has no transaction_timeout")
     outbox.connection.execute(

@@ -8,7 +8,6 @@ import pytest
 
 from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.stream import Stream
-from tests.support.eventually import eventually
 from tests.support.kafka.broker import KafkaBroker
 from tests.support.kafka.topics import create_topic, read_topic
 from tests.support.metrics import get, metric
@@ -19,7 +18,8 @@ from tests.support.tcp_proxy import Mode, TcpProxy
 
 pytestmark = pytest.mark.kafka
 
-ROWS = 12_000
+ROWS = 3_000
+LEASE_ROWS = 1_000
 DRAIN_SECONDS = 2
 
 
@@ -32,12 +32,13 @@ DRAIN_SECONDS = 2
     ],
 )
 def test_told_to_end_in_mid_batch_with_the_broker_up(
-    outbox: Outbox, relay: Start, stream: Callable[[], Stream], signals: list[signal.Signals]
+    outbox: Outbox, sabotaged: Start, stream: Callable[[], Stream], signals: list[signal.Signals]
 ) -> None:
     outbox.fill(ROWS, keys=100)
-    process = relay(RELAY_LEASE_ROWS="100", RELAY_CHUNK_ROWS="100")
-    eventually(lambda: 0 < outbox.count() < ROWS, what="it is under way")
-    for each in signals:
+    # Frozen only to be told at this point.
+    process = sabotaged("SIGSTOP", "produce", 250, RELAY_LEASE_ROWS="100", RELAY_CHUNK_ROWS="100")
+    process.wait_until_frozen()
+    for each in (*signals, signal.SIGCONT):
         process.send_signal(each)
     assert process.wait(timeout=12) == 0
     left = outbox.count()
@@ -51,6 +52,7 @@ def test_sigterm_in_mid_batch_with_the_broker_down(
     outbox: Outbox,
     environment: dict[str, str],
     make_broker: Callable[..., KafkaBroker],
+    sabotaged: Start,
     run_relay: Start,
     recovery: Recovery,
 ) -> None:
@@ -59,24 +61,26 @@ def test_sigterm_in_mid_batch_with_the_broker_down(
     environment |= {
         "KAFKA_BOOTSTRAP_SERVER": broker.bootstrap,
         "KAFKA_EVENT_STREAM_TOPIC": "frozen",
-        "RELAY_LEASE_ROWS": "1000",
+        "RELAY_LEASE_ROWS": str(LEASE_ROWS),
         "RELAY_DRAIN_BUDGET_SECONDS": str(DRAIN_SECONDS),
     }
     outbox.fill(ROWS, keys=100)
-    process = run_relay("run", environment=environment)
-    eventually(lambda: 0 < outbox.count() < ROWS, what="it is under way")
+    process = sabotaged("SIGSTOP", "produce", LEASE_ROWS * 3 // 2, **environment)
+    process.wait_until_frozen()
     broker.pause()
+    process.send_signal(signal.SIGTERM)
     # The budget, and what a process takes to end.
     with recovery(DRAIN_SECONDS + 2):
-        assert process.terminate() == 0
-    assert outbox.count() > 0
+        process.send_signal(signal.SIGCONT)
+        assert process.wait() == 0
+    assert 0 < outbox.count() < ROWS
     assert outbox.count("parked_at IS NOT NULL OR attempts > 0") == 0
     broker.resume()
     run_relay("run", environment=environment)
     outbox.await_empty("true")
     found = Stream(read_topic(broker.bootstrap, "frozen"))
     assert (found.rows, found.inversions) == (ROWS, 0)
-    assert found.duplicates <= 1_000
+    assert found.duplicates <= LEASE_ROWS
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from confluent_kafka import KafkaException
@@ -17,6 +16,7 @@ from tests.support.kafka.installation import copy_storage, installation
 from tests.support.kafka.libraries import KafkaUnavailableError
 from tests.support.kafka.topics import admin_client
 from tests.support.ports import free_port
+from tests.support.started import Started
 
 Address = tuple[str, int]
 
@@ -28,7 +28,7 @@ PROBE_SECONDS = 0.5
 JAVA_OPTIONS = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
-class KafkaBroker:
+class KafkaBroker(Started):
     """A broker of one's own on free loopback ports; it keeps ports and data across restarts.
 
     It has two listeners. CLIENT is what the program under test connects to: `bootstrap`, with
@@ -148,21 +148,6 @@ class KafkaBroker:
         """End the broker, frozen or not, and remove its data. May be called again."""
         self.kill()
         shutil.rmtree(self._directory, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        try:
-            return self.start()
-        except BaseException:
-            self.close()
-            raise
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _configure(self) -> Path:
         (host, port), admin = self.address, f"ADMIN://{self.admin_bootstrap}"

@@ -1,6 +1,5 @@
 """Three nodes of Apache Kafka, any two of which carry on."""
 
-from types import TracebackType
 from typing import Final, Self
 
 from confluent_kafka import ElectionType, KafkaError, KafkaException, TopicPartition
@@ -9,6 +8,7 @@ from confluent_kafka.admin import AdminClient
 from tests.support.eventually import eventually
 from tests.support.kafka.broker import JAVA_OPTIONS, KafkaBroker
 from tests.support.kafka.topics import REQUEST_SECONDS, admin_client
+from tests.support.started import Started
 
 NODES: Final = (1, 2, 3)
 IN_SYNC_SECONDS: Final = 60.0
@@ -25,7 +25,7 @@ PROPERTIES: Final = {
 HEAP: Final = "-Xmx256m"
 
 
-class KafkaCluster:
+class KafkaCluster(Started):
     """Three nodes, each of them broker and controller.
 
     Topics have a replica on each, and two must hold a message before it is acknowledged.
@@ -94,21 +94,6 @@ class KafkaCluster:
         """End all nodes, frozen or not, and remove their data. May be called again."""
         for node in self.nodes:
             node.close()
-
-    def __enter__(self) -> Self:
-        try:
-            return self.start()
-        except BaseException:
-            self.close()
-            raise
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _admin(self) -> AdminClient:
         return admin_client(self.admin_bootstrap)

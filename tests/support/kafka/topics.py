@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
 from tests.support.eventually import eventually
+from tests.support.load import stretched
 
 REQUEST_SECONDS = 15.0
 POLL_SECONDS = 0.2
@@ -133,9 +134,10 @@ def _read(
     consumer: Consumer, enough: Callable[[list[ConsumedMessage]], bool], timeout: float
 ) -> list[ConsumedMessage]:
     found: list[ConsumedMessage] = []
-    deadline = time.monotonic() + timeout
+    begun = time.monotonic()
     while not enough(found):
-        assert time.monotonic() < deadline, f"not within {timeout:g} s; read {len(found)} messages"
+        in_time = time.monotonic() < begun + stretched(timeout)
+        assert in_time, f"not within {timeout:g} s; read {len(found)} messages"
         for message in consumer.consume(500, POLL_SECONDS):
             error = message.error()
             if error is None:
