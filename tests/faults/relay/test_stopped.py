@@ -18,7 +18,8 @@ from tests.support.tcp_proxy import Mode, TcpProxy
 
 pytestmark = pytest.mark.kafka
 
-ROWS = 3_000
+# Far more than are sent until a signal is heard.
+ROWS = 20_000
 LEASE_ROWS = 1_000
 DRAIN_SECONDS = 2
 
