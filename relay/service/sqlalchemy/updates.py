@@ -1,7 +1,8 @@
 """UPDATE statements of a flush: the columns they set, and the keys of the rows they change."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import BindParameter, Column, Table
 from sqlalchemy import Update as UpdateStatement
@@ -11,6 +12,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList
 
 from relay.service.sqlalchemy.rows import Identity
+
+_known: Final[WeakKeyDictionary[SQLCompiler, "Update | None"]] = WeakKeyDictionary()
+"""What SQLAlchemy keeps compiled need be read but once."""
 
 
 class ChangedRow(NamedTuple):
@@ -29,7 +33,7 @@ class Update(NamedTuple):
     table: Table
     columns: frozenset[Column[Any]]
     key: Mapping[Column[Any], str]
-    parameters: Sequence[Mapping[str, Any]]
+    parameters: Sequence[Mapping[str, Any]] = ()
 
     def rows(self, key_places: Mapping[Column[Any], int]) -> Iterator[ChangedRow]:
         """Yield the rows that change; *key_places* tells the columns of the primary key."""
@@ -50,11 +54,18 @@ def update_of(context: ExecutionContext) -> Update | None:
     compiled = context.compiled
     if not isinstance(context, DefaultExecutionContext) or not isinstance(compiled, SQLCompiler):
         return None
+    parameters: Sequence[Mapping[str, Any]] = context.compiled_parameters
+    if compiled not in _known:
+        _known[compiled] = _update(compiled, parameters[0].keys())
+    update = _known[compiled]
+    return update and update._replace(parameters=parameters)
+
+
+def _update(compiled: SQLCompiler, named: Collection[str]) -> Update | None:
+    """Return the UPDATE that *compiled* is, with parameters of these names, less their values."""
     statement = compiled.statement
     if not isinstance(statement, UpdateStatement) or not isinstance(statement.table, Table):
         return None
-    parameters: Sequence[Mapping[str, Any]] = context.compiled_parameters
-    named = parameters[0].keys()
     computed = set(compiled.postfetch or ())
     return Update(
         statement.table,
@@ -64,7 +75,6 @@ def update_of(context: ExecutionContext) -> Update | None:
             if column.key in named or column in computed
         ),
         dict(_key(statement)),
-        parameters,
     )
 
 
