@@ -5,7 +5,7 @@ from typing import Final
 from relay.console.access.person import Person
 from relay.console.database import Database
 from relay.console.doctor import Doctor
-from relay.console.watch import Watch
+from relay.console.watch import Look, Watch
 from relay.settings import Settings
 
 # Of the largest bigint.
@@ -30,6 +30,10 @@ class Visit:
     def patient(self) -> bool:
         """True where the answer may take its time."""
         return self.waits or self.given("patient") is not None
+
+    def look(self) -> Look:
+        """Return the latest look; an old one where the answer may not take its time."""
+        return self.watch.latest(waits=self.patient)
 
     def given(self, name: str) -> str | None:
         """Return a query parameter; None where it is empty."""

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -26,19 +26,22 @@ IDLE_SECONDS: Final = 30.0
 PAUSE_PARTS: Final = 10
 WAIT_SECONDS: Final = 12.0
 REFRESH_SECONDS: Final = 5.0
+# For the next look, before the last one is shown with its age.
+GLANCE_SECONDS: Final = 0.05
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Look:
-    """State of the outbox at one moment."""
+    """State of the outbox at one moment. *is_old*: a newer one is under way."""
 
     at: datetime
     outlook: Outlook
     rights: Rights
     shards: Sequence[ShardState]
     samples: Sequence[Sample]
+    is_old: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,10 @@ class Watch:
         if was_idle:
             self._again.set()
 
-    def latest(self) -> Look:
-        """Return the latest look; waits for one where the last is old.
+    def latest(self, *, waits: bool = False) -> Look:
+        """Return the latest look, however old where the next is not there soon.
+
+        *waits*: for the next one, where the last is old, as everybody does for the first.
 
         Raises:
             RelayError: the outbox cannot be looked at.
@@ -95,12 +100,13 @@ class Watch:
         asked = time.monotonic()
         self.attend()
         # The next may be as long under way as pauses last, where a look takes long.
-        oldest = max(3 * self._seconds, IDLE_SECONDS / 3, 2 * self._pause)
-        self._wait_for(asked - oldest, WAIT_SECONDS)
-        found = self._latest.found
-        if isinstance(found, Look):
-            return found
-        raise found or DatabaseUnavailableError("PostgreSQL takes long to answer. " + AGAIN)
+        oldest = asked - max(3 * self._seconds, IDLE_SECONDS / 3, 2 * self._pause)
+        is_there = isinstance(self._latest.found, Look)
+        self._wait_for(oldest, GLANCE_SECONDS if is_there and not waits else WAIT_SECONDS)
+        latest = self._latest
+        if isinstance(latest.found, Look):
+            return replace(latest.found, is_old=latest.begun < oldest)
+        raise latest.found or DatabaseUnavailableError("PostgreSQL takes long to answer. " + AGAIN)
 
     def refresh(self) -> None:
         """Look again now, and wait for it: something was changed."""

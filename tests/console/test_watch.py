@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import psycopg
 import pytest
 
 from relay.console import database as database_module
@@ -11,6 +13,7 @@ from relay.console import watch as module
 from relay.console.database import Database
 from relay.console.live import Live
 from relay.console.watch import Look, Watch
+from relay.database import schema
 from relay.errors import DatabaseUnavailableError, SchemaError
 from relay.settings import ConsoleSettings, DatabaseSettings
 from tests.support import postgres
@@ -69,6 +72,27 @@ def test_nobody_waits_for_the_next_look_where_looks_take_long(
     reader.join(5)
     assert latest == [first]
     reader.join()
+
+
+def test_whoever_comes_after_a_while_sees_the_last_look_at_once(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_look = threading.Event()
+    verify = schema.verify
+
+    def slowly(connection: psycopg.Connection[Any]) -> None:
+        may_look.wait(60)
+        verify(connection)
+
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.3)
+    watch.latest()
+    monkeypatch.setattr(schema, "verify", slowly)
+    eventually(lambda: watch.latest().is_old)
+    old = watch.latest()
+    may_look.set()
+    fresh = watch.latest(waits=True)
+    assert fresh.at > old.at
+    assert not fresh.is_old
 
 
 def test_a_change_is_seen_at_once(watch: Watch, outbox: Outbox) -> None:

@@ -56,7 +56,7 @@ def redirect(visit: Visit) -> Prepared:
     selection = selection_of(visit)
     if selection.topic:
         # Rows that name no topic go to it as well, where it is the relays' default.
-        default = visit.watch.latest().outlook.facts.default_topic
+        default = visit.watch.latest(waits=True).outlook.facts.default_topic
         selection = replace(selection, default_topic=default)
     rows = _matching(visit, selection)
 

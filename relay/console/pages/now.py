@@ -17,7 +17,7 @@ ANSWERS: Final[dict[Answer, Tone]] = {"yes": "good", "no": "bad", "unknown": "no
 
 def now(visit: Visit) -> Page:
     """Return the page."""
-    look = visit.watch.latest()
+    look = visit.look()
     outlook = look.outlook
     blocked = visit.blocked
     order = {"failed": 0, "unknown": 1, "warning": 2}
@@ -33,6 +33,7 @@ def now(visit: Visit) -> Page:
             *_chart(look),
         ),
         as_of=look.at,
+        again=look.is_old,
     )
 
 

@@ -10,7 +10,7 @@ from relay.operations.outlook.facts import Relay
 
 def relays(visit: Visit) -> Page:
     """Return the page."""
-    look = visit.watch.latest()
+    look = visit.look()
     facts = look.outlook.facts
     # Those that live first.
     known = sorted(facts.relays or (), key=lambda relay: not relay.alive)
@@ -46,6 +46,7 @@ def relays(visit: Visit) -> Page:
             ),
         ),
         as_of=look.at,
+        again=look.is_old,
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ _LEGEND: Final[Sequence[tuple[Tone, str]]] = (
 
 def shards(visit: Visit) -> Page:
     """Return the grid, and who holds or paused what."""
-    look = visit.watch.latest()
+    look = visit.look()
     pauses, holders = _pauses(look), _holders(look)
     blocked = visit.blocked
     squares = [_square(look, each, pauses, holders) for each in look.shards]
@@ -41,13 +41,14 @@ def shards(visit: Visit) -> Page:
             _held(look, blocked),
         ),
         as_of=look.at,
+        again=look.is_old,
     )
 
 
 def shard(visit: Visit) -> Page:
     """Return one shard with its oldest rows."""
     number = int(visit.path["shard"])
-    look = visit.watch.latest()
+    look = visit.look()
     state = next((each for each in look.shards if each.shard == number), None)
     if state is None:
         raise not_found(f"There is no shard {number}: they go from 0 to 63.")
@@ -65,6 +66,7 @@ def shard(visit: Visit) -> Page:
             rows_table("Oldest rows", rows, "Nothing waits in this shard."),
         ),
         as_of=look.at,
+        again=look.is_old,
     )
 
 

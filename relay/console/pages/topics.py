@@ -16,7 +16,7 @@ from relay.operations.outlook.topics import topics as states
 
 def topics(visit: Visit) -> Page:
     """Return the page."""
-    look = visit.watch.latest()
+    look = visit.look()
     found = states(look.outlook.facts)
     held = [topic for topic in found if topic.holds]
     waited = sum(topic.waiting > 0 for topic in found)
@@ -45,6 +45,7 @@ def topics(visit: Visit) -> Page:
             ),
         ),
         as_of=look.at,
+        again=look.is_old,
     )
 
 
