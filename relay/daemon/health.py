@@ -2,11 +2,11 @@
 
 import contextlib
 import logging
+import selectors
 import socket
 import socketserver
 import time
 from collections.abc import Callable
-from functools import partial
 from http import HTTPStatus
 from http.server import HTTPServer
 from threading import Lock
@@ -25,8 +25,8 @@ Request = socket.socket | tuple[bytes, socket.socket]
 # A client gets this long for its whole request; a scrape on the same machine takes milliseconds.
 REQUEST_SECONDS = 10.0
 CONNECTIONS_MAX = 32
-# How late a stop is noticed at most.
-POLL_SECONDS = 0.2
+# While requests are open, how often to look which ones are late.
+LOOK_SECONDS = 0.5
 
 PAGES = "/metrics  metrics for Prometheus\n/livez    liveness\n/readyz   readiness\n"
 
@@ -71,16 +71,15 @@ class HealthServer:
         if self._server is not None:
             return
         self._server = _listen(self._host, self._port, self._handler)
-        self.thread = WatchedThread(
-            "the health server", partial(self._server.serve_forever, POLL_SECONDS)
-        )
+        self.thread = WatchedThread("the health server", self._server.serve_until_stopped)
         self.thread.start()
 
     def stop(self) -> None:
-        """Close the port, and every connection with it. Takes no longer than a poll."""
+        """Close the port, and every connection with it."""
         server, self._server = self._server, None
-        if server is not None:
-            server.shutdown()
+        if server is not None and self.thread is not None:
+            server.stop()
+            self.thread.join()
             server.server_close()
 
 
@@ -142,6 +141,8 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
     block_on_close = False
     # Beyond this many that wait to be accepted, a client would try again only a second later.
     request_queue_size = CONNECTIONS_MAX
+    # handle_request() is called when somebody has asked, and waits for nobody else.
+    timeout = 0
 
     def __init__(
         self, family: socket.AddressFamily, address: tuple[str, int], handler: type[_Handler]
@@ -149,7 +150,25 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
         self.address_family = family
         self._begun: dict[Request, float] = {}
         self._lock = Lock()
+        self._stopped, self._stops = socket.socketpair()
         super().__init__(address, handler)
+
+    def serve_until_stopped(self) -> None:
+        """Serve until stop(); unlike serve_forever(), not awake while nobody asks."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self, selectors.EVENT_READ)
+            selector.register(self._stopped, selectors.EVENT_READ)
+            while True:
+                ready = selector.select(LOOK_SECONDS if self._begun else None)
+                if any(key.fileobj is self._stopped for key, _ in ready):
+                    return
+                if ready:
+                    self.handle_request()
+                self.service_actions()
+
+    def stop(self) -> None:
+        """End serve_until_stopped(), also if it has not begun yet."""
+        self._stops.send(b"x")
 
     def server_bind(self) -> None:
         # Not HTTPServer's own, which asks the name service for our name and may wait for it.
@@ -173,6 +192,8 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
 
     def server_close(self) -> None:
         super().server_close()
+        self._stopped.close()
+        self._stops.close()
         self._cut_off(time.monotonic())
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
