@@ -13,7 +13,7 @@ import psycopg
 
 from relay.daemon.backoff import OUTAGES
 from relay.daemon.exclusions import Exclusions, exclusions_of
-from relay.daemon.figures import Report, summed
+from relay.daemon.figures import Figures, Report, summed
 from relay.daemon.postgres import samples
 from relay.daemon.postgres.blind_spot import View
 from relay.daemon.postgres.roster import Roster
@@ -61,6 +61,7 @@ class Sampler:
         self._workers = workers
         self._look_below_at = 0.0
         self._missed = 0
+        self._recorded_minute = 0
         self._roster = roster
         self._drain_timed_out = False
         self._session = session
@@ -111,8 +112,14 @@ class Sampler:
         survey.refresh_watermarks(Exclusions())
         figures = survey.measure(held)
         self._instrumentation.sampled(figures)
-        with self._session.transaction() as connection:
-            samples.record(connection, figures)
+        self._record(figures)
+
+    def _record(self, figures: Figures) -> None:
+        minute = self._survey.now_ms // 60_000
+        if minute != self._recorded_minute:
+            with self._session.transaction() as connection:
+                samples.record(connection, figures)
+            self._recorded_minute = minute
 
     def _report(self) -> Report:
         reports = [worker.report() for worker in self._workers]

@@ -3,7 +3,7 @@
 No wake-up is lost. A writer that began before the bell was set does not ring, so a worker that has
 set it polls on until every writer that is open then has ended, looks once more, and only then
 sleeps. While the bell stays set, later writers ring. A look each second makes up for whatever
-nobody thought of, and finds out when the bell is not set any more.
+nobody thought of, and for a bell that is not set any more until a check finds that out.
 """
 
 import logging
@@ -20,6 +20,8 @@ from relay.errors import DatabaseUnavailableError
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 1.0
+# Of whether writers ring: only a relay under load stops them, and that one is awake.
+_CHECK_SECONDS: Final = 5.0
 _RENEW_SECONDS: Final = RINGS_SECONDS / 2
 _RETRY_SECONDS: Final = (30.0, 60.0, 120.0, 300.0, 600.0)
 # Of rings: what a relay under load hears at most, and how many may come at once.
@@ -135,7 +137,7 @@ class WakeUp:
         self._stage = _Stage.UNSET
         self._writers: frozenset[str] = frozenset()
         self._set_at = 0.0
-        self._look = Interval(_LOOK_SECONDS)
+        self._check = Interval(_CHECK_SECONDS)
         self._announce = Interval(_LOOK_SECONDS)
         self._retry_at = 0.0
         self._failures = 0
@@ -216,8 +218,8 @@ class WakeUp:
             return False
         if now >= self._set_at + _RENEW_SECONDS:
             return self._set(bell)
-        if self._look.due:
-            self._look.restart()
+        if self._check.due:
+            self._check.restart()
             return bell.is_set()
         return True
 
@@ -241,7 +243,7 @@ class WakeUp:
         self._failures = 0
         self._told = ""
         self._set_at = boot_seconds()
-        self._look.restart()
+        self._check.restart()
         if not bell.ring_from_now():
             # Another relay is under load, and awake.
             self._retry_at = self._set_at + _LOOK_SECONDS

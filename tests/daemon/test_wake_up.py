@@ -178,6 +178,18 @@ def test_a_bell_that_ended_unseen_is_set_anew_step_by_step(sleeper: WakeUp, cloc
     assert asleep(sleeper)
 
 
+def test_a_bell_that_somebody_stopped_is_set_again_within_seconds(
+    sleeper: WakeUp, bell: FakeBell, clock: Clock
+) -> None:
+    bell.set = False
+    begun = clock()
+    while not bell.set:
+        rest(sleeper, 1)
+        assert clock() <= begun + 6.0
+    rest(sleeper, 1)
+    assert asleep(sleeper)
+
+
 def test_under_load_nobody_rings_and_then_again(
     sleeper: WakeUp, bell: FakeBell, clock: Clock, told: Told
 ) -> None:

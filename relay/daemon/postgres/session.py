@@ -114,9 +114,9 @@ class Session:
 
     @contextmanager
     def transaction(self) -> Iterator[BoundedConnection]:
-        """Run the block in such a transaction, and commit it."""
+        """Run the block in such a transaction, and commit it; only results are waited for."""
         connection = self.connection
-        with connection.transaction():
+        with connection.pipeline(), connection.transaction():
             self._configure(connection)
             yield connection
 

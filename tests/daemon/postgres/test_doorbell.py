@@ -278,6 +278,7 @@ def test_a_sleeper_notices_that_the_bell_is_not_set_any_more(
     rest(wake_up, 2)
     assert asleep(wake_up)
     outbox.connection.execute("SELECT setval('outbox_bell', 0)")
+    wake_up._check.shorten(0.0)  # noqa: SLF001
     rest(wake_up, 1)
     # Set anew, and all the steps again.
     assert not asleep(wake_up)
