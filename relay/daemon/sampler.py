@@ -129,13 +129,15 @@ class Sampler:
         """Look where nobody looks, and let those look again who would never see what is there."""
         begun = time.monotonic()
         survey = self._survey
-        missed = set(survey.missed_rows(survey.view(Exclusions())))
+        own = survey.view(Exclusions())
+        missed = set(survey.missed_rows(own))
         if missed:
             survey.watermarks.reset()
         for worker in self._workers:
             view = worker.view
-            found = survey.missed_rows(view) if view else ()
-            if found:
+            if view is None or (view == own and not missed):
+                continue
+            if found := survey.missed_rows(view):
                 worker.look_again()
                 missed.update(found)
         if missed:
