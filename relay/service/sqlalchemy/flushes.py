@@ -40,3 +40,12 @@ def is_own_statement(context: ExecutionContext, mapper: Mapper[Any]) -> bool:
     """
     cache = context.execution_options.get("compiled_cache")
     return cache is not None and cache is mapper.base_mapper._compiled_cache  # noqa: SLF001
+
+
+def is_of_objects(context: ExecutionContext, connection: Connection) -> bool:
+    """Tell whether a flush makes this statement for objects of any mapper."""
+    session = flushing_session(connection)
+    if session is None:
+        return False
+    flush: UOWTransaction = session.info[_FLUSH]
+    return any(is_own_statement(context, mapper) for mapper in flush.mappers)

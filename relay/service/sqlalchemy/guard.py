@@ -5,12 +5,24 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, TypeAlias
 
-from sqlalchemy import Connection, Engine, FromClause, Table, TableClause, UpdateBase, event, text
+from sqlalchemy import (
+    Connection,
+    Delete,
+    Engine,
+    FromClause,
+    Table,
+    TableClause,
+    UpdateBase,
+    event,
+    text,
+)
 from sqlalchemy.engine import ExecutionContext
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from relay.errors import UntrackedWriteError
-from relay.service.sqlalchemy.sqltext import Name, written_tables
+from relay.service.sqlalchemy.cascades import owning_tables
+from relay.service.sqlalchemy.flushes import is_of_objects
+from relay.service.sqlalchemy.sqltext import Name, emptied_tables, written_tables
 
 OPTION = "relay_untracked"
 """The execution option that lets a statement pass."""
@@ -30,14 +42,18 @@ class Guard:
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
+        self._protected: set[Table] = set()
         self._tables: set[Name] = set()
+        self._owners: set[Name] | None = None
         self._open: ContextVar[bool] = ContextVar("relay_untracked", default=False)
 
     def protect(self, tables: Iterable[Table]) -> None:
         """Refuse statements on *tables*, from now on, too."""
         if not self._tables:
             event.listen(Engine, "before_cursor_execute", self._check)
-        self._tables.update(Name(table.schema, table.name) for table in tables)
+        self._protected.update(tables)
+        self._tables = _names(self._protected)
+        self._owners = None
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -52,6 +68,7 @@ class Guard:
         """Stop watching."""
         if self._tables:
             self._tables.clear()
+            self._protected.clear()
             event.remove(Engine, "before_cursor_execute", self._check)
 
     def _check(
@@ -64,32 +81,66 @@ class Guard:
         _executemany: bool,  # noqa: FBT001 - the event's signature
     ) -> None:
         written = _written(statement, context)
-        if not written or not self._known(written, connection):
+        if not written:
+            return
+        tracked = _known(self._tables, written, connection)
+        if tracked is None:
+            self._check_owners(connection, statement, context)
             return
         if context is not None and self._watcher(connection, context):
             return
-        if self._open.get() or (context is not None and context.execution_options.get(OPTION)):
+        if self._passes(context):
             return
         raise UntrackedWriteError(
-            f"This statement changes the tracked table {self._known(written, connection)} without "
+            f"This statement changes the tracked table {tracked} without "
             "its objects, so no snapshot would be published: change the objects through the "
             "session; a relationship that writes it (secondary=) must be viewonly. Or let it pass "
             f"with execution_options={{'{OPTION}': True}} or `with outbox.untracked():`, and name "
             "the changed objects to outbox.snapshot()."
         )
 
-    def _known(self, written: Iterable[Name], connection: Connection) -> str | None:
-        """Return the first of *written* that is tracked, wherever its schema is named."""
-        default = connection.dialect.default_schema_name
-        for name in written:
-            if name in self._tables or Name(name.schema or default, name.table) in self._tables:
-                return name.table
-            unqualified = Name(None, name.table)
-            if unqualified in self._tables and (
-                name.schema == default or _is_same(name, unqualified, connection)
-            ):
-                return name.table
-        return None
+    def _passes(self, context: ExecutionContext | None) -> bool:
+        """Tell whether the service lets a statement pass."""
+        asked = context is not None and context.execution_options.get(OPTION)
+        return bool(asked or self._open.get())
+
+    def _check_owners(
+        self, connection: Connection, statement: str, context: ExecutionContext | None
+    ) -> None:
+        """Refuse to delete rows that take tracked ones along, unless a flush deletes objects."""
+        emptied = _emptied(statement, context)
+        if not emptied or self._passes(context) or (context and is_of_objects(context, connection)):
+            return
+        if self._owners is None:
+            # Not before: the tables that are referred to may be defined last.
+            self._owners = _names(owning_tables(self._protected))
+        owner = _known(self._owners, emptied, connection)
+        if owner is not None:
+            raise UntrackedWriteError(
+                f"This statement deletes rows of {owner}, and PostgreSQL changes rows of tracked "
+                "tables with them (ON DELETE), so no snapshot of those would be published: delete "
+                f"the objects through the session. Or let it pass with execution_options="
+                f"{{'{OPTION}': True}} or `with outbox.untracked():`, and name the changed objects "
+                "to outbox.snapshot()."
+            )
+
+
+def _names(tables: Iterable[Table]) -> set[Name]:
+    return {Name(table.schema, table.name) for table in tables}
+
+
+def _known(known: Collection[Name], written: Iterable[Name], connection: Connection) -> str | None:
+    """Return the first of *written* that is *known*, wherever its schema is named."""
+    default = connection.dialect.default_schema_name
+    for name in written:
+        if name in known or Name(name.schema or default, name.table) in known:
+            return name.table
+        unqualified = Name(None, name.table)
+        if unqualified in known and (
+            name.schema == default or _is_same(name, unqualified, connection)
+        ):
+            return name.table
+    return None
 
 
 def _is_same(name: Name, unqualified: Name, connection: Connection) -> bool:
@@ -115,6 +166,16 @@ def _written(statement: str, context: ExecutionContext | None) -> Collection[Nam
                 return written_tables(statement)
             found.append(cte.element)
     return [name for element in found if (name := _name(element.table)) is not None]
+
+
+def _emptied(statement: str, context: ExecutionContext | None) -> Collection[Name]:
+    """Return the tables of which a statement deletes rows."""
+    compiled = context.compiled if context is not None else None
+    if compiled is None or not isinstance(compiled.statement, UpdateBase):
+        return emptied_tables(statement)
+    if not isinstance(compiled.statement, Delete):
+        return ()
+    return [name] if (name := _name(compiled.statement.table)) is not None else ()
 
 
 def _name(table: object) -> Name | None:

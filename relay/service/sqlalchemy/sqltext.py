@@ -1,7 +1,7 @@
 """Texts of SQL, read as far as needed: the tables they write, and the savepoints they set."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
@@ -53,7 +53,21 @@ def written_tables(text: str) -> frozenset[Name]:
     """Return the tables that *text* writes: none by what stands in strings and comments."""
     if not _WRITING.search(text):
         return frozenset()
-    return frozenset(name for statement in statements(text) for name in _written(statement))
+    return frozenset(name for _, name in _writes(text))
+
+
+@lru_cache(maxsize=1024)
+def emptied_tables(text: str) -> frozenset[Name]:
+    """Return the tables of which *text* deletes rows, or all."""
+    if not _WRITING.search(text):
+        return frozenset()
+    return frozenset(name for verb, name in _writes(text) if verb in {"delete", "truncate"})
+
+
+def _writes(text: str) -> Iterator[tuple[str, Name]]:
+    """Yield the verb and the table of each write in *text*."""
+    for statement in statements(text):
+        yield from _written(statement)
 
 
 @lru_cache(maxsize=1024)
@@ -105,22 +119,25 @@ def _after_comment(text: str, place: int) -> int:
     return len(text) if depth else place
 
 
-def _written(statement: Statement) -> Iterator[Name]:
+def _written(statement: Statement) -> Iterator[tuple[str, Name]]:
     words = [word.text if word.plain else "" for word in statement]
     if words[0] == "explain" and "analyze" not in words:
         return
     for place, word in enumerate(words):
         before = words[place - 1] if place else ""
         following = words[place + 1] if place + 1 < len(words) else ""
+        names: Iterable[Name] = ()
         match word, following:
             case ("insert" | "merge", "into") | ("delete", "from"):
-                yield from _names(statement, place + 2)
+                names = _names(statement, place + 2)
             case "update", _ if following != "on" and before not in _NOT_AN_UPDATE:
-                yield from _names(statement, place + 1)
+                names = _names(statement, place + 1)
             case "truncate", _ if place == 0:
-                yield from _names(statement, place + 1, many=True)
+                names = _names(statement, place + 1, many=True)
             case "copy", _ if place == 0 and "from" in words:
-                yield from _names(statement, place + 1)
+                names = _names(statement, place + 1)
+        for name in names:
+            yield word, name
 
 
 def _names(statement: Statement, place: int, *, many: bool = False) -> Iterator[Name]:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     create_engine,
+    delete,
     text,
 )
 from sqlalchemy.ext.hybrid import hybrid_property
@@ -264,8 +265,21 @@ def test_rows_that_go_with_one_that_is_not_tracked(
     ]
     assert stored.payloads("Ticket")[1:] == [{"id": 7, "rack_id": None}]
     assert stored.payloads("Pallet")[1:] == [{"id": 3, "tag_id": 10}, {"id": 3, "tag_id": None}]
+    deleting = (
+        delete(Site), text("DELETE FROM public.racks"), delete(Tag),
+        text("TRUNCATE tags CASCADE"), text("WITH gone AS (DELETE FROM sites) SELECT 1"),
+    )  # fmt: skip
+    with Session(sites) as session, session.begin():
+        for statement in deleting:
+            with pytest.raises(UntrackedWriteError, match="ON DELETE"):
+                session.execute(statement)
+        session.execute(delete(Slot), execution_options={"relay_untracked": True})
+        with outbox.untracked():
+            session.execute(delete(Edge))
+        session.execute(text("UPDATE sites SET size = 3"))
     outbox.close()
     with Session(sites) as session, session.begin():
+        session.execute(delete(Rack))
         session.delete(session.get_one(Site, 1))
     assert len(stored.outbox()) == before + 5
 
