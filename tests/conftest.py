@@ -5,7 +5,6 @@ from functools import partial
 
 import pytest
 
-from tests.support import sabotage
 from tests.support.kafka.broker import KafkaBroker
 from tests.support.kafka.libraries import KafkaUnavailableError
 from tests.support.kafka.selection import SessionKafka
@@ -142,6 +141,9 @@ def relay(run_relay: Start, environment: dict[str, str]) -> Start:
 @pytest.fixture
 def sabotaged(environment: dict[str, str]) -> Iterator[Callable[..., ProcessUnderTest]]:
     """Start a relay that does itself harm: `sabotaged("SIGKILL", "ack", 3)`."""
+    # The whole relay, which not every version of every library has to run.
+    from tests.support import sabotage  # noqa: PLC0415
+
     with ExitStack() as processes:
 
         def start(what: str, point: str, countdown: int = 1, **changes: str) -> ProcessUnderTest:

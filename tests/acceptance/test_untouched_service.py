@@ -130,13 +130,12 @@ def test_clusters_hosts_infra_envs_and_events(
     assert "T" in first["event_time"]
     assert first["event_time"].endswith("+00:00")
     assert [event["message"] for event in consumer.dropped] == ["of no cluster"]
+    assert_the_triggers_go_again(streamed)
 
 
-def test_the_triggers_go_again(empty_database: Database) -> None:
-    with empty_database.connect(autocommit=True) as service:
-        service.execute(TABLES)
-        stream(empty_database)
-        stream(empty_database, "--drop")
+def assert_the_triggers_go_again(streamed: Database) -> None:
+    stream(streamed, "--drop")
+    with streamed.connect(autocommit=True) as service:
         service.execute(EVENT, ("c", "h", "unseen", "{}"))
         left = service.execute("SELECT count(*) FROM relay.outbox").fetchone()
         triggers = service.execute(

@@ -14,28 +14,49 @@ from tests.support.kafka.topics import create_topic
 from tests.support.metrics import metric
 from tests.support.outbox import Outbox, Start
 from tests.support.ports import free_port
+from tests.support.process import LogEntry, ProcessUnderTest
 
 pytestmark = pytest.mark.kafka
 
 TOPIC: Final = "behind-another-address"
 
 
-@pytest.mark.parametrize(
-    ("advertised", "why"),
-    [
-        pytest.param(("kafka-0.nowhere.invalid", 9092), "Failed to resolve", id="unresolvable"),
-        pytest.param((LOOPBACK, free_port()), "Connection refused", id="refused"),
-    ],
-)
+@pytest.fixture
+def broker(make_broker: Callable[..., KafkaBroker]) -> KafkaBroker:
+    """A broker that is not started yet."""
+    return make_broker(start=False)
+
+
+@pytest.fixture
+def assert_named(broker: KafkaBroker, outbox: Outbox) -> Callable[..., None]:
+    """Assert that log, metrics and `relay doctor` tell of an advertised address, and why."""
+    given = KafkaSettings(
+        bootstrap_server="{}:{}".format(*broker.address), event_stream_topic=TOPIC
+    )
+
+    def check(process: ProcessUnderTest, advertised: Address, why: str) -> None:
+        address = "{}:{}".format(*advertised)
+
+        def named(entry: LogEntry) -> bool:
+            return f"{TOPIC} [0] is on hold" in entry["message"] and f"{address}: " in str(entry)
+
+        assert why in process.wait_for_log(named)["message"]
+        eventually(lambda: metric(process, "broker_failing", broker=address) == 1)
+        eventually(lambda: metric(process, "broker_up") == 0)
+        assert address in {each.subject.removeprefix("broker ") for each in brokers.examine(given)}
+        # Without a word from the client it stays so: the broker is tried again and again.
+        process.wait_for_log(named, after=len(process.logs))
+        assert metric(process, "broker_up") == 0
+        assert outbox.count() == 1
+
+    return check
+
+
 def test_an_advertised_address_that_does_not_work_is_named(
-    make_broker: Callable[..., KafkaBroker],
-    outbox: Outbox,
-    relay: Start,
-    advertised: Address,
-    why: str,
+    broker: KafkaBroker, outbox: Outbox, relay: Start, assert_named: Callable[..., None]
 ) -> None:
-    broker = make_broker(start=False)
-    broker.advertise(advertised)
+    unresolvable, refused = ("kafka-0.nowhere.invalid", 9092), (LOOPBACK, free_port())
+    broker.advertise(unresolvable)
     broker.start()
     create_topic(broker.admin_bootstrap, TOPIC, partitions=1)
     process = relay(
@@ -45,22 +66,16 @@ def test_an_advertised_address_that_does_not_work_is_named(
         RELAY_BACKOFF_MAX_SECONDS="1",
     )
     outbox.emit("waits")
-    warning = process.wait_for_log(f"{TOPIC} [0] is on hold")
-    address = "{}:{}".format(*advertised)
-    assert f"{address}: " in warning["message"]
-    assert why in warning["message"]
-    eventually(lambda: metric(process, "broker_failing", broker=address) == 1)
-    eventually(lambda: metric(process, "broker_up") == 0)
-    given = KafkaSettings(
-        bootstrap_server="{}:{}".format(*broker.address), event_stream_topic=TOPIC
-    )
-    assert address in {each.subject.removeprefix("broker ") for each in brokers.examine(given)}
-    # Without a word from the client it stays so: the broker is tried again and again.
-    process.wait_for_log(f"{TOPIC} [0] is on hold", after=len(process.logs))
-    assert metric(process, "broker_up") == 0
-    broker.stop()
-    broker.advertise(broker.address)
-    broker.start()
+    assert_named(process, unresolvable, "Failed to resolve")
+    readvertise(broker, refused)
+    assert_named(process, refused, "Connection refused")
+    readvertise(broker, broker.address)
     outbox.await_empty()
     eventually(lambda: metric(process, "broker_up") == 1)
     eventually(lambda: metric(process, "broker_failing") == 0)
+
+
+def readvertise(broker: KafkaBroker, address: Address) -> None:
+    broker.kill()
+    broker.advertise(address)
+    broker.start()
