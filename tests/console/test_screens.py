@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from starlette.testclient import TestClient
 
+from relay.console import database
 from relay.console.menu import SCREENS
 from relay.console.pages import finding
 from relay.operations.queries import browsing
@@ -245,7 +246,10 @@ def test_history_and_database_answer(console: TestClient) -> None:
     assert "outbox_event" in console.get("/database", headers=TEXT).text
 
 
-def test_the_database_away_is_a_page_that_comes_back(serve: Serve) -> None:
+def test_the_database_away_is_a_page_that_comes_back(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "POOL_SECONDS", 0.1)
     client = serve(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
     for path in ("/", "/parked"):
         answer = client.get(path)

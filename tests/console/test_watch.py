@@ -119,6 +119,7 @@ def test_an_outbox_that_is_missing_is_said_and_found_later(
 def test_a_database_that_is_away_is_said_without_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(database_module, "POOL_SECONDS", 0.1)
     opened = connected("postgresql://ada:hunter2@127.0.0.1:1/none", monkeypatch)
     try:
         with (

@@ -14,7 +14,8 @@ from relay.settings.kafka import property_variable
 BASE = {
     "ENABLE_EVENT_STREAMING": "true",
     "DATABASE_URL": "postgresql://user@database/service",
-    "KAFKA_BOOTSTRAP_SERVER": "kafka:9092",
+    # No name: the client that is made to ask librdkafka would look it up before it ends.
+    "KAFKA_BOOTSTRAP_SERVER": "127.0.0.1:9092",
     "KAFKA_EVENT_STREAM_TOPIC": "events-stream",
     "RELAY_API_AUTHENTICATION": "off",
 }

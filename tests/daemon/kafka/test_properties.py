@@ -9,7 +9,7 @@ from relay.settings.kafka import property_variable
 def faults(monkeypatch: pytest.MonkeyPatch, **properties: str) -> list[str]:
     for name, value in properties.items():
         monkeypatch.setenv(property_variable(name), value)
-    return list(property_faults(KafkaSettings(bootstrap_server="kafka:9092")))
+    return list(property_faults(KafkaSettings(bootstrap_server="127.0.0.1:9092")))
 
 
 @pytest.mark.parametrize(
