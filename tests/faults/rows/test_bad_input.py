@@ -29,7 +29,7 @@ def others_are_delivered(outbox: Outbox, relay: Start, read: Consume) -> Callabl
     return check
 
 
-PAYLOADS: Final = [
+PAYLOADS: Final[list[tuple[dict[str, object], str]]] = [
     ({"x": object()}, "'x' is object"),
     ({"x": "a\x00b"}, "NUL"),
     ({"x": float("nan")}, "'x' is NaN"),
