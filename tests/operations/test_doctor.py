@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from relay.database.session import connected
+from relay.database.session import bounded, connected
 from relay.operations.doctor import database as doctor
 from relay.operations.doctor import stream, xmin
 from relay.operations.findings import Finding
@@ -44,7 +44,18 @@ def test_a_healthy_database_seen_by_the_relays_own_user(database: Database) -> N
     with member(database, "outbox_relay", "pg_read_all_stats") as relay:
         found = examined(relay)
     assert {subject: finding.outcome for subject, finding in found.items()} == dict.fromkeys(
-        ["rights", "statistics", "plan", "vacuum", "disk", "xmin", "clock", "sequence"], "ok"
+        [
+            "rights",
+            "policies",
+            "statistics",
+            "plan",
+            "vacuum",
+            "disk",
+            "xmin",
+            "clock",
+            "sequence",
+        ],
+        "ok",
     )
 
 
@@ -122,6 +133,48 @@ def test_a_check_that_fails_reads_unknown(
         "unknown", "not checked: division by zero"
     )  # fmt: skip
     assert found["sequence"].outcome == "ok"
+
+
+def test_policies_that_bind_a_user_who_may_relay(database: Database) -> None:
+    with member(database, "outbox_relay") as relay:
+        execute(database, "ALTER TABLE outbox ENABLE ROW LEVEL SECURITY")
+        for seen_by in (database, relay):
+            found = examined(seen_by)["policies"]
+            assert found.outcome == "failed"
+            assert relay.user in found.detail
+            assert f"ALTER ROLE {relay.user} BYPASSRLS" in (found.command or "")
+        execute(database, f"ALTER ROLE {relay.user} BYPASSRLS")
+        assert relay.user not in examined(database)["policies"].detail
+
+
+def test_a_count_without_the_rows_that_policies_hide_is_an_error(database: Database) -> None:
+    execute(database, "ALTER TABLE outbox ENABLE ROW LEVEL SECURITY")
+    with (
+        member(database, "outbox_relay") as user,
+        connected(user.dsn, "test") as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+        bounded(connection),
+    ):
+        connection.execute("SELECT count(*) FROM outbox")
+
+
+def test_a_sequence_that_is_missing(database: Database, outbox: Outbox) -> None:
+    outbox.fill(rows=20, keys=2)
+    execute(database, "ALTER TABLE outbox ALTER id DROP IDENTITY")
+    found = examined(database)["sequence"]
+    assert (found.outcome, found.code) == ("failed", "sequence-missing")
+    execute(database, found.detail.partition("As the owner: ")[2])
+    assert examined(database)["sequence"].outcome == "ok"
+    outbox.emit("Event")
+
+
+@pytest.mark.parametrize("change", ["INCREMENT BY -1 MINVALUE -100", "CYCLE"])
+def test_a_sequence_that_does_not_only_rise(database: Database, change: str) -> None:
+    execute(database, f"ALTER SEQUENCE outbox_id_seq {change}")
+    found = examined(database)["sequence"]
+    assert (found.outcome, found.code) == ("failed", "sequence-falls")
+    execute(database, found.detail.partition("As the owner: ")[2])
+    assert examined(database)["sequence"].outcome == "ok"
 
 
 def test_a_clock_that_is_wrong(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,20 @@ def _rights(connection: Connection, _: Thresholds) -> Finding:
     return Finding("rights", "ok", f"{user} may do what a relay does")
 
 
+def _policies(connection: Connection, _: Thresholds) -> Finding:
+    bound = connection.execute(queries.BOUND_BY_POLICIES).fetchall()
+    if not bound:
+        return Finding("policies", "ok", "row-level security hides nothing from who may relay")
+    users = ", ".join(user for user, _ in bound)
+    tables = ", ".join(sorted({table for _, names in bound for table in names.split(", ")}))
+    remedy = "; ".join(f"ALTER ROLE {user} BYPASSRLS" for user, _ in bound)
+    advice = (
+        f"row-level security of {tables} binds {users}: relays refuse to work so, since they would "
+        f"pass over rows that are hidden from them. As a superuser: {remedy}"
+    )
+    return Finding("policies", "failed", advice, 2, "policies", psql(remedy))
+
+
 def _statistics(connection: Connection, _: Thresholds) -> Finding:
     if _only(connection, queries.SEES_OTHERS):
         return Finding("statistics", "ok", "other users' transactions are visible")
@@ -141,9 +155,23 @@ def _clock(connection: Connection, limits: Thresholds) -> Finding:
 
 
 def _sequence(connection: Connection, _: Thresholds) -> Finding:
+    if _only(connection, queries.SEQUENCE_IS_MISSING):
+        remedy = queries.IDENTITY.format(start=_only(connection, queries.HIGHEST) + 1)
+        advice = (
+            "outbox_id_seq is missing, by which relays know whether all is delivered: nothing is. "
+            f"As the owner: {remedy}"
+        )
+        return Finding("sequence", "failed", advice, 1, "sequence-missing", psql(remedy))
     row = connection.execute(queries.DRAWN).fetchone()
     assert row is not None  # noqa: S101 - a sequence is one row
-    drawn, highest, name = row
+    drawn, highest, name, rises = row
+    if not rises:
+        remedy = queries.ONLY_RISE.format(sequence=name)
+        advice = (
+            "outbox_id_seq counts down, or begins again at its end: newer rows go out before older "
+            f"ones of their key. As the owner: {remedy}"
+        )
+        return Finding("sequence", "failed", advice, 1, "sequence-falls", psql(remedy))
     if drawn < highest:
         remedy = queries.ADVANCE.format(sequence=name, to=highest)
         advice = (
@@ -180,6 +208,7 @@ def _only(connection: Connection, statement: str) -> Any:  # noqa: ANN401 - what
 
 _QUESTIONS: Final[Mapping[str, Question]] = {
     "rights": _rights,
+    "policies": _policies,
     "statistics": _statistics,
     "plan": _plan,
     "vacuum": _vacuum,

@@ -170,7 +170,7 @@ def _sequence(topic: str, properties: Mapping[str, Any], connection: Connection)
     with bounded(connection):
         row = connection.execute(queries.DRAWN).fetchone()
     assert row is not None  # noqa: S101 - a sequence is one row
-    drawn, _, name = row
+    drawn, _, name, _ = row
     if highest > drawn:
         advice = (
             f"the topic has seq {highest}, and outbox_id_seq is at {drawn}: a backup was restored, "

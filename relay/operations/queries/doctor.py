@@ -31,6 +31,24 @@ SELECT what
  WHERE NOT granted
 """
 
+# Users that may relay, and from whom row-level security hides rows of our tables, with these.
+BOUND_BY_POLICIES: Final = """
+SELECT quote_ident(r.rolname),
+       string_agg(DISTINCT c.relname, ', ' ORDER BY c.relname)
+  FROM pg_roles AS r
+  JOIN pg_class AS c
+    ON c.oid IN ('outbox'::regclass, 'outbox_shard'::regclass, 'outbox_lease'::regclass,
+                 'outbox_state'::regclass, 'outbox_relay'::regclass)
+   AND c.relrowsecurity
+   AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE'))
+ WHERE r.rolcanlogin
+   AND NOT r.rolsuper
+   AND NOT r.rolbypassrls
+   AND (pg_has_role(r.oid, 'outbox_relay', 'MEMBER') OR pg_has_role(r.oid, c.relowner, 'USAGE'))
+ GROUP BY r.rolname
+ ORDER BY r.rolname
+"""
+
 SEES_OTHERS: Final = "SELECT pg_has_role('pg_read_all_stats', 'USAGE')"
 
 VACUUM: Final = """
@@ -68,7 +86,10 @@ SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END AS drawn,
        (SELECT quote_ident(n.nspname) || '.outbox_id_seq'
           FROM pg_class AS c
           JOIN pg_namespace AS n ON n.oid = c.relnamespace
-         WHERE c.oid = s.tableoid) AS name
+         WHERE c.oid = s.tableoid) AS name,
+       (SELECT seqincrement > 0 AND NOT seqcycle
+          FROM pg_sequence
+         WHERE seqrelid = s.tableoid) AS rises
   FROM outbox_id_seq AS s
 """
 
@@ -79,6 +100,14 @@ ADVANCE: Final = (
     "SELECT max(nextval('{sequence}')) FROM "
     "(SELECT generate_series(last_value, {to}) FROM {sequence}) AS behind"
 )
+
+SEQUENCE_IS_MISSING: Final = "SELECT to_regclass('outbox_id_seq') IS NULL"
+HIGHEST: Final = "SELECT coalesce(max(id), 0) FROM outbox"
+IDENTITY: Final = (
+    "ALTER TABLE outbox ALTER id ADD GENERATED ALWAYS AS IDENTITY "
+    "(SEQUENCE NAME outbox_id_seq START {start})"
+)
+ONLY_RISE: Final = "ALTER SEQUENCE {sequence} INCREMENT BY 1 NO CYCLE"
 
 # Among the oldest rows: what cannot be published is among them.
 WAITING: Final = """
