@@ -15,6 +15,8 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - the address of a server that asks for tok
 EXISTING_SERVICE_PATH: Final = "/api/assisted-install/v2/events"
 
 _SECONDS_MAX = 86_400
+_OWN_PATHS: Final = ("/docs", "/livez", "/metrics", "/openapi.json", "/readyz")
+_STRAY_PERCENT: Final = re.compile(r"%(?!\((sub|username|org_id)\)s)")
 _ORIGIN: Final = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
@@ -116,6 +118,9 @@ class ApiSettings(SettingsGroup):
         """Yield what cannot work, or would be open to everybody."""
         if self.prefix == EXISTING_SERVICE_PATH and set(self.faces) == set(Face):
             yield "RELAY_API_PREFIX is the path of the face existing-service: choose another one"
+        if self.prefix.startswith(_OWN_PATHS):
+            yield f"RELAY_API_PREFIX may not begin with {', '.join(_OWN_PATHS)}: choose another one"
+        yield from self._query_faults()
         for origin in self.cors_origins:
             if not _ORIGIN.fullmatch(origin):
                 yield "RELAY_API_CORS_ORIGINS: write origins such as https://console.example:8443"
@@ -131,6 +136,14 @@ class ApiSettings(SettingsGroup):
             if getattr(self, name):
                 variable = self.variable(name)
                 yield f"{variable} is set while RELAY_API_AUTHENTICATION is off: unset one of them"
+
+    def _query_faults(self) -> Iterator[str]:
+        for name in ("owned_clusters_query", "owned_infra_envs_query"):
+            if _STRAY_PERCENT.search((getattr(self, name) or "").replace("%%", "")):
+                yield (
+                    f"{self.variable(name)}: write %(sub)s, %(username)s and %(org_id)s for what "
+                    "the token says, and %% for a percent sign"
+                )
 
     def _key_faults(self) -> Iterator[str]:
         if self.local_tokens and not self.local_public_key:

@@ -84,8 +84,11 @@ def _valid(group: type[Group], faults: list[str]) -> Group:
     try:
         return group()
     except ValidationError as error:
-        invalid = {str(fault["loc"][0]): _said(fault) for fault in error.errors()}
-        faults.extend(f"{group.variable(field)}: {message}" for field, message in invalid.items())
+        # The first of each: of a list whose items are wrong pydantic also says that it has none.
+        found = reversed(error.errors())
+        invalid = {str(fault["loc"][0]): _said(fault) for fault in found}
+        said = [f"{group.variable(field)}: {message}" for field, message in invalid.items()]
+        faults.extend(reversed(said))
         # With the invalid ones at their defaults, what is wrong with the others shows as well.
         return group.model_validate({name: group.model_fields[name].default for name in invalid})
 

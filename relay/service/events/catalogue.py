@@ -192,7 +192,10 @@ def _type_name(annotation: object) -> str:
         return " | ".join(map(_type_name, get_args(annotation)))
     if annotation is NoneType:
         return "None"
-    return annotation.__name__ if type(annotation) is type else str(annotation)
+    # A generic type such as list[str] is no class.
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return annotation.__name__
+    return str(annotation)
 
 
 def _warn(path: str | Path, classes: Mapping[str, type[Event]]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from relay import Event, Redactor, Scope, Severity, load_catalogue
 from relay.errors import EventDefinitionError, PayloadError
 from relay.formats.event_record import EventRecord
+from relay.service.events.catalogue import own_fields
 from relay.service.events.rendering import render, untyped
 
 HOST = """
@@ -141,6 +142,9 @@ def test_a_property_may_have_any_name(write: Path, name: str, *, nullable: bool)
     assert row.props == f'{{"{name}": "error", "x": 1}}'
     assert row.message == (f"<{{{name}}}>" if name in {"a-b", "5"} else "<error>")
     assert row.severity == ("error" if name == "severity" else "info")
+    listed = own_fields(event)[name]
+    assert "<" not in listed
+    assert ("Severity" in listed) == (name == "severity")
     if nullable:
         assert f'"{name}": null' in rendered(event(cluster_id=some, x=1), some).props
     else:

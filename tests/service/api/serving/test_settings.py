@@ -1,6 +1,7 @@
 import pytest
 
 from relay.settings import ApiSettings
+from relay.settings.group import read
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,25 @@ def test_an_origin_is_a_scheme_and_a_host(origin: str) -> None:
     )
     (fault,) = settings.faults()
     assert "RELAY_API_CORS_ORIGINS" in fault
+
+
+@pytest.mark.parametrize("prefix", ["/metrics", "/livez", "/docs/events", "/openapi.json"])
+def test_the_prefix_hides_no_page_of_the_api(prefix: str) -> None:
+    (fault,) = ApiSettings(authentication=False, prefix=prefix).faults()
+    assert fault.startswith("RELAY_API_PREFIX")
+
+
+@pytest.mark.parametrize("query", ["SELECT %(user)s", "SELECT id FROM a WHERE b LIKE '%x'", "%s"])
+def test_a_query_of_ownership_has_the_parameters_that_there_are(query: str) -> None:
+    (fault,) = ApiSettings(authentication=False, owned_clusters_query=query).faults()
+    assert "RELAY_API_OWNED_CLUSTERS_QUERY" in fault
+    right = "SELECT id FROM a WHERE b = %(sub)s AND c = %(org_id)s AND d LIKE '%%x'"
+    assert not list(ApiSettings(authentication=False, owned_infra_envs_query=right).faults())
+
+
+def test_a_face_that_is_none_is_told_which_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAY_API_FACES", "events,nonsense")
+    faults: list[str] = []
+    read(ApiSettings, faults)
+    (fault,) = faults
+    assert "existing-service" in fault
