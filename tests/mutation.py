@@ -40,7 +40,10 @@ NEAREST: Final = {
         "tests/daemon/postgres/test_resume_position.py",
     ],
     "relay.daemon.postgres.unsettled": ["tests/daemon/postgres/test_unsettled.py"],
-    "relay.service.api.access": ["tests/service/api/access"],
+    "relay.service.api.access": [
+        "tests/service/api/access",
+        "tests/service/api/test_authorisation.py",
+    ],
     "relay.service.redaction": ["tests/service/redaction"],
     "relay.service.sqlalchemy": ["tests/service/sqlalchemy"],
 }

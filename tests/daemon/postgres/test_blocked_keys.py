@@ -44,11 +44,21 @@ def deliver(store: Store) -> list[int]:
     return sorted(row.id for row in rows)
 
 
+@pytest.mark.parametrize("cursors", [False, True])
 @pytest.mark.parametrize(("block_keys", "read"), [(True, [3, 4]), (False, [2, 3, 4])])
 def test_a_parked_row_holds_back_its_key_where_a_setting_says_so(
-    behind_a_parked_row: Outbox, make_store: MakeStore, *, block_keys: bool, read: list[int]
+    behind_a_parked_row: Outbox,
+    make_store: MakeStore,
+    *,
+    block_keys: bool,
+    read: list[int],
+    cursors: bool,
 ) -> None:
-    assert deliver(make_store(block_keys=block_keys)) == read
+    store = make_store(block_keys=block_keys, lease_shards=64)
+    if cursors:
+        # As after a full lease.
+        store._unread = set(range(SHARDS))  # noqa: SLF001
+    assert deliver(store) == read
     assert behind_a_parked_row.count("parked_at IS NULL") == 3 - len(read)
 
 

@@ -155,7 +155,7 @@ def test_a_locked_row_is_parked_later(
     with store.lease(NOTHING_HELD) as lease:
         assert lease is not None
         ((row,),) = lease.chunks()
-        lease.settle([Rejected(row, Reason.TOO_LARGE, "too large … by far")])
+        lease.settle([Rejected(row, Reason.TOO_LARGE, "too large … by\0 far")])
     assert outbox.count("parked_at IS NULL") == 1
     assert read(store) == []
     other.execute("ROLLBACK")
