@@ -35,6 +35,9 @@ class Session:
         self.lease_arguments = ", ".join(
             sql.Literal(text).as_string() for text in (_milliseconds(settings), settings.name)
         )
+        # Before our own patience ends: a backend that waits for a lock would claim shards for a
+        # connection that is no more, and they would look like those of a relay that died.
+        self._lock_timeout = int(settings.patience_seconds * 500)
         self._connection: BoundedConnection | None = None
 
     @property
@@ -96,13 +99,16 @@ class Session:
         if path:
             connection.execute(f"SET LOCAL search_path TO {path}".encode())
         self._configure(connection)
+        connection.execute(queries.LOCK_TIMEOUT, {"milliseconds": str(self._lock_timeout)})
+        connection.execute(queries.LOCK)
         return connection
 
     def begin_with(self, statement: str) -> psycopg.Cursor[Any]:
         """Begin a transaction with *statement*, all in one message; return its result."""
         # What the statement itself sets is for those after it.
         timeout = f"SET LOCAL statement_timeout = {_milliseconds(self._settings)};"
-        return self._send(f"{queries.BEGIN}; {timeout}", statement)
+        patience = f"SET LOCAL lock_timeout = {self._lock_timeout};"
+        return self._send(f"{queries.BEGIN}; {timeout} {patience}", f"{queries.LOCK}; {statement}")
 
     def ask(self, statement: str) -> psycopg.Cursor[Any]:
         """Run *statement* in a transaction of its own, all in one message; return its result."""

@@ -1,12 +1,16 @@
 """Settings and policies of others: the relay works as ever, or says what hides its rows."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from psycopg import errors
 
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.postgres.store import Store
+from relay.daemon.rows import Delivered
 from tests.daemon.conftest import MakeStore
 from tests.daemon.test_database_defaults import SINCE_TRANSACTION_TIMEOUT
+from tests.support.eventually import eventually
 from tests.support.outbox import Outbox
 from tests.support.postgres import Database
 from tests.support.roles import member
@@ -44,6 +48,70 @@ def test_policies_that_hide_rows_are_an_error(
             make_store(user.dsn).lease(NOTHING_HELD),
         ):
             pass
+
+
+@pytest.mark.usefixtures("with_and_without_functions")
+def test_without_the_right_to_delete_nothing_is_read_to_be_published(
+    outbox: Outbox,
+    database: Database,
+    make_store: MakeStore,
+) -> None:
+    outbox.emit("one")
+    outbox.connection.execute("REVOKE DELETE ON outbox FROM outbox_relay")
+    with (
+        member(database, "outbox_relay") as user,
+        pytest.raises(errors.InsufficientPrivilege),
+        make_store(user.dsn).lease(NOTHING_HELD),
+    ):
+        pytest.fail("a lease began")
+
+
+@pytest.mark.usefixtures("with_and_without_functions")
+def test_a_reindex_waits_for_the_lease_and_not_within_it(
+    outbox: Outbox,
+    database: Database,
+    make_store: MakeStore,
+) -> None:
+    outbox.emit("one")
+
+    def reindex() -> None:
+        with database.connect(autocommit=True) as operator:
+            operator.execute("REINDEX TABLE outbox")
+
+    def waits() -> bool:
+        found = outbox.connection.execute(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IS NOT NULL "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        ).fetchone()
+        return found == (1,)
+
+    with ThreadPoolExecutor() as pool:
+        with make_store().lease(NOTHING_HELD) as lease:
+            assert lease is not None
+            rows = [row for chunk in lease.chunks() for row in chunk]
+            reindexed = pool.submit(reindex)
+            eventually(waits)
+            lease.settle([Delivered(rows)])
+        reindexed.result()
+    assert outbox.count() == 0
+
+
+@pytest.mark.usefixtures("with_and_without_functions")
+def test_a_lock_of_others_is_given_up_before_the_connection_is(
+    outbox: Outbox,
+    database: Database,
+    make_store: MakeStore,
+) -> None:
+    outbox.emit("one")
+    store = make_store(delivery_budget_seconds=1)
+    with database.connect() as other:
+        other.execute("LOCK TABLE outbox IN SHARE MODE")
+        with pytest.raises(errors.LockNotAvailable), store.lease(NOTHING_HELD):
+            pytest.fail("a lease began")
+        other.rollback()
+    store.connect()
+    outbox.connection.execute(f"ALTER DATABASE {database.name} SET lock_timeout = '1ms'".encode())
+    assert headers(store) == [None]
 
 
 @pytest.mark.usefixtures("with_and_without_functions")

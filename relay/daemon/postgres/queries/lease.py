@@ -9,6 +9,11 @@ from relay.daemon.postgres.queries import fragments
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 COMMIT: Final = "COMMIT"
 
+# What the deletion needs is asked for before anything is published: the right to delete, and the
+# lock, for which REINDEX, LOCK TABLE or CREATE INDEX of others may let it wait, or deadlock.
+LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', %(milliseconds)s, true)"
+LOCK: Final = "LOCK TABLE outbox IN ROW EXCLUSIVE MODE"
+
 # One transaction's settings, so that they work through a pooler. The two timeouts take the lease
 # from a relay that vanished: a backend that still writes to a frozen reader is not idle, and only
 # the second one ends it. Statistics of an empty table would make the claim a sequential scan, or a
