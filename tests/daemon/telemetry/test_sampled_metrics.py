@@ -106,8 +106,14 @@ def test_rows_held_and_paused_count_apart_and_are_no_lag(
 def test_rows_behind_a_parked_one_of_their_key_are_held(database: Database, outbox: Outbox) -> None:
     outbox.fill(6, keys=2)
     outbox.connection.execute("UPDATE outbox SET parked_at = now() WHERE id = 1")
+    outbox.connection.execute(
+        "UPDATE outbox SET created_at = now() - interval '1 day' WHERE key = 'key-1'"
+    )
     metrics = sampled(database, block_keys=True)
     assert (value(metrics, "pending"), value(metrics, "held_rows")) == (3.0, 2.0)
+    assert (value(metrics, "lag_seconds") or 0.0) < 60.0
+    # Elsewhere they are not held.
+    assert (value(sampled(database), "lag_seconds") or 0.0) > 60.0
 
 
 @pytest.mark.usefixtures("outbox")
