@@ -1,5 +1,6 @@
 """A statement that writes a tracked table without its objects is refused, whoever sends it."""
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from relay import Outbox
@@ -162,6 +164,18 @@ def test_statements_that_others_send_during_a_flush(engine: Engine) -> None:
             assert session.scalars(select(Host.status)).all() == ["discovering"]
     finally:
         event.remove(Cluster, "after_insert", meddle)
+
+
+@pytest.mark.usefixtures("tracking")
+def test_statements_in_the_form_of_a_flush_after_one_that_failed(engine: Engine) -> None:
+    with Session(engine) as session:
+        savepoint = session.begin_nested()
+        session.add(Host(name="h", cluster_id=uuid.uuid4()))
+        with pytest.raises(IntegrityError):
+            session.flush()
+        savepoint.rollback()
+        with pytest.raises(UntrackedWriteError):
+            session.bulk_insert_mappings(Host, [{"name": "a"}])
 
 
 def test_a_statement_may_pass_on_request(engine: Engine, tracking: Outbox, stored: Stored) -> None:
