@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 
-from relay.service.api.access import fetching
+from relay.service.api.access import fetching, key_set
 from relay.service.api.access.key_set import WAIT_SECONDS, KeySet
 from relay.service.api.access.keys import KeysUnavailableError
 from tests.support.authority import Authority, write_key_set
@@ -40,7 +41,7 @@ def published() -> Iterator[tuple[Published, str]]:
             found.hangs.wait()
             while found.trickles and not self._write(b" "):
                 time.sleep(0.05)
-            self.wfile.write(json.dumps({"keys": found.keys}).encode())
+            self._write(json.dumps({"keys": found.keys}).encode())
 
         def _write(self, text: bytes) -> bool:
             """Tell whether the client is gone."""
@@ -130,6 +131,56 @@ def test_an_unknown_key_costs_nothing_twice(
     assert server.asked == 2
 
 
+def test_many_unknown_keys_are_not_remembered_without_end(
+    published: tuple[Published, str],
+    make_keys: Callable[..., KeySet],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, url = published
+    server.keys = [Authority().jwk()]
+    monkeypatch.setattr(key_set, "_MISSING_MAX", 2)
+    keys = make_keys(url, pause_seconds=0.0)
+    eventually(lambda: keys.is_known)
+    for number in range(5):
+        assert not knows(keys, f"made-up-{number}")
+    assert server.asked == 3
+
+
+@pytest.mark.parametrize("paces", [(300, 0.01), (0.01, 300)])
+def test_while_no_key_set_is_known_it_is_read_at_the_quicker_pace(
+    tmp_path: Path, make_keys: Callable[..., KeySet], paces: tuple[float, float]
+) -> None:
+    refresh_seconds, pause_seconds = paces
+    path = tmp_path / "keys.json"
+    keys = make_keys(path, refresh_seconds, pause_seconds=pause_seconds)
+    assert not keys.is_known
+    write_key_set(path, Authority())
+    eventually(lambda: keys.is_known)
+
+
+def test_a_file_is_known_once_started_and_a_stopped_set_starts_again(
+    tmp_path: Path, make_keys: Callable[..., KeySet]
+) -> None:
+    def readers() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name == "key set"}
+
+    before, old, new = readers(), Authority(), Authority()
+    keys = make_keys(write_key_set(tmp_path / "keys.json", old))
+    assert keys.is_known
+    (thread,) = readers() - before
+    assert thread.daemon
+    keys.stop()
+    eventually(lambda: not thread.is_alive())
+    write_key_set(tmp_path / "keys.json", new)
+    keys.start()
+    assert knows(keys, new.kid)
+
+
+def test_a_file_needs_nothing_but_this_machine() -> None:
+    assert KeySet("/etc/keys.json", 300).is_file
+    assert not KeySet("https://issuer.example/keys", 300).is_file
+
+
 def test_a_key_that_was_withdrawn_is_forgotten_after_the_refresh(
     tmp_path: Path, make_keys: Callable[..., KeySet]
 ) -> None:
@@ -213,5 +264,20 @@ def test_what_is_no_key_set_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_without_any_key_set_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(KeysUnavailableError):
-        asyncio.run(KeySet(str(tmp_path / "missing.json"), 300).find("any"))
+    keys = KeySet(str(tmp_path / "missing.json"), 300)
+    with pytest.raises(KeysUnavailableError, match="so far"):
+        asyncio.run(keys.find("any"))
+    with pytest.raises(KeysUnavailableError, match=r"^No such file or directory$"):
+        keys.load()
+
+
+@pytest.mark.parametrize(
+    "error", [URLError("refused"), OSError(5, "refused"), OSError("refused"), ValueError("refused")]
+)
+def test_a_reason_is_short(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def get(_: str) -> bytes:
+        raise error
+
+    monkeypatch.setattr(fetching, "get", get)
+    with pytest.raises(KeysUnavailableError, match=r"^refused$"):
+        KeySet("https://issuer.example/keys", 300).load()

@@ -1,4 +1,3 @@
-import asyncio
 import base64
 import json
 import time
@@ -9,51 +8,16 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from relay.errors import ConfigurationError
 from relay.service.api.access.caller import Caller, Owned
+from relay.service.api.access.claims import identity
 from relay.service.api.access.key_set import KeySet
-from relay.service.api.access.ownership import Ownership
 from relay.service.api.access.tokens import Tokens
-from relay.service.api.core.refusal import Refusal
 from relay.settings import ApiSettings
-from tests.support.authority import AUDIENCE, ISSUER, Authority, write_key_set
-
-
-@pytest.fixture
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture
-def make_tokens(authority: Authority, tmp_path: Path) -> Callable[..., Tokens]:
-    """Verify tokens as these settings say: `make_tokens(ownership, local_tokens=True)`."""
-    path = write_key_set(tmp_path / "keys.json", authority)
-
-    def make(ownership: Ownership | None = None, **given: Any) -> Tokens:  # noqa: ANN401
-        keys = KeySet(str(path), 300)
-        keys.load()
-        settings = ApiSettings(jwks=str(path), issuer=ISSUER, audience=AUDIENCE, **given)
-        return Tokens(settings, keys, ownership)
-
-    return make
-
-
-@pytest.fixture
-def tokens(make_tokens: Callable[..., Tokens]) -> Tokens:
-    return make_tokens()
-
-
-def caller(tokens: Tokens, token: str | None) -> Caller:
-    return asyncio.run(tokens.caller(token))
-
-
-def refused(tokens: Tokens, token: str | None) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        caller(tokens, token)
-    return caught.value
+from tests.service.api.access.conftest import caller, refused
+from tests.support.authority import AUDIENCE, ISSUER, Authority
 
 
 @pytest.mark.parametrize(
@@ -156,6 +120,33 @@ def test_claims_that_do_not_fit_are_401_with_the_reason(
     assert (problem.headers or {})["WWW-Authenticate"].startswith("Bearer")
 
 
+@pytest.mark.parametrize(("name", "sign"), [("exp", -1), ("nbf", 1), ("iat", 1)])
+def test_clocks_may_differ_by_the_leeway(
+    make_tokens: Callable[..., Tokens], authority: Authority, name: str, sign: int
+) -> None:
+    token = authority.token(role="admin", **{name: time.time() + sign * 1_000})
+    assert caller(make_tokens(leeway_seconds=2_000), token).owned is None
+    assert refused(make_tokens(leeway_seconds=500), token).status_code == 401
+
+
+def test_a_refusal_says_how_to_send_a_token_and_why_one_is_refused(
+    tokens: Tokens, authority: Authority
+) -> None:
+    missing = refused(tokens, None)
+    assert missing.headers == {"WWW-Authenticate": "Bearer"}
+    assert missing.detail == "Send a token: Authorization: Bearer …"
+    invalid = refused(tokens, unsigned({"alg": "ES384", "kid": authority.kid}, {}))
+    assert invalid.headers == {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    assert invalid.detail == "The token is not accepted: its algorithm is not accepted"
+
+
+def test_without_any_key_set_tokens_are_503(tmp_path: Path, authority: Authority) -> None:
+    tokens = Tokens(ApiSettings(issuer=ISSUER, audience=AUDIENCE), KeySet(str(tmp_path), 300))
+    assert refused(tokens, authority.token(role="admin")).status_code == 503
+    # One that cannot be any issuer's is known to be wrong even then.
+    assert refused(tokens, "no token").status_code == 401
+
+
 def test_tokens_that_others_made_are_401(tokens: Tokens, authority: Authority) -> None:
     claims = {"iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 60, "role": "admin"}
     header = {"kid": authority.kid}
@@ -252,52 +243,6 @@ def test_a_key_of_rsa_that_names_no_algorithm_serves_its_family(tmp_path: Path) 
     assert refused(tokens, token).status_code == 401
 
 
-class Local:
-    """A service that signs tokens with its own key."""
-
-    def __init__(self) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        public = self.key.public_key()
-        self.pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-
-    def token(self, headers: Mapping[str, str] | None = None, **claims: object) -> str:
-        return jwt.encode(claims, self.key, "ES256", headers=dict(headers or {}))
-
-
-@pytest.mark.parametrize("binding", ["cluster_id", "infra_env_id", "host_id"])
-def test_a_local_token_is_accepted_where_a_setting_says_so(
-    make_tokens: Callable[..., Tokens], binding: str
-) -> None:
-    local, bound = Local(), uuid.uuid4()
-    token = local.token(None, **{binding: str(bound)})
-    assert refused(make_tokens(local_public_key=local.pem), token).status_code == 401
-    owned = caller(make_tokens(local_tokens=True, local_public_key=local.pem), token).owned
-    assert owned is not None
-    assert frozenset.union(*owned) == {bound}
-
-
-def test_a_local_token_gives_no_role_and_cannot_be_forged(
-    make_tokens: Callable[..., Tokens], authority: Authority
-) -> None:
-    local = Local()
-    tokens = make_tokens(local_tokens=True, local_public_key=local.pem)
-    assert refused(tokens, local.token(role="admin")).status_code == 403
-    assert refused(tokens, local.token(cluster_id="")).status_code == 401
-    assert refused(tokens, local.token(cluster_id=str(uuid.uuid4()), exp=1)).status_code == 401
-    assert refused(tokens, Local().token(cluster_id=str(uuid.uuid4()))).status_code == 401
-    kid = {"kid": authority.kid}
-    assert refused(tokens, Local().token(kid, role="admin")).status_code == 401
-    assert caller(tokens, authority.token(role="admin")).owned is None
-
-
-def test_a_local_key_that_does_not_fit_is_refused_at_the_start() -> None:
-    other = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
-    pem = other.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    for text in ("no key", pem):
-        with pytest.raises(ConfigurationError, match="LOCAL_PUBLIC_KEY"):
-            Tokens(ApiSettings(local_tokens=True, local_public_key=text), None)
-
-
 def test_what_a_caller_owns_comes_from_a_callback(
     make_tokens: Callable[..., Tokens], authority: Authority
 ) -> None:
@@ -308,7 +253,8 @@ def test_what_a_caller_owns_comes_from_a_callback(
         return Owned(frozenset({mine}))
 
     tokens = make_tokens(ownership)
-    assert caller(tokens, authority.token(username="ada")).owned == Owned(frozenset({mine}))
+    found = caller(tokens, authority.token(sub="s", username="ada"))
+    assert found == Caller(identity({"iss": ISSUER, "sub": "s"}, ""), Owned(frozenset({mine})))
     # A binding or a role says it already.
     assert caller(tokens, authority.token(username="ada", role="admin")).owned is None
     bound = caller(tokens, authority.token(username="ada", host_id=str(mine))).owned
