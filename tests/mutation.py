@@ -34,6 +34,8 @@ NEAREST: Final = {
     "relay.daemon.kafka.delivery": ["tests/daemon/kafka/test_delivery.py"],
     "relay.daemon.kafka.error_scope": ["tests/daemon/kafka/test_error_scope.py"],
     "relay.daemon.kafka.holds": ["tests/daemon/kafka/test_holds.py"],
+    "relay.daemon.kafka.trial": ["tests/daemon/kafka/test_trial.py"],
+    "relay.daemon.kafka.unproven": ["tests/daemon/kafka/test_unproven.py"],
     "relay.daemon.postgres.lease": ["tests/daemon/postgres/test_batch.py"],
     "relay.daemon.postgres.low_watermark": [
         "tests/daemon/postgres/test_low_watermark.py",
