@@ -117,6 +117,7 @@ STATEMENTS: Final[dict[str, Asked]] = {
     "history.HISTORY of a key": Asked(
         history.HISTORY, _past(key="key-7"), {"outbox_audit_by_key"}
     ),
+    "doctor.HIGHEST": Asked(doctor.HIGHEST, {}, {"outbox_pkey"}),
     "doctor.DRAWN": Asked(doctor.DRAWN, {}, {"outbox_pkey"}),
     "secret_audit.OUTBOX": Asked(
         secret_audit.OUTBOX, {"after": 0, "since": None, "rows": 100}, {"outbox_pkey"}
@@ -152,6 +153,8 @@ OTHERS: Final[dict[str, str]] = {
     "doctor.MISSING_RIGHTS": _SMALL, "doctor.SEES_OTHERS": _SMALL, "doctor.VACUUM": _SMALL,
     "doctor.DISK": "writes a table of its own", "doctor.TABLESPACE": _SMALL,
     "doctor.TEMP_TABLESPACE": _SETTING, "doctor.CLOCK": _SMALL,
+    "doctor.BOUND_BY_POLICIES": _SMALL, "doctor.SEQUENCE_IS_MISSING": _SMALL,
+    "doctor.IDENTITY": "is text for people", "doctor.ONLY_RISE": "is text for people",
     "doctor.ADVANCE": "is text for people", "doctor.WAITING": _LIMITED,
     "outlook.STATE": _SMALL, "outlook.RELAYS": _SMALL, "outlook.BACKLOG": _LIMITED,
     "outlook.OF_PARTITION": _LIMITED, "outlook.SHARD_LOCKS": _SMALL,

@@ -24,12 +24,12 @@ PLAIN_SQL: Final = ("outbox_emit", "insert")
 CLUSTER: Final = uuid.UUID("0c1ab1e0-0000-4000-8000-000000000001")
 
 
-class Told(Event, severity=Severity.INFO, message="Told of {what}"):
+class Retold(Event, severity=Severity.INFO, message="Told of {what}"):
     what: str
 
 
-def told(what: str = "it") -> Told:
-    return Told(cluster_id=CLUSTER, what=what, request_id="request-7")
+def told(what: str = "it") -> Retold:
+    return Retold(cluster_id=CLUSTER, what=what, request_id="request-7")
 
 
 @dataclass(frozen=True)
@@ -219,12 +219,12 @@ async def request_ids(trial: Trial) -> None:
 
 
 async def rate_limits(trial: Trial) -> None:
-    limits = RateLimits({"Told": timedelta(hours=1)})
+    limits = RateLimits({"Retold": timedelta(hours=1)})
     async with trial.begin(rate_limits=limits) as now:
         await now.emit(told("one"))
         await now.emit(told("another"))
     assert [row["message"] for row in trial.stored.events()] == ["Told of one"]
-    assert trial.stored.names() == ["Told"]
+    assert trial.stored.names() == ["Retold"]
 
 
 async def captured(trial: Trial) -> None:

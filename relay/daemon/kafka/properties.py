@@ -47,15 +47,16 @@ def client_properties(kafka: KafkaSettings) -> Properties:
         "bootstrap.servers": kafka.bootstrap_server or "",
         "client.id": "outbox-relay",
         "socket.keepalive.enable": True,
-        # A client opens half of this after one connection the next, and so a new one its second,
-        # with which alone it can send.
-        "reconnect.backoff.ms": 20,
         "reconnect.backoff.max.ms": 2000,
         "allow.auto.create.topics": False,
         # Errors: what is worth a warning is warned of by those who know what follows from it.
         "log_level": 3,
     }
     properties.update(_security(kafka))
+    if "sasl.mechanism" not in properties:
+        # A client opens half of this after one connection the next, and so a new one its second,
+        # with which alone it can send. One that logs in would repeat a refused login as fast.
+        properties["reconnect.backoff.ms"] = 20
     properties.update(kafka.properties)
     return properties
 

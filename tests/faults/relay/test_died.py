@@ -1,12 +1,14 @@
 """A thread of the relay fails as nobody foresaw: the process ends, and says so; or it hangs."""
 
+import socket
 from collections.abc import Callable, Mapping
 
 import pytest
 
+from relay.demo.ports import LOOPBACK
 from tests.faults.stream import Stream
 from tests.support.eventually import eventually
-from tests.support.metrics import get
+from tests.support.metrics import get, port
 from tests.support.outbox import Outbox, Start
 from tests.support.sabotage import HANG, RAISE, SECRET
 
@@ -35,6 +37,8 @@ def test_the_last_line_says_who_died_and_that_nothing_is_lost(
 ) -> None:
     outbox.fill(ROWS, keys=5)
     process = sabotaged(RAISE, point)
+    if point == "request":
+        socket.create_connection((LOOPBACK, port(process))).close()
     assert process.wait() == 1
     last = process.logs[-1]
     assert last["level"] == "ERROR"
