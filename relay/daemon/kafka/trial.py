@@ -82,7 +82,9 @@ class Trial:
         """Let *message* wait; return False if it has to wait for another lease."""
         waiting = self._waiting.setdefault(message.topic_partition, deque())
         self._bytes += len(message.value)
-        if self._messages >= _MESSAGES_MAX or self._bytes > _BYTES_MAX:
+        full = self._messages >= _MESSAGES_MAX or self._bytes > _BYTES_MAX
+        # The first one comes along however large it is, or it would wait for ever.
+        if full and self._messages:
             return False
         self._messages += 1
         waiting.append(message)

@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from relay.daemon.exclusions import TopicPartition
+from relay.daemon.kafka import trial
 from relay.daemon.kafka.suspects import REFUSALS_MAX, Suspects
 from relay.daemon.rows import Reason, Row
 from tests.daemon.kafka.conftest import PARTITIONS, Broker, Publishing
@@ -43,6 +44,30 @@ def test_refused_rows_break_one_lease_and_then_none(broker: Broker, publish: Pub
     assert broken == [True, False, False, False]
     assert [r.row.id for r in publishing.rejected] == [1, 2, 3, 4]
     assert seqs(broker) == list(range(5, 20))
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "tried"), [("_MESSAGES_MAX", 2, [2, 1]), ("_BYTES_MAX", 10, [1, 1, 1])]
+)
+def test_a_trial_takes_so_many_messages_and_one_however_large(
+    broker: Broker,
+    publish: Publish,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    value: int,
+    tried: list[int],
+) -> None:
+    monkeypatch.setattr(trial, limit, value)
+    publishing = publish(broker.make_topic())
+    rows = poison(range(1, 4), key="a")
+    publishing.lease(rows)
+    rejected = []
+    for _ in tried:
+        before = len(publishing.rejected)
+        publishing.lease(left(publishing, rows))
+        rejected.append(len(publishing.rejected) - before)
+    assert rejected == tried
+    assert [r.row.id for r in publishing.rejected] == [1, 2, 3]
 
 
 def test_many_refusals_in_a_row_put_their_partition_on_hold(
