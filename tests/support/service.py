@@ -29,6 +29,13 @@ class Stored:
     def events(self) -> list[dict[str, Any]]:
         return self._read("SELECT * FROM outbox_event ORDER BY id")
 
+    def states(self) -> list[tuple[str, object, bool]]:
+        """Name, id and "is a deleted snapshot" of each row of the outbox."""
+        return [
+            (row["name"], row["payload"].get("id"), "deleted" in row["payload"])
+            for row in self.outbox()
+        ]
+
     def names(self) -> list[str]:
         return [row["name"] for row in self.outbox()]
 

@@ -32,8 +32,8 @@ class Owners:
         event.remove(Mapper, "before_update", self._updating)
 
     def _deleting(self, mapper: Mapper[Any], connection: Connection, target: object) -> None:
-        rows, session = self._rows(mapper), object_session(target)
-        if rows is None or session is None:
+        rows = self._rows(mapper)
+        if rows is None or (session := object_session(target)) is None:
             return
         identity = tuple(mapper.primary_key_from_instance(target))
         # Also against new references to it, which would go with it.
@@ -43,9 +43,11 @@ class Owners:
             buffer.add(mark)
 
     def _updating(self, mapper: Mapper[Any], connection: Connection, target: object) -> None:
-        rows, session = self._rows(mapper), object_session(target)
+        rows = self._rows(mapper)
+        if rows is None or (session := object_session(target)) is None:
+            return
         state = inspect(target, raiseerr=True)
-        if rows is None or session is None or state.identity is None:
+        if state.identity is None:
             return
         values = {
             column: getattr(target, attribute.key)

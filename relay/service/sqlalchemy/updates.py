@@ -13,8 +13,8 @@ from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList
 
 from relay.service.sqlalchemy.rows import Identity
 
+# SQLAlchemy keeps what it compiled, so each is read once.
 _known: Final[WeakKeyDictionary[SQLCompiler, "Update | None"]] = WeakKeyDictionary()
-"""What SQLAlchemy keeps compiled need be read but once."""
 
 
 class ChangedRow(NamedTuple):

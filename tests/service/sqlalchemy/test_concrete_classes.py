@@ -24,13 +24,6 @@ def logs(database: Database) -> Iterator[Engine]:
     engine.dispose()
 
 
-def shown(stored: Stored) -> list[tuple[str, object, bool]]:
-    return [
-        (row["name"], row["payload"].get("id"), "deleted" in row["payload"])
-        for row in stored.outbox()
-    ]
-
-
 class Log(Base):
     __tablename__ = "logs"
 
@@ -57,13 +50,13 @@ def test_a_concrete_class_is_a_class_of_its_own(
         session.add_all([Log(id=1, line="a"), AuditLog(id=1, line="b", person="p")])
     with Session(logs) as session, session.begin():
         session.get_one(AuditLog, 1).person = "q"
-    assert shown(stored) == [("Log", 1, False)]
+    assert stored.states() == [("Log", 1, False)]
     outbox.track(AuditLog)
     with Session(logs) as session, session.begin():
         session.get_one(AuditLog, 1).person = "r"
     with Session(logs) as session, session.begin():
         session.delete(session.get_one(AuditLog, 1))
-    assert shown(stored)[1:] == [("AuditLog", 1, False), ("AuditLog", 1, True)]
+    assert stored.states()[1:] == [("AuditLog", 1, False), ("AuditLog", 1, True)]
     assert stored.payloads("AuditLog")[0] == {"id": 1, "line": "b", "person": "r"}
 
 

@@ -123,13 +123,6 @@ def sites(database: Database) -> Iterator[Engine]:
     engine.dispose()
 
 
-def shown(stored: Stored) -> list[tuple[str, object, bool]]:
-    return [
-        (row["name"], row["payload"].get("id"), "deleted" in row["payload"])
-        for row in stored.outbox()
-    ]
-
-
 def test_a_class_of_two_tables(sites: Engine, outbox: Outbox, stored: Stored) -> None:
     outbox.track(Edge)
     with Session(sites) as session, session.begin():
@@ -210,7 +203,7 @@ def test_relationships_publish_the_row_that_holds_the_foreign_key(
         site, tag = session.get_one(Site, 1), session.get_one(Tag, 9)
         # The association has a table of its own, which no column of the site shows.
         site.tags.append(tag)
-    assert shown(stored)[before:] == [("Rack", 5, False), ("Site", 1, False)]
+    assert stored.states()[before:] == [("Rack", 5, False), ("Site", 1, False)]
     assert stored.payloads("Rack")[-1]["site_id"] == 1
     assert stored.payloads("Site")[-1]["first_rack_id"] == 5
 
@@ -228,7 +221,7 @@ def test_rows_that_the_database_takes_along(sites: Engine, outbox: Outbox, store
     before = len(stored.outbox())
     with Session(sites) as session, session.begin():
         session.delete(session.get_one(Site, 1))
-    assert sorted(shown(stored)[before:], key=str) == [
+    assert sorted(stored.states()[before:], key=str) == [
         ("Rack", 5, True),
         ("Site", 1, True),
         ("Slot", None, True),
@@ -304,7 +297,7 @@ def test_a_new_primary_key_is_a_farewell_to_the_old_one(
         second.id = 2
         session.flush()
         first.id = 8
-    assert shown(stored) == [
+    assert stored.states() == [
         ("Tag", 1, False),
         ("Tag", 1, True),
         ("Tag", 2, False),
