@@ -97,8 +97,10 @@ class GaplessProducer:
         return self._partitions[topic_partition]
 
     def acknowledging(self) -> list[TopicPartition]:
-        """Return the partitions that acknowledged a message."""
-        return [p.topic_partition for p in self._partitions.values() if p.acknowledged]
+        """Return the partitions that acknowledged a message, and failed none."""
+        return [
+            p.topic_partition for p in self._partitions.values() if p.acknowledged and not p.failed
+        ]
 
     def take(self) -> tuple[list[Row], list[Failure]]:
         """Return the rows delivered and the failures since the last call."""

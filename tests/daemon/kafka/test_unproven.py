@@ -15,7 +15,7 @@ from tests.daemon.kafka.rows import row
 from tests.model.broker import Broker, Producer
 
 ROWS = [row(number, key=f"key-{number % 20}") for number in range(1, 201)]
-SILENT, TALKING = TopicPartition("events", 0, 2), TopicPartition("events", 1, 2)
+SILENT, TALKING, OTHER = (TopicPartition("events", number, 3) for number in range(3))
 
 
 @pytest.fixture
@@ -71,15 +71,32 @@ def test_the_others_go_on_beside_one_that_is_silent(broker: Broker, publishing: 
     assert left
     assert publishing.delivered
     new = [row(number, key=f"key-{number % 20}") for number in range(201, 401)]
-    lose(publishing, [*left, *new])
+    for _ in range(2):
+        lose(publishing, [r for r in (*left, *new) if r not in publishing.delivered])
     delivered = set(publishing.delivered)
     silent_keys = {row.key for row in left}
     assert all((row in delivered) == (row.key not in silent_keys) for row in new)
 
 
+def test_those_that_answered_until_then_prove_themselves_too(
+    broker: Broker, publishing: Publishing
+) -> None:
+    broker.stuck = {0}
+    lose(publishing)
+    appended = len(broker.log)
+    assert len(publishing.delivered) == appended
+    broker.heal()
+    broker.answers = False
+    new = [row(number, key=f"key-{number % 20}") for number in range(201, 401)]
+    for attempt in range(1, 4):
+        lose(publishing, new)
+        assert len(broker.log) == appended + attempt * PARTITIONS
+
+
 def test_what_was_left_out_once_is_not_overtaken() -> None:
     unproven = Unproven()
     unproven.add(SILENT)
+    unproven.acknowledged([TALKING])
     admission = unproven.admission()
     assert admission.admits(SILENT)
     assert not admission.admits(SILENT)
@@ -89,3 +106,17 @@ def test_what_was_left_out_once_is_not_overtaken() -> None:
     assert admission.admits(TALKING)
     assert unproven.admission().admits(SILENT)
     assert not unproven
+
+
+def test_what_was_answered_before_the_last_fell_silent_proves_nothing() -> None:
+    unproven = Unproven()
+    unproven.add(SILENT)
+    unproven.acknowledged([TALKING])
+    unproven.add(SILENT)
+    assert not unproven.admission().limits(TALKING)
+    unproven.add(OTHER)
+    assert unproven.admission().limits(TALKING)
+    unproven.acknowledged([SILENT])
+    assert unproven.admission().limits(TALKING)
+    unproven.acknowledged([OTHER])
+    assert not unproven.admission().limits(TALKING)
