@@ -519,6 +519,8 @@ CREATE TABLE IF NOT EXISTS outbox_relay (
     -- Arrays of objects: topic, partition, partitions, why, since, next_try_at; and address, text, at.
     holds          jsonb NOT NULL DEFAULT '[]',
     broker_errors  jsonb NOT NULL DEFAULT '[]',
+    -- What PostgreSQL refused it last, be it to a worker or the sampler. Null: nothing since.
+    fault          text,
     -- Topics that it writes, a hundred at most: topic, published, rate, partitions, max_bytes.
     topics         jsonb NOT NULL DEFAULT '[]'
 ) WITH (fillfactor = 50);

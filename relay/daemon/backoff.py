@@ -9,14 +9,20 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exp
 
 from relay.daemon.timing import Waiter
 from relay.database.connection import explain
-from relay.errors import BrokerUnavailableError, DatabaseUnavailableError
+from relay.errors import BrokerUnavailableError, DatabaseUnavailableError, SchemaError
 
 log = logging.getLogger(__name__)
 
 FIRST_SECONDS: Final = 0.2
-OUTAGES: Final = (BrokerUnavailableError, DatabaseUnavailableError, psycopg.Error)
+# A schema that does not fit may be mended while the relay runs.
+OUTAGES: Final = (BrokerUnavailableError, DatabaseUnavailableError, SchemaError, psycopg.Error)
 
 T = TypeVar("T")
+
+
+def reason(error: BaseException) -> str:
+    """Return the reason of an outage, without what could quote a row."""
+    return explain(error) if isinstance(error, psycopg.Error) else str(error)
 
 
 class Backoff:
@@ -51,12 +57,12 @@ def _retrying(waiter: Waiter, longest_seconds: float, broker: str, database: str
         error = attempt.outcome.exception() if attempt.outcome else None
         pause = attempt.next_action.sleep if attempt.next_action else 0.0
         if isinstance(error, BrokerUnavailableError):
-            subject, why = f"Kafka at {broker}", str(error)
+            subject = f"Kafka at {broker}"
         else:
             subject = f"PostgreSQL at {database}"
-            why = explain(error) if isinstance(error, psycopg.Error) else str(error)
         log.warning(
-            "%s cannot be used: %s; rows wait, next attempt in %.1f s", subject, why, pause,
+            "%s cannot be used: %s; rows wait, next attempt in %.1f s",
+            subject, reason(error) if error else "", pause,
             extra={"attempt": attempt.attempt_number},
         )  # fmt: skip
 

@@ -55,6 +55,10 @@ class Crew:
         self._sampling.join(_LEAVE_SECONDS)
         return drained
 
+    def unready(self) -> str | None:
+        """Return the reason why nobody can say how the outbox is; None once it was measured."""
+        return self._sampler.unready
+
     def topics_on_hold(self) -> list[str]:
         """Return the topic of each hold."""
         return [hold.topic_partition.topic for w in self._workers for hold in w.state.holds]

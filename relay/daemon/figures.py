@@ -12,8 +12,9 @@ DOORBELL: Final = "doorbell"
 class Figures:
     """Counts of rows, and what keeps them, or the space of dead ones, from going.
 
-    *pending* rows can go, and *lag_seconds* is the age of the oldest of them; those held or paused
-    wait for something else.
+    *pending* rows can go; those held or paused wait for something else, and those *left behind* in
+    a table that was the outbox for a person. *lag_seconds* is the age of the oldest row that can go
+    or was left behind.
     """
 
     lag_seconds: float
@@ -21,6 +22,7 @@ class Figures:
     held: int
     paused: int
     paused_shards: int
+    left_behind: int
     parked: int
     bytes: int
     oldest_writer_seconds: float
@@ -43,6 +45,8 @@ class Report:
     holds: Sequence[Mapping[str, Any]] = ()
     broker_errors: Sequence[Mapping[str, Any]] = ()
     topics: Sequence[Mapping[str, Any]] = ()
+    # What the database refused it last; None where that is over.
+    fault: str | None = None
     # How it learns of new rows.
     wake_up: str = POLL
 
@@ -72,5 +76,6 @@ def summed(
             {"topic": name, "published": count} | dict(topics.get(name, {}))
             for name, count in counts.items()
         ],
+        fault=next((report.fault for report in reports if report.fault), None),
         wake_up=DOORBELL if {report.wake_up for report in reports} == {DOORBELL} else POLL,
     )

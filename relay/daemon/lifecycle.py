@@ -66,7 +66,7 @@ class Daemon:
         self._health = HealthServer(
             settings.metrics.host, settings.metrics.port, metrics.registry,
             liveness=self._silence,
-            readiness=lambda: self._not_ready,
+            readiness=self._unready,
         )  # fmt: skip
 
     def run(self) -> int:
@@ -142,6 +142,10 @@ class Daemon:
         if health and not health.is_alive():
             return health
         return self._crew.dead() if self._crew else None
+
+    def _unready(self) -> str | None:
+        """Return what this relay is not ready for, or None."""
+        return self._not_ready or (self._crew.unready() if self._crew else None)
 
     def _silence(self) -> str | None:
         """Return the complaint about a thread that has been silent for too long, or None."""

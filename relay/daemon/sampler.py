@@ -7,11 +7,12 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, Protocol
 
 import psycopg
 
-from relay.daemon.backoff import OUTAGES
+from relay.daemon.backoff import OUTAGES, reason
 from relay.daemon.exclusions import Exclusions, exclusions_of
 from relay.daemon.figures import Figures, Report, summed
 from relay.daemon.postgres import samples
@@ -21,12 +22,15 @@ from relay.daemon.postgres.session import Session
 from relay.daemon.postgres.survey import Survey
 from relay.daemon.telemetry.process import SamplerInstrumentation
 from relay.daemon.timing import Waiter
-from relay.database.connection import explain
+from relay.database.schema import verify
+from relay.errors import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
 # Below the watermarks there may be many dead rows: a hundredth of the time is spent there at most.
 _PAUSE_PARTS: Final = 100
+# They pass, and say nothing of what was measured before. A refusal may be about another table.
+_OUTAGES: Final = (psycopg.OperationalError, DatabaseUnavailableError)
 
 
 class Watched(Protocol):
@@ -64,6 +68,10 @@ class Sampler:
         self._recorded_minute = 0
         self._roster = roster
         self._drain_timed_out = False
+        self._fault: str | None = None
+        self._measured = False
+        # The epoch in which the tables were found to be ours.
+        self._verified: str | None = None
         self._session = session
         self._survey = survey
         self._instrumentation = instrumentation
@@ -82,14 +90,21 @@ class Sampler:
                 self.sample()
             except OUTAGES as error:
                 self._session.close()
-                self._instrumentation.failed()
-                why = explain(error) if isinstance(error, psycopg.Error) else str(error)
-                log.warning("the outbox could not be sampled: %s", why)
+                self._fault = reason(error)
+                self._instrumentation.failed(outage=isinstance(error, _OUTAGES))
+                log.warning("the outbox could not be sampled: %s", self._fault)
             self._waiter.wait(self._seconds)
         # Whoever cannot say that it leaves is found to be dead a little later.
         with suppress(*OUTAGES), self._session.transaction() as connection:
             self._roster.leave(connection, self._report(), drain_timed_out=self._drain_timed_out)
         self._session.close()
+
+    @property
+    def unready(self) -> str | None:
+        """The reason why the outbox was never measured; None once it was."""
+        if self._measured:
+            return None
+        return f"the outbox was not measured yet: {self._fault or 'starting'}"
 
     def sample(self) -> None:
         """Measure once.
@@ -97,6 +112,7 @@ class Sampler:
         Raises:
             psycopg.Error: the database failed.
             DatabaseUnavailableError: it cannot be reached.
+            SchemaError: another table has the outbox's name, or one of its parts does not fit.
         """
         survey = self._survey
         if not self._session.connected:
@@ -110,9 +126,13 @@ class Sampler:
             self._instrumentation.signed(flag, self._roster.drain_timeouts(connection))
             held = exclusions_of(self._roster.holds(connection))
         survey.refresh_watermarks(Exclusions())
+        if survey.watermarks.epoch != self._verified:
+            verify(self._session.connection)
+            self._verified = survey.watermarks.epoch
         figures = survey.measure(held)
         self._instrumentation.sampled(figures)
         self._record(figures)
+        self._measured, self._fault = True, None
 
     def _record(self, figures: Figures) -> None:
         minute = self._survey.now_ms // 60_000
@@ -123,7 +143,8 @@ class Sampler:
 
     def _report(self) -> Report:
         reports = [worker.report() for worker in self._workers]
-        return summed(reports, self._missed, self._instrumentation.published())
+        report = summed(reports, self._missed, self._instrumentation.published())
+        return replace(report, fault=self._fault or report.fault)
 
     def _look_below(self) -> None:
         """Look where nobody looks, and let those look again who would never see what is there."""

@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 import psycopg
 
-from relay.daemon.backoff import OUTAGES, Backoff
+from relay.daemon.backoff import OUTAGES, Backoff, reason
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.figures import DOORBELL, POLL, Report
 from relay.daemon.kafka.publisher import Publisher
@@ -63,6 +63,7 @@ class WorkerState:
     leased_shards: int = 0
     by_bell: bool = False
     topics: Sequence[Topic] = ()
+    fault: str | None = None
 
     def report(self) -> Report:
         """Return what goes into outbox_relay."""
@@ -73,6 +74,7 @@ class WorkerState:
             holds=[hold.as_json() for hold in self.holds],
             broker_errors=[error.as_json() for error in self.broker_errors],
             topics=[topic.as_json() for topic in self.topics],
+            fault=self.fault,
             wake_up=DOORBELL if self.by_bell else POLL,
         )
 
@@ -108,6 +110,8 @@ class Worker:
         self._published = self._parked = self._leased_shards = 0
         # Isolated shards that the next leases take alone, one after the other.
         self._alone: list[int] = []
+        # What the database refused in the last round.
+        self._fault: str | None = None
 
     def run(self) -> None:
         """Relay rows until stop() is called."""
@@ -154,6 +158,7 @@ class Worker:
             self._prepare()
             round_ = Round(0, more=False, quiet=True) if self._idle() else self._lease()
             self._publisher.raise_for_refusal()
+            self._fault = None
         except VALUE_FAULTS as error:
             self._let_go(error)
             round_ = self._park_unreadable(error)
@@ -280,7 +285,7 @@ class Worker:
         self.state = WorkerState(
             time.monotonic(), publisher.holds.shown, publisher.broker_errors, self._view,
             self._published, self._parked, self._leased_shards, self._wake_up.by_bell,
-            publisher.topics,
+            publisher.topics, self._fault,
         )  # fmt: skip
         self._instrumentation.beat()
 
@@ -289,6 +294,7 @@ class Worker:
         if isinstance(error, BrokerUnavailableError):
             self._instrumentation.broker(up=False)
             return
+        self._fault = reason(error)
         self._instrumentation.lease_lost(self._store.lost_rows)
         self.close()
         if not isinstance(error, DatabaseUnavailableError):

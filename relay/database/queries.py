@@ -53,7 +53,7 @@ SELECT DISTINCT l.pid,
 RELATIONS: Final = """
 SELECT c.relname,
        c.relkind::text,
-       coalesce((SELECT json_object_agg(a.attname, format_type(a.atttypid, a.atttypmod))
+       coalesce((SELECT jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod))
                    FROM pg_attribute AS a
                   WHERE a.attrelid = c.oid
                     AND a.attnum > 0

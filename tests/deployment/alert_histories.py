@@ -38,6 +38,7 @@ HEALTHY: Final[Series] = {
     'outbox_api_requests_total{status="200"}': "0+100x180",
 }
 QUIET: Final[Series] = {'outbox_relay_published_total{topic="t"}': "7x180"}
+UNKNOWN: Final = " ".join(["NaN"] * 181)
 GONE: Final[Series] = dict.fromkeys(HEALTHY, "1x10 stale")
 
 
@@ -120,6 +121,17 @@ FIRES: Final[Mapping[str, tuple[Fires, ...]]] = {
         Fires({"outbox_relay_recent_drain_timeouts": "0x10 1x60 0x110"}, 10, 11),
     ),
     "OutboxSamplesOld": (
+        # Never measured, and so unknown: no other alert.
+        Fires(
+            {
+                "outbox_relay_sampled_timestamp_seconds": "0x180",
+                "outbox_relay_lag_seconds": UNKNOWN,
+                "outbox_relay_pending": UNKNOWN,
+                "outbox_relay_parked_rows": UNKNOWN,
+                "outbox_relay_xmin_age_seconds": UNKNOWN,
+            },
+            6, 7,
+        ),
         Fires({"outbox_relay_sampled_timestamp_seconds": "0+60x10 600x170"}, 16, 17),
     ),
     "OutboxOpenWriter": (Fires({"outbox_relay_oldest_writer_seconds": "0+60x180"}, 6, 7),),

@@ -218,7 +218,7 @@ def test_each_selector_is_of_this_release_alone() -> None:
             if selector:
                 assert selector not in [o.get("spec", {}).get("selector") for o in other], each
     query = only(render(SETS["keda"]), "ScaledObject")["spec"]["triggers"][0]["metadata"]["query"]
-    assert query == 'max(outbox_relay_lag_seconds{namespace="outbox", outbox="relay"})'
+    assert query == 'max(outbox_relay_lag_seconds{namespace="outbox", outbox="relay"}) >= 0'
     hpa = only(render(SMALLEST | {"autoscaling": {"kind": "hpa"}}), "HorizontalPodAutoscaler")
     metric = hpa["spec"]["metrics"][0]["external"]["metric"]
     assert metric["selector"] == {"matchLabels": {"outbox": "relay"}}

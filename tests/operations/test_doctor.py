@@ -46,6 +46,7 @@ def test_a_healthy_database_seen_by_the_relays_own_user(database: Database) -> N
     assert {subject: finding.outcome for subject, finding in found.items()} == dict.fromkeys(
         [
             "rights",
+            "table",
             "policies",
             "statistics",
             "plan",

@@ -19,7 +19,7 @@ from relay.operations.findings import Finding
 from relay.operations.outlook import Thresholds
 from relay.settings import load
 from tests.support.eventually import eventually
-from tests.support.incidents import assert_documented, see, session, sign, statement, the
+from tests.support.incidents import assert_documented, see, session, sign, statement, the, written
 from tests.support.postgres import Database, apply_schema, temporary_database
 from tests.support.roles import stranger
 
@@ -139,3 +139,53 @@ def test_a_disk_that_is_full(database: Database, postgres: Database) -> None:
                 owner.execute("ALTER TABLE outbox SET TABLESPACE pg_default")
         finally:
             admin.execute(sql.SQL("DROP TABLESPACE {}").format(space))
+
+
+def test_a_relay_that_postgresql_refuses_something(database: Database) -> None:
+    sign(database, Report(fault="permission denied for table outbox"))
+    assert the(see(database), "relay-fails").outcome == "warning"
+    written(database)
+    found = see(database)
+    assert found.answer == "no"
+    assert_documented(the(found, "relay-fails"), database)
+
+
+def test_rows_of_a_table_that_was_the_outbox(database: Database) -> None:
+    """A swap by RENAME leaves them behind; what doctor has typed brings them back, in order."""
+    sign(database, Report())
+    written(database)
+    written(database)
+    with database.connect(autocommit=True) as owner:
+        owner.execute("ALTER TABLE outbox RENAME TO former")
+        owner.execute("CREATE TABLE outbox (LIKE former INCLUDING ALL)")
+        owner.execute("SELECT pg_stat_force_next_flush()")
+        with connected(database.dsn, "test") as connection:
+            found = {each.code: each for each in doctor.diagnose(connection, load())}
+        assert "outbox_id_seq is no part of the table outbox" in found["schema"].detail
+        finding = found["left-behind"]
+        assert_documented(finding, database)
+        owner.execute(statement(finding))
+        assert owner.execute("SELECT id FROM outbox ORDER BY id").fetchall() == [(1,), (2,)]
+        assert owner.execute("SELECT FROM former").fetchall() == []
+
+
+PARTS = {
+    "table-unlogged": "ALTER TABLE outbox SET UNLOGGED",
+    "triggers-disabled": "ALTER TABLE outbox DISABLE TRIGGER ALL",
+    "table-rules": "CREATE RULE quiet AS ON DELETE TO outbox DO INSTEAD NOTHING",
+    "table-parts": "DROP TRIGGER outbox_requeued ON outbox",
+}
+
+
+@pytest.mark.parametrize("code", PARTS)
+def test_a_table_that_somebody_has_changed(database: Database, code: str) -> None:
+    with database.connect(autocommit=True) as owner:
+        owner.execute(PARTS[code].encode())
+        finding = checked(database, "table")
+        assert finding.code == code
+        assert_documented(finding, database)
+        if code == "table-parts":
+            apply_schema(database)
+        else:
+            owner.execute(statement(finding))
+    assert checked(database, "table").outcome == "ok"

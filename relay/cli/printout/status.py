@@ -75,6 +75,7 @@ def relay_table(outlook: Outlook) -> Table:
         for hold in relay.holds:
             partition = "" if hold["partition"] is None else f" [{hold['partition']}]"
             under.append(f"on hold: {hold['topic']}{partition}: {hold.get('why')}")
+        under += [f"PostgreSQL: {relay.fault}"] if relay.fault else []
         under += [f"{error.get('address')}: {error.get('text')}" for error in relay.broker_errors]
         table.lines.append(Line((relay_line(relay),), under))
     return table

@@ -21,12 +21,12 @@ _TOPICS_MAX: Final = 100
 _SIGN: Final = """
 INSERT INTO outbox_relay AS r (
     id, name, pid, version, seen_at, alive_until, streaming, topic, wake_up, published, parked,
-    missed, leased_shards, holds, broker_errors, topics
+    missed, leased_shards, holds, broker_errors, fault, topics
 ) VALUES (
     %(id)s, %(name)s, %(pid)s, %(version)s, clock_timestamp(),
     clock_timestamp() + make_interval(secs => %(alive_seconds)s), %(streaming)s, %(topic)s,
     %(wake_up)s, %(published)s, %(parked)s, %(missed)s, %(leased_shards)s, %(holds)s,
-    %(broker_errors)s, %(topics)s
+    %(broker_errors)s, %(fault)s, %(topics)s
 )
 ON CONFLICT (id) DO UPDATE
 SET seen_at = EXCLUDED.seen_at,
@@ -39,6 +39,7 @@ SET seen_at = EXCLUDED.seen_at,
     leased_shards = EXCLUDED.leased_shards,
     holds = EXCLUDED.holds,
     broker_errors = EXCLUDED.broker_errors,
+    fault = EXCLUDED.fault,
     topics = EXCLUDED.topics,
     wake_up = EXCLUDED.wake_up
 """
@@ -128,6 +129,7 @@ class Roster:
             "leased_shards": report.leased_shards,
             "holds": Jsonb(report.holds),
             "broker_errors": Jsonb(report.broker_errors),
+            "fault": report.fault,
             "topics": Jsonb(self._rated(report.topics)),
         }
         connection.execute(_FORGET)

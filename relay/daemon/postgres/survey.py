@@ -95,16 +95,18 @@ class Survey:
             ]
             firsts = self._firsts(connection, exclusions, blocked=self._block_keys)
             row = connection.execute(queries.MEASURE, {"limit": PARKED_LIMIT}).fetchone()
+            left_behind, left_ms = _left_behind(connection)
         assert row is not None  # noqa: S101 - a SELECT without FROM has a row
         parked, living, size, dead, xmin_age_seconds, xmin_age_transactions = row
         rows = backlog(shards, COUNT_LIMIT, living - parked)
-        created = (f.created_ms for shard, f in firsts.items() if shard not in rows.paused_shards)
+        created = [f.created_ms for shard, f in firsts.items() if shard not in rows.paused_shards]
         return Figures(
-            lag_seconds=self._seconds_since(min(created, default=self.now_ms)),
+            lag_seconds=self._seconds_since(min([*created, *left_ms], default=self.now_ms)),
             pending=rows.pending,
             held=rows.held,
             paused=rows.paused,
             paused_shards=len(rows.paused_shards),
+            left_behind=left_behind,
             parked=parked,
             bytes=size,
             oldest_writer_seconds=self._seconds_since(
@@ -159,3 +161,15 @@ class Survey:
         self._writers = {w: self._writers.get(w, self.now_ms) for w in writers - leases}
         sample = Sample(drawn_id, epoch, self.now_ms, writers)
         return self.watermarks.observe(sample), self.watermarks.lasting(sample)
+
+
+def _left_behind(connection: BoundedConnection) -> tuple[int, Sequence[int]]:
+    """Return the number of rows in tables that were the outbox, and the times of the oldest."""
+    counts, oldest = 0, list[int]()
+    for (table,) in connection.execute(queries.FORMER).fetchall():
+        statement = queries.LEFT_BEHIND.replace("{table}", table.replace("%", "%%"))
+        found = connection.execute(statement.encode(), {"limit": PARKED_LIMIT}).fetchone()
+        if found is not None and found[0]:
+            counts += found[0]
+            oldest.append(found[1])
+    return counts, oldest

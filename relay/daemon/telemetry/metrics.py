@@ -1,5 +1,6 @@
 """Every metric of the relay, declared once; docs/metrics.md explains how to read them."""
 
+import math
 from functools import partial
 from importlib.metadata import version
 from typing import Final
@@ -152,12 +153,16 @@ class LeaseMetrics:
 
 
 class OutboxMetrics:
-    """Samples of the outbox."""
+    """Samples of the outbox: NaN until the first one, and once the last one is old."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         gauge = partial(_gauge, registry=registry)
         self.lag_seconds = gauge(
             "lag_seconds", "Age of the oldest row that nothing holds back; 0 without one."
+        )
+        self.left_behind_rows = gauge(
+            "left_behind_rows",
+            "Rows of a table that was the outbox once, where no relay looks; the lag counts them.",
         )
         self.pending = gauge("pending", "Rows to be published that nothing holds back.")
         self.held_rows = gauge(
@@ -192,11 +197,22 @@ class OutboxMetrics:
             "Relays of this outbox that ended within the last hour with a lease under way.",
         )
         self.sampled = gauge(
-            "sampled_timestamp_seconds", "Unix time of the last successful sample of the outbox."
+            "sampled_timestamp_seconds",
+            "Unix time of the last successful sample of the outbox; 0 before the first one.",
         )
         self.sample_failures = _counter(
             "sample_failures", "Samples of the outbox that failed.", registry=registry
         )
+        self.forget()
+
+    def forget(self) -> None:
+        """Show every figure as unknown, since 0 would say that nothing waits."""
+        for figure in (
+            self.lag_seconds, self.pending, self.held_rows, self.paused_rows, self.paused_shards,
+            self.parked_rows, self.dead_tuples, self.bytes, self.oldest_writer_seconds,
+            self.xmin_age_seconds, self.xmin_age_transactions, self.left_behind_rows,
+        ):  # fmt: skip
+            figure.set(math.nan)
 
 
 class RelayProcessMetrics:

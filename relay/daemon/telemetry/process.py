@@ -1,14 +1,20 @@
 """Instrumentation of the process and of the sampler."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable
+from typing import Final
 
 from relay.daemon.figures import Figures, Flag
 from relay.daemon.telemetry.metrics import Metrics
 from relay.daemon.telemetry.topic_labels import OTHER_TOPICS
 
 log = logging.getLogger(__name__)
+
+# Beyond this age, what a sample found says nothing of the present. Shorter outages leave an alert
+# that waits for its time undisturbed.
+_LASTS_SECONDS: Final = 60.0
 
 
 class ProcessInstrumentation:
@@ -75,6 +81,8 @@ class SamplerInstrumentation:
         self._metrics = metrics.outbox
         self._published = metrics.deliveries.published
         self._flag = FlagInstrumentation(metrics)
+        self._sampled_at = time.monotonic()
+        self._left_behind = 0
 
     def published(self) -> dict[str, int]:
         """Return the rows of this process that Kafka acknowledged, by topic."""
@@ -98,7 +106,16 @@ class SamplerInstrumentation:
         self._metrics.oldest_writer_seconds.set(figures.oldest_writer_seconds)
         self._metrics.xmin_age_seconds.set(figures.xmin_age_seconds)
         self._metrics.xmin_age_transactions.set(figures.xmin_age_transactions)
+        self._metrics.left_behind_rows.set(figures.left_behind)
+        if figures.left_behind and not self._left_behind:
+            log.warning(
+                "%d rows wait in a table that was the outbox once, where no relay looks: "
+                "`relay doctor` names it",
+                figures.left_behind,
+            )
+        self._left_behind = figures.left_behind
         self._metrics.sampled.set_to_current_time()
+        self._sampled_at = time.monotonic()
 
     def missed(self, ids: Collection[int]) -> None:
         """Count and log pending rows below a low watermark."""
@@ -115,6 +132,8 @@ class SamplerInstrumentation:
         self._flag.seen(flag)
         self._metrics.recent_drain_timeouts.set(drain_timeouts)
 
-    def failed(self) -> None:
-        """Count a sample that failed."""
+    def failed(self, *, outage: bool) -> None:
+        """Count a sample that failed; forget the last figures, in an *outage* once they are old."""
         self._metrics.sample_failures.inc()
+        if not outage or time.monotonic() - self._sampled_at > _LASTS_SECONDS:
+            self._metrics.forget()

@@ -27,6 +27,7 @@ def diagnose(
         schema.verify(connection)
     except SchemaError:
         yield from unknown("the outbox tables do not fit, see below", outlook.QUESTION)
+        yield from outlook.left_behind(connection)
     else:
         found = outlook.look(connection, thresholds)
         yield found.finding()

@@ -15,6 +15,7 @@ from relay.operations.doctor.xmin import xmin
 from relay.operations.findings import Finding
 from relay.operations.outlook import Thresholds
 from relay.operations.outlook.remedies import psql
+from relay.operations.outlook.wording import listed
 from relay.operations.queries import doctor as queries
 from relay.settings import SHARDS
 
@@ -60,6 +61,36 @@ def _rights(connection: Connection, _: Thresholds) -> Finding:
         advice = f"{user} lacks {'; '.join(missing)}: as the owner, {grant}, if it relays"
         return Finding("rights", "failed", advice, 2, "rights", psql(grant))
     return Finding("rights", "ok", f"{user} may do what a relay does")
+
+
+def _table(connection: Connection, _: Thresholds) -> Finding:
+    row = connection.execute(queries.TABLE).fetchone()
+    assert row is not None  # noqa: S101 - the table is there
+    is_table, is_logged, disabled, missing, rules, is_shown = row
+    again = "relay migrate --again"
+    if not is_table:
+        advice = "outbox is no ordinary table: relays delete rows by what only such a table has"
+        return Finding("table", "failed", advice, 2, "table-kind")
+    if not is_logged:
+        remedy = "ALTER TABLE outbox SET LOGGED"
+        advice = f"outbox is unlogged: a crash of the server empties it. As the owner: {remedy}"
+        return Finding("table", "failed", advice, 1, "table-unlogged", psql(remedy))
+    if missing or not is_shown:
+        what = listed(missing) if missing else "the view outbox_overview of this table"
+        advice = f"outbox lacks {what}: it was swapped or restored in part. `{again}` mends it"
+        return Finding("table", "failed", advice, 1, "table-parts", again)
+    if disabled:
+        remedy = "ALTER TABLE outbox ENABLE TRIGGER USER"
+        advice = (
+            f"disabled on outbox: {listed(disabled)}. Nothing checks rows, rings or counts "
+            f"requeues. As the owner: {remedy}"
+        )
+        return Finding("table", "failed", advice, 1, "triggers-disabled", psql(remedy))
+    if rules:
+        remedy = "; ".join(f"DROP RULE {rule} ON outbox" for rule in rules)
+        advice = f"outbox has the rule {listed(rules)}, and not all that is written may be kept"
+        return Finding("table", "failed", advice, 1, "table-rules", psql(remedy))
+    return Finding("table", "ok", "an ordinary table with its triggers")
 
 
 def _policies(connection: Connection, _: Thresholds) -> Finding:
@@ -208,6 +239,7 @@ def _only(connection: Connection, statement: str) -> Any:  # noqa: ANN401 - what
 
 _QUESTIONS: Final[Mapping[str, Question]] = {
     "rights": _rights,
+    "table": _table,
     "policies": _policies,
     "statistics": _statistics,
     "plan": _plan,

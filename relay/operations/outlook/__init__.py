@@ -6,11 +6,11 @@ from typing import Any, Final, Literal
 
 from relay.database.session import Connection
 from relay.operations.findings import Finding
-from relay.operations.outlook.facts import Facts, Relay, Thresholds, gather
-from relay.operations.outlook.obstacles import obstacles
+from relay.operations.outlook.facts import Facts, Questions, Relay, Thresholds, former, gather
+from relay.operations.outlook.obstacles import former_outboxes, obstacles
 from relay.operations.outlook.wording import age, counted, listed
 
-__all__ = ["Answer", "Facts", "Outlook", "Relay", "Thresholds", "look"]
+__all__ = ["Answer", "Facts", "Outlook", "Relay", "Thresholds", "left_behind", "look"]
 
 Answer = Literal["yes", "no", "unknown"]
 QUESTION: Final = "everything that waits is on its way"
@@ -82,6 +82,11 @@ def look(connection: Connection, thresholds: Thresholds | None = None) -> Outloo
         findings=found,
         facts=facts,
     )
+
+
+def left_behind(connection: Connection) -> list[Finding]:
+    """Return a finding for each table that was the outbox, whatever else may be wrong."""
+    return list(former_outboxes(former(Questions(connection))))
 
 
 def _unexplained(

@@ -59,6 +59,7 @@ class Relay:
     leased_shards: int
     holds: Sequence[Mapping[str, Any]]
     broker_errors: Sequence[Mapping[str, Any]]
+    fault: str | None = None
     topics: Sequence[Mapping[str, Any]] = ()
 
 
@@ -135,6 +136,7 @@ class Facts:
     blockers: Sequence[Session] | None
     writers: Sequence[Session] | None
     parked: Sequence[Parked] | None
+    former: Sequence[tuple[str, int]] | None
     sequence: tuple[int, str] | None
     encoding: str | None
     unknown: Mapping[str, str]
@@ -186,6 +188,11 @@ class Facts:
         return known[-1] if known else ""
 
 
+def former(questions: "Questions") -> Sequence[tuple[str, int]] | None:
+    """Ask for the tables that were the outbox, and about how many rows they have."""
+    return questions.ask("tables that were the outbox", tuple_row, queries.FORMER)
+
+
 def gather(connection: Connection, thresholds: Thresholds) -> Facts:
     """Ask PostgreSQL for all that decides whether rows are on their way."""
     questions = Questions(connection)
@@ -218,6 +225,7 @@ def gather(connection: Connection, thresholds: Thresholds) -> Facts:
         blockers=ask("blocked relays", sessions, queries.BLOCKERS, seconds=thresholds.blocked),
         writers=ask("open writers", sessions, queries.WRITERS, seconds=thresholds.writer),
         parked=ask("parked rows", class_row(Parked), queries.PARKED, limit=COUNT_LIMIT),
+        former=former(questions),
         sequence=cache[0] if cache else None,
         encoding=encoding[0][0] if encoding else None,
         unknown=unknown,

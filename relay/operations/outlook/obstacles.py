@@ -19,6 +19,8 @@ _WITHOUT_MEANING: Final = frozenset({"SQL_ASCII", "MULE_INTERNAL"})
 def obstacles(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     """Yield a finding for each obstacle; those that keep rows waiting have failed."""
     yield from _no_relay(facts)
+    yield from _failing(facts)
+    yield from former_outboxes(facts.former)
     yield from _flag(facts)
     yield from _paused(facts)
     yield from _locked_shards(facts, thresholds)
@@ -56,6 +58,40 @@ def _no_relay(facts: Facts) -> Iterator[Finding]:
     pending = facts.pending or 0
     detail = f"{told}; {counted(pending)} {'waits' if pending == 1 else 'wait'} for one"
     yield _found("no-relay", detail, "relay run", rows=pending, fails=pending > 0)
+
+
+def _failing(facts: Facts) -> Iterator[Finding]:
+    faults: dict[str, list[str]] = defaultdict(list)
+    for relay in facts.streaming:
+        if relay.fault:
+            faults[relay.fault].append(f"{relay.name} (pid {relay.pid})")
+    for fault, relays in faults.items():
+        detail = (
+            f"{fault.rstrip('.')}, says PostgreSQL to {listed(relays)}: what it refuses does not "
+            "go on. Run this with the settings of that relay: it names rights and tables"
+        )
+        fails = bool(facts.pending) or facts.pending is None
+        yield _found("relay-fails", detail, "relay doctor", rows=facts.pending, fails=fails)
+
+
+def former_outboxes(tables: Sequence[tuple[str, int]] | None) -> Iterator[Finding]:
+    """Yield a finding for each table that was the outbox, with its rows."""
+    for table, rows in tables or ():
+        detail = (
+            f"{table} was the outbox before another table took its name, and no relay reads it; "
+            f"it has about {counted(rows)}. What waits there goes back with its id, so that its "
+            "order stays"
+        )
+        columns = (
+            "id, event_id, topic, key, name, payload, metadata, headers, created_at, attempts, "
+            "parked_at, last_error, replayed"
+        )
+        command = psql(
+            # The name comes quoted from the catalogue.
+            f"WITH moved AS (DELETE FROM {table} RETURNING *) INSERT INTO outbox ({columns}) "  # noqa: S608
+            f"OVERRIDING SYSTEM VALUE SELECT {columns} FROM moved ORDER BY id"
+        )
+        yield _found("left-behind", detail, command, rows=rows, fails=True)
 
 
 def _flag(facts: Facts) -> Iterator[Finding]:

@@ -51,6 +51,37 @@ SELECT quote_ident(r.rolname),
 
 SEES_OTHERS: Final = "SELECT pg_has_role('pg_read_all_stats', 'USAGE')"
 
+# What a restore, a swap of tables, or a tool that wanted to be faster leaves behind: its kind,
+# whether a crash empties it, what is switched off or missing of its triggers, rules of others, and
+# whether the view shows another table.
+TABLE: Final = """
+SELECT c.relkind = 'r' AS is_table,
+       c.relpersistence = 'p' AS is_logged,
+       ARRAY(SELECT tgname::text
+               FROM pg_trigger
+              WHERE tgrelid = c.oid
+                AND tgname IN ('outbox_refused', 'outbox_requeued', 'outbox_inserted')
+                AND tgenabled NOT IN ('O', 'A')
+              ORDER BY 1) AS disabled,
+       ARRAY(SELECT name
+               FROM unnest(ARRAY['outbox_inserted', 'outbox_refused', 'outbox_requeued']) AS name
+              WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = name))
+           AS missing,
+       ARRAY(SELECT quote_ident(rulename)
+               FROM pg_rewrite
+              WHERE ev_class = c.oid AND rulename <> '_RETURN'
+              ORDER BY 1) AS rules,
+       EXISTS (SELECT
+                 FROM pg_depend AS d
+                 JOIN pg_rewrite AS r ON r.oid = d.objid
+                WHERE d.classid = 'pg_rewrite'::regclass
+                  AND d.refclassid = 'pg_class'::regclass
+                  AND d.refobjid = c.oid
+                  AND r.ev_class = to_regclass('outbox_overview')) AS is_shown
+  FROM pg_class AS c
+ WHERE c.oid = 'outbox'::regclass
+"""
+
 VACUUM: Final = """
 SELECT current_setting('autovacuum')::boolean AS is_on,
        coalesce(c.reloptions, '{}') AS options,

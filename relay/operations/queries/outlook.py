@@ -25,6 +25,7 @@ SELECT name,
        leased_shards,
        holds,
        broker_errors,
+       fault,
        topics
   FROM outbox_relay
  ORDER BY started_at
@@ -174,6 +175,23 @@ SELECT {session}
  ORDER BY a.xact_start
  LIMIT 20
 """.replace("{session}", _SESSION)
+
+# Tables that were the outbox before another one took the name: they have its triggers. Rows are
+# estimated, since whoever asks may not read them.
+FORMER: Final = """
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name,
+       pg_stat_get_live_tuples(c.oid) AS rows
+  FROM pg_depend AS d
+  JOIN pg_trigger AS t ON t.oid = d.objid
+  JOIN pg_class AS c ON c.oid = t.tgrelid
+  JOIN pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE d.classid = 'pg_trigger'::regclass
+   AND d.refclassid = 'pg_proc'::regclass
+   AND d.refobjid = to_regproc('outbox_count_requeue')
+   AND c.oid IS DISTINCT FROM to_regclass('outbox')
+   AND pg_partition_root(c.oid) IS DISTINCT FROM to_regclass('outbox')
+ ORDER BY 1
+"""
 
 SEQUENCE_CACHE: Final = """
 SELECT seqcache, seqrelid::regclass::text

@@ -248,6 +248,7 @@ outbox_relay = Table(
     Column("leased_shards", SmallInteger, nullable=False, server_default=text("0")),
     Column("holds", JSONB, nullable=False, server_default=text("'[]'")),
     Column("broker_errors", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("fault", Text),
     Column("topics", JSONB, nullable=False, server_default=text("'[]'")),
 )
 

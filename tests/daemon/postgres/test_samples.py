@@ -12,6 +12,7 @@ FIGURES = Figures(
     held=2,
     paused=1,
     paused_shards=1,
+    left_behind=0,
     parked=2,
     bytes=0,
     oldest_writer_seconds=0,

@@ -35,6 +35,7 @@ def test_a_sample_sets_every_gauge_to_a_figure_of_its_own() -> None:
         "held": "held_rows",
         "paused": "paused_rows",
         "paused_shards": "paused_shards",
+        "left_behind": "left_behind_rows",
         "parked": "parked_rows",
         "bytes": "outbox_bytes",
         "oldest_writer_seconds": "oldest_writer_seconds",
@@ -61,7 +62,7 @@ def test_published_rows_are_told_by_topic_without_the_others_of_too_many() -> No
 def test_samples_that_failed_and_rows_that_were_missed_are_counted() -> None:
     metrics = Metrics()
     instrumentation = SamplerInstrumentation(metrics)
-    instrumentation.failed()
+    instrumentation.failed(outage=True)
     instrumentation.missed([7, 8, 9])
     assert value(metrics, "sample_failures_total") == 1.0
     assert value(metrics, "rows_below_watermark_total") == 3.0

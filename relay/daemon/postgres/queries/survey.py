@@ -5,10 +5,17 @@ from typing import Final
 from relay.daemon.postgres.queries import fragments
 
 # First of two statements, in this order: how far ids were drawn. A session may keep ids of a
-# sequence with a cache for as long as it lives, and then none is proven to be used up ...
+# sequence with a cache for as long as it lives, and then none is proven to be used up; nor is one
+# of a table that draws its ids elsewhere ...
 DRAWN: Final = """
 SELECT CASE
            WHEN (SELECT seqcache FROM pg_sequence WHERE seqrelid = 'outbox_id_seq'::regclass) = 1
+            AND EXISTS (SELECT
+                          FROM pg_depend
+                         WHERE classid = 'pg_class'::regclass
+                           AND objid = 'outbox_id_seq'::regclass
+                           AND refclassid = 'pg_class'::regclass
+                           AND refobjid = 'outbox'::regclass)
            THEN {drawn}
            ELSE -9223372036854775808
        END AS drawn,
@@ -100,6 +107,27 @@ SELECT f.shard - 1 AS shard,
                     LIMIT %(limit)s) AS o
        ) AS o
 """
+
+# Tables that were the outbox before another one took the name: they have its triggers. Its own
+# partitions are a part of it. Along the dependencies of a function, which have an index.
+FORMER: Final = """
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+  FROM pg_depend AS d
+  JOIN pg_trigger AS t ON t.oid = d.objid
+  JOIN pg_class AS c ON c.oid = t.tgrelid
+  JOIN pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE d.classid = 'pg_trigger'::regclass
+   AND d.refclassid = 'pg_proc'::regclass
+   AND d.refobjid = to_regproc('outbox_count_requeue')
+   AND c.oid <> 'outbox'::regclass
+   AND pg_partition_root(c.oid) IS DISTINCT FROM 'outbox'::regclass
+"""
+
+LEFT_BEHIND: Final = """
+SELECT count(*) AS rows,
+       min({created_ms}) AS created_ms
+  FROM (SELECT created_at FROM {table} WHERE parked_at IS NULL LIMIT %(limit)s) AS o
+""".replace("{created_ms}", fragments.CREATED_MS)
 
 # For the metrics: parked rows up to a limit, rows as PostgreSQL estimates them, size, dead rows,
 # and what pins those: whoever has written anywhere or reads here, prepared transactions and slots.
