@@ -93,7 +93,8 @@ class Sampler:
                 self._fault = reason(error)
                 self._instrumentation.failed(outage=isinstance(error, _OUTAGES))
                 log.warning("the outbox could not be sampled: %s", self._fault)
-            self._waiter.wait(self._seconds)
+            # Until the first one the relay is not ready.
+            self._waiter.wait(self._seconds if self._measured else min(1.0, self._seconds))
         # Whoever cannot say that it leaves is found to be dead a little later.
         with suppress(*OUTAGES), self._session.transaction() as connection:
             self._roster.leave(connection, self._report(), drain_timed_out=self._drain_timed_out)

@@ -100,7 +100,7 @@ def test_on_and_working(
     assert run_service(environment).wait() == 0
     (message,) = consume(topic, count=1)
     assert json.loads(message.value or b"")["name"] == "Happened"
-    assert get(relay, "/readyz")[0] == HTTPStatus.OK
+    eventually(lambda: get(relay, "/readyz")[0] == HTTPStatus.OK)
     assert metric(relay, "enabled") == 1
 
 
@@ -154,7 +154,7 @@ def test_on_with_a_bad_address(
         eventually(lambda: len(warnings()) >= 2, timeout=30, what="a warning an attempt")
         attempts = [entry["attempt"] for entry in warnings()]
         assert attempts == list(range(1, len(attempts) + 1))
-        assert get(relay, "/readyz")[0] == HTTPStatus.OK
+        eventually(lambda: get(relay, "/readyz")[0] == HTTPStatus.OK)
         assert count(database, "outbox") == 1
         proxy.mode = Mode.PASS
         eventually(lambda: count(database, "outbox") == 0, timeout=30, what="delivered")

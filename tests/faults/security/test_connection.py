@@ -34,7 +34,7 @@ def assert_refused(outbox: Outbox) -> Callable[..., None]:
         assert warning["level"] == "WARNING"
         assert "cannot be used" in warning["message"]
         assert metric(process, "broker_up") == 0
-        assert get(process, "/readyz")[0] == 200
+        eventually(lambda: get(process, "/readyz")[0] == 200)
         assert outbox.count("attempts = 0 AND parked_at IS NULL") == ROWS
         assert PASSWORD not in process.output
         assert "PRIVATE KEY" not in process.output
