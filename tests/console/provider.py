@@ -24,6 +24,8 @@ from tests.support.ports import free_port
 
 CLIENT = "console"
 SECRET = "the secret of the client"
+# One for all tests of a worker: to make one takes a tenth of a second.
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 class Provider:
@@ -35,7 +37,6 @@ class Provider:
         self.spoiled: dict[str, Any] = {}
         self.algorithm = "RS256"
         self.requests: list[str] = []
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._codes: dict[str, tuple[str, str]] = {}
 
     def app(self) -> Starlette:
@@ -85,12 +86,12 @@ class Provider:
             "iss": self.issuer, "aud": CLIENT, "exp": time.time() + 60, "iat": time.time(),
             "nonce": nonce, **self.claims, **self.spoiled,
         }  # fmt: skip
-        keys: dict[str, Any] = {"RS256": self._key, "HS256": SECRET * 2, "none": None}
+        keys: dict[str, Any] = {"RS256": KEY, "HS256": SECRET * 2, "none": None}
         signed = jwt.encode(claims, keys[self.algorithm], self.algorithm, headers={"kid": "one"})
         return JSONResponse({"access_token": "a", "token_type": "Bearer", "id_token": signed})
 
     async def jwks(self, _: Request) -> Response:
-        public = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+        public = RSAAlgorithm.to_jwk(KEY.public_key(), as_dict=True)
         return JSONResponse({"keys": [{**public, "kid": "one", "use": "sig", "alg": "RS256"}]})
 
     async def userinfo(self, _: Request) -> Response:

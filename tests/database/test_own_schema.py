@@ -1,8 +1,6 @@
 """The tables in a schema of their own, which no search_path names."""
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator, Mapping
 
 import psycopg
@@ -20,7 +18,7 @@ from tests.support.eventually import eventually
 from tests.support.outbox import Consume, Start
 from tests.support.pgbouncer import pgbouncer
 from tests.support.postgres import Database
-from tests.support.process import relay_command
+from tests.support.process import finished
 from tests.support.roles import member
 from tests.support.service import url
 
@@ -47,11 +45,8 @@ def rows(database: Database, schema: str = SCHEMA) -> list[tuple[str, str]]:
 
 def run(*arguments: str, environment: Mapping[str, str]) -> str:
     """Return what a command that succeeds prints."""
-    ran = subprocess.run(
-        relay_command(*arguments), env=os.environ | environment, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
+    ran = finished(*arguments, environment=environment)
+    assert ran.code == 0, ran.stderr
     return ran.stdout
 
 

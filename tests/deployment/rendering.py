@@ -104,6 +104,6 @@ def _objects(rendered: dict[str, str]) -> list[Manifest]:
         document
         for name, text in rendered.items()
         if not name.endswith("NOTES.txt")
-        for document in yaml.safe_load_all(text)
+        for document in yaml.load_all(text, yaml.CSafeLoader)
         if document
     ]

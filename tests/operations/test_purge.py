@@ -1,7 +1,6 @@
 """`relay purge-events` on events of known ages."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -10,7 +9,7 @@ import pytest
 from relay.database.session import connected
 from relay.operations import retention
 from tests.support.postgres import Database
-from tests.support.process import relay_command
+from tests.support.process import Finished, finished
 from tests.support.roles import member
 
 # One event a day, the newest half a day old; days 100 to 199 are two at the same time.
@@ -31,15 +30,8 @@ def purger(database: Database) -> Iterator[Database]:
         yield user
 
 
-def run(database: Database, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        relay_command("purge-events", *arguments),
-        env={"DATABASE_URL": database.dsn, "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def run(database: Database, *arguments: str) -> Finished:
+    return finished("purge-events", *arguments, environment={"DATABASE_URL": database.dsn})
 
 
 def left(database: Database) -> int:
@@ -52,7 +44,7 @@ def left(database: Database) -> int:
 @pytest.mark.processes
 def test_a_dry_run_counts_and_deletes_nothing(purger: Database, database: Database) -> None:
     done = run(purger, "--older-than", "90d", "--dry-run", "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     answer = json.loads(done.stdout)
     assert (answer["found"], answer["deleted"], answer["dry_run"]) == (210, 0, True)
     assert left(database) == 300
@@ -61,7 +53,7 @@ def test_a_dry_run_counts_and_deletes_nothing(purger: Database, database: Databa
 @pytest.mark.processes
 def test_what_is_older_goes_and_what_is_younger_stays(purger: Database, database: Database) -> None:
     done = run(purger, "--older-than", "89d12h", "--batch", "7")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     assert "211 events before" in done.stdout
     assert "100%" in done.stderr
     assert left(database) == 89
@@ -113,6 +105,6 @@ def test_a_duration_that_is_none_is_refused(
     purger: Database, database: Database, text: str, explained: str
 ) -> None:
     done = run(purger, f"--older-than={text}")
-    assert done.returncode == 2
+    assert done.code == 2
     assert explained in done.stderr
     assert left(database) == 300

@@ -1,7 +1,6 @@
 """The events of a deleted cluster go: in the transaction that deletes it, or by hand."""
 
 import json
-import subprocess
 import uuid
 from collections.abc import Iterator
 
@@ -11,7 +10,7 @@ from psycopg.errors import InsufficientPrivilege
 from relay.database.session import connected
 from relay.operations import retention
 from tests.support.postgres import Database
-from tests.support.process import relay_command
+from tests.support.process import Finished, finished
 from tests.support.roles import member
 
 GONE, OTHER = uuid.uuid4(), uuid.uuid4()
@@ -51,24 +50,17 @@ def left(database: Database) -> tuple[int, int, int]:
     return row
 
 
-def run(database: Database, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        relay_command("purge-events", *arguments),
-        env={"DATABASE_URL": database.dsn, "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def run(database: Database, *arguments: str) -> Finished:
+    return finished("purge-events", *arguments, environment={"DATABASE_URL": database.dsn})
 
 
 @pytest.mark.processes
 def test_the_command(purger: Database, database: Database) -> None:
     done = run(purger, "--cluster", str(GONE), "--dry-run")
-    assert (done.returncode, left(database)) == (0, (12, 2, 1)), done.stderr
+    assert (done.code, left(database)) == (0, (12, 2, 1)), done.stderr
     assert f"12 events of cluster {GONE} match." in done.stdout
     done = run(purger, "--cluster", str(GONE), "--batch", "5")
-    assert done.stdout == f"12 events of cluster {GONE} were deleted.\n"
+    assert done.stdout == f"12 events of cluster {GONE} were deleted."
     assert left(database) == (0, 2, 1)
     again = json.loads(run(purger, "--cluster", str(GONE), "--json").stdout)
     assert again == {"cluster": str(GONE), "found": 0, "deleted": 0, "dry_run": False}
@@ -87,7 +79,7 @@ def test_the_command(purger: Database, database: Database) -> None:
 def test_what_says_not_what_to_delete(
     purger: Database, database: Database, arguments: list[str]
 ) -> None:
-    assert run(purger, *arguments).returncode == 2
+    assert run(purger, *arguments).code == 2
     assert left(database) == (12, 2, 1)
 
 

@@ -1,7 +1,6 @@
 """`relay purge-events` removes the rate limits that have no say any more, and no others."""
 
 import json
-import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ from relay.database.session import connected
 from relay.operations import retention
 from relay.service.rate_limits import RateLimits
 from tests.support.postgres import Database
-from tests.support.process import relay_command
+from tests.support.process import finished
 from tests.support.roles import member
 
 NOW = datetime.now(UTC)
@@ -52,12 +51,9 @@ def emit(database: Database) -> Emit:
 
 
 def purge(user: Database, *arguments: str) -> dict[str, int]:
-    done = subprocess.run(
-        relay_command("purge-events", "--older-than", "5d", "--json", *arguments),
-        env={"DATABASE_URL": user.dsn, "PATH": "/usr/bin:/bin"},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    chosen = ("--older-than", "5d", "--json", *arguments)
+    done = finished("purge-events", *chosen, environment={"DATABASE_URL": user.dsn})
+    assert done.code == 0, done.stderr
     answer: dict[str, int] = json.loads(done.stdout)
     return answer
 

@@ -21,6 +21,8 @@ _PRELOADED: Final = [
     "relay.__main__",
     "relay.cli.app",
     "relay.daemon.lifecycle",
+    "relay.console.server",
+    "relay.service.api.serving.server",
     "tests.support.sabotage",
 ]
 _CONTEXT: Final = multiprocessing.get_context("forkserver")

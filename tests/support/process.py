@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, NamedTuple, Self
 
 import psutil
 
@@ -121,13 +121,14 @@ class ProcessUnderTest:
             reader.join(END_SECONDS)
         return code
 
-    def finish(self, timeout: float = 60.0) -> tuple[int, str, str]:
+    def finish(self, timeout: float = 60.0) -> "Finished":
         """Wait for its end; exit code, standard output and standard error.
 
         Raises:
             AssertionError: it still runs after `timeout` seconds.
         """
-        return self.wait(timeout), "\n".join(self.stdout), "\n".join(self.stderr)
+        code = self.wait(timeout)
+        return Finished(code, "\n".join(self.stdout), "\n".join(self.stderr))
 
     def terminate(self, timeout: float = 30.0) -> int:
         """Ask it to end (SIGTERM) and wait; the exit code."""
@@ -176,14 +177,29 @@ class ProcessUnderTest:
         return f"{wanted!r}\n{' '.join(self.command)} printed:\n{tail}"
 
 
+class Finished(NamedTuple):
+    """A command that has ended: its exit code and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
 RunRelay = Callable[..., ProcessUnderTest]
 """Starts `relay ...`: `run_relay("status", environment={...})`."""
 
 
 def relay_process(*arguments: str, environment: Mapping[str, str]) -> ProcessUnderTest:
-    """Start `relay ...`. The API's workers are processes of its own, which start anew."""
-    program = None if arguments[:1] == ("api",) else relay
+    """Start `relay ...`. Several workers of the API are processes that start anew."""
+    workers = "--workers" in arguments or "RELAY_API_WORKERS" in environment
+    program = None if workers else relay
     return ProcessUnderTest(relay_command(*arguments), environment, program=program)
+
+
+def finished(*arguments: str, environment: Mapping[str, str]) -> Finished:
+    """Run `relay ...` to its end."""
+    with relay_process(*arguments, environment=environment) as process:
+        return process.finish()
 
 
 def relay_command(*arguments: str) -> list[str]:
