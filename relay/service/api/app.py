@@ -99,7 +99,9 @@ class Api:
             redoc_url=None,
             redirect_slashes=False,
         )
-        app.include_router(self.router)
+        for face in self._faces:
+            # Not included, which would build each of them once more.
+            app.router.routes.extend(face.routes)
         app.include_router(health(self.fault, metrics), include_in_schema=False)
         app.include_router(documentation("Events", "/openapi.json"), include_in_schema=False)
         for kind in (HTTPException, Exception):
