@@ -188,13 +188,12 @@ def test_a_writer_that_came_later_keeps_what_was_drawn_since_undecided(
 def test_a_writer_without_a_transaction_id_has_no_position_beside_it(
     outbox: Outbox, database_connection: Outbox, store: Store
 ) -> None:
-    # As an insert does: the lock, then the id of the row, then that of the transaction, which only
-    # the first of some rows needs before.
-    outbox.connection.execute("SELECT nextval('outbox_id_seq')")
+    # As an insert does: the lock, then the id of the row, then that of the transaction. Another
+    # session draws the id here: after a checkpoint, this alone takes a transaction id.
     writer = database_connection.connection
     writer.execute("BEGIN")
     writer.execute("LOCK TABLE outbox IN ROW EXCLUSIVE MODE")
-    drawn = writer.execute("SELECT nextval('outbox_id_seq')").fetchone()
+    drawn = outbox.connection.execute("SELECT nextval('outbox_id_seq')").fetchone()
     resumed(outbox, store)
     assert not store.watermarks.beside
     writer.execute(
