@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -25,11 +25,15 @@ TIMESTAMP_MS = 1_700_000_000_000
 
 @dataclass(frozen=True)
 class Broker:
-    """Where to publish; *make_topic* makes a topic of four partitions, *read* reads it."""
+    """Where to publish; *make_topic* makes a topic of four partitions, *read* reads it.
+
+    The model's is *memory*, in which a test may break what it likes.
+    """
 
     bootstrap: str
     make_topic: Callable[[], str]
     read: Callable[..., list[ConsumedMessage]]
+    memory: model.Broker = field(default_factory=model.Broker)
 
 
 @pytest.fixture(params=["model", "mock", pytest.param("real", marks=pytest.mark.kafka)])
@@ -49,7 +53,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     else:
         memory = model.Broker(partitions=PARTITIONS)
         with patch.object(producer, "Producer", partial(model.Producer, memory)):
-            yield Broker("in-memory", lambda: "contract", partial(read_memory, memory))
+            yield Broker("in-memory", lambda: "contract", partial(read_memory, memory), memory)
 
 
 def read_memory(memory: model.Broker, topic: str, **_: object) -> list[ConsumedMessage]:
@@ -90,23 +94,28 @@ class Publishing:
         seconds: float = LEASE_SECONDS,
         alive: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Publish *chunks* as one lease does."""
+        """Publish *chunks* as one lease does, and look that each row has one outcome."""
         self.publisher.ready()
+        ended: list[int] = []
         with self.publisher.delivery(Deadline(seconds), alive) as delivery:
             for chunk in chunks:
                 delivery.send(chunk, TIMESTAMP_MS)
-                self._note(delivery.settled())
-            self._note(delivery.finish())
+                ended += self._note(delivery.settled())
+            ended += self._note(delivery.finish())
+        assert sorted(ended) == sorted(row.id for chunk in chunks for row in chunk)
 
-    def _note(self, outcomes: list[Outcome]) -> None:
+    def _note(self, outcomes: list[Outcome]) -> Iterator[int]:
         for outcome in outcomes:
             match outcome:
                 case Delivered():
                     self.delivered.extend(outcome.rows)
+                    yield from (row.id for row in outcome.rows)
                 case Rejected():
                     self.rejected.append(outcome)
+                    yield outcome.row.id
                 case Undelivered():
                     self.undelivered.extend((row, outcome.reason) for row in outcome.rows)
+                    yield from (row.id for row in outcome.rows)
 
 
 @pytest.fixture

@@ -140,6 +140,28 @@ def test_a_lease_that_is_over_tries_no_suspect(broker: Broker, publish: Publish)
     assert seqs(broker) == [1]
 
 
+def test_a_lease_that_ends_within_a_trial_leaves_it_to_the_next(
+    broker: Broker, publish: Publish
+) -> None:
+    publishing = publish(broker.make_topic())
+    rows = [*poison(range(1, 2), key="a"), *(row(n, key="a") for n in range(2, 5))]
+    publishing.lease(rows)
+    broker.memory.stuck.update(range(PARTITIONS))
+    publishing.undelivered.clear()
+    looks = iter([True])
+    publishing.lease(rows, alive=lambda: next(looks, False))
+    assert [(r.id, reason) for r, reason in publishing.undelivered] == [
+        (1, Reason.ABANDONED),
+        (2, Reason.SUSPECT),
+        (3, Reason.SUSPECT),
+        (4, Reason.SUSPECT),
+    ]
+    broker.memory.heal()
+    for _ in range(4):
+        publishing.lease(left(publishing, rows))
+    assert seqs(broker) == [2, 3, 4]
+
+
 def test_where_keys_are_blocked_a_suspect_found_guilty_holds_back_its_key(
     broker: Broker, publish: Publish
 ) -> None:

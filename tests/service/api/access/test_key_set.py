@@ -107,6 +107,17 @@ def test_a_new_key_behind_the_url_is_found_at_once(
     assert knows(keys, new.kid)
 
 
+def test_a_request_waits_no_longer_than_the_new_key_takes(
+    tmp_path: Path, make_keys: Callable[..., KeySet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_set, "WAIT_SECONDS", 3_600.0)
+    old, new = Authority(), Authority()
+    path = write_key_set(tmp_path / "keys.json", old)
+    keys = make_keys(path)
+    write_key_set(path, new)
+    assert asyncio.run(asyncio.wait_for(keys.find(new.kid), stretched(30.0)))
+
+
 def test_unknown_keys_cannot_make_us_ask_again_and_again(
     published: tuple[Published, str], make_keys: Callable[..., KeySet]
 ) -> None:
