@@ -4,7 +4,7 @@ Of ON DELETE and ON UPDATE a session sees nothing, so the rows are looked for, a
 the statement: through foreign keys between tracked classes, and tables that lie between them.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -140,22 +140,6 @@ def takes_along(owner: Mapper[Any], tracked: Collection[Tracked]) -> bool:
         for constraint in other.following
         for element in constraint.elements
     )
-
-
-def owning_tables(tables: Iterable[Table]) -> set[Table]:
-    """Return the tables of which a deleted row takes rows of *tables* along, or changes them."""
-    known, found = set(tables), set[Table]()
-    waiting = [(table, CHANGING) for table in known]
-    while waiting:
-        table, actions = waiting.pop()
-        for constraint in table.foreign_key_constraints:
-            if (constraint.ondelete or "").upper() not in actions:
-                continue
-            owner = constraint.referred_table
-            if owner not in known | found:
-                found.add(owner)
-                waiting.append((owner, frozenset({"CASCADE"})))
-    return found
 
 
 def _paths(owner: Mapper[Any], tracked: Collection[Tracked]) -> Iterator[_Path]:

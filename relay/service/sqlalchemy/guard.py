@@ -10,6 +10,7 @@ from sqlalchemy import (
     Delete,
     Engine,
     FromClause,
+    Insert,
     Table,
     TableClause,
     UpdateBase,
@@ -20,9 +21,9 @@ from sqlalchemy.engine import ExecutionContext
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from relay.errors import UntrackedWriteError
-from relay.service.sqlalchemy.cascades import owning_tables
 from relay.service.sqlalchemy.flushes import is_of_objects
-from relay.service.sqlalchemy.sqltext import Name, emptied_tables, written_tables
+from relay.service.sqlalchemy.followers import Followers, name_of
+from relay.service.sqlalchemy.writes import Name, Write, writes
 
 OPTION = "relay_untracked"
 """The execution option that lets a statement pass."""
@@ -44,7 +45,7 @@ class Guard:
         self._watcher = watcher
         self._protected: set[Table] = set()
         self._tables: set[Name] = set()
-        self._owners: set[Name] | None = None
+        self._followers: Followers | None = None
         self._open: ContextVar[bool] = ContextVar("relay_untracked", default=False)
 
     def protect(self, tables: Iterable[Table]) -> None:
@@ -52,8 +53,8 @@ class Guard:
         if not self._tables:
             event.listen(Engine, "before_cursor_execute", self._check)
         self._protected.update(tables)
-        self._tables = _names(self._protected)
-        self._owners = None
+        self._tables = set(map(name_of, self._protected))
+        self._followers = None
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -83,9 +84,9 @@ class Guard:
         written = _written(statement, context)
         if not written:
             return
-        tracked = _known(self._tables, written, connection)
+        tracked = _known(self._tables, [write.table for write in written], connection)
         if tracked is None:
-            self._check_owners(connection, statement, context)
+            self._check_followers(connection, written, context)
             return
         if context is not None and self._watcher(connection, context):
             return
@@ -104,29 +105,39 @@ class Guard:
         asked = context is not None and context.execution_options.get(OPTION)
         return bool(asked or self._open.get())
 
-    def _check_owners(
-        self, connection: Connection, statement: str, context: ExecutionContext | None
+    def _check_followers(
+        self,
+        connection: Connection,
+        written: Iterable[Write],
+        context: ExecutionContext | None,
     ) -> None:
-        """Refuse to delete rows that take tracked ones along, unless a flush deletes objects."""
-        emptied = _emptied(statement, context)
-        if not emptied or self._passes(context) or (context and is_of_objects(context, connection)):
+        """Refuse what foreign keys hand on to tracked rows, unless a flush writes its objects."""
+        writes = [write for write in written if write.deletes or write.truncates or write.sets]
+        if not writes or self._passes(context) or (context and is_of_objects(context, connection)):
             return
-        if self._owners is None:
+        if self._followers is None:
             # Not before: the tables that are referred to may be defined last.
-            self._owners = _names(owning_tables(self._protected))
-        owner = _known(self._owners, emptied, connection)
-        if owner is not None:
-            raise UntrackedWriteError(
-                f"This statement deletes rows of {owner}, and PostgreSQL changes rows of tracked "
-                "tables with them (ON DELETE), so no snapshot of those would be published: delete "
-                f"the objects through the session. Or let it pass with execution_options="
-                f"{{'{OPTION}': True}} or `with outbox.untracked():`, and name the changed objects "
-                "to outbox.snapshot()."
-            )
+            self._followers = Followers(self._protected)
+        for write in writes:
+            owner = _known(self._followers.affected_by(write), [write.table], connection)
+            if owner is not None:
+                raise UntrackedWriteError(
+                    f"This statement {_deed(write)} {owner}, and PostgreSQL changes rows of "
+                    f"tracked tables with them ({_reason(write)}), so no snapshot of those would "
+                    "be published: change the objects through the session. Or let it pass with "
+                    f"execution_options={{'{OPTION}': True}} or `with outbox.untracked():`, and "
+                    "name the changed objects to outbox.snapshot()."
+                )
 
 
-def _names(tables: Iterable[Table]) -> set[Name]:
-    return {Name(table.schema, table.name) for table in tables}
+def _deed(write: Write) -> str:
+    return "deletes rows of" if write.deletes or write.truncates else "changes the key of rows of"
+
+
+def _reason(write: Write) -> str:
+    if write.truncates:
+        return "CASCADE"
+    return "ON DELETE" if write.deletes else "ON UPDATE"
 
 
 def _known(known: Collection[Name], written: Iterable[Name], connection: Connection) -> str | None:
@@ -153,29 +164,33 @@ def _quoted(name: Name) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in name if part is not None)
 
 
-def _written(statement: str, context: ExecutionContext | None) -> Collection[Name]:
-    """Return the tables that a statement writes."""
+def _written(statement: str, context: ExecutionContext | None) -> Collection[Write]:
+    """Return the writes of a statement."""
     compiled = context.compiled if context is not None else None
     if compiled is None or not isinstance(compiled.statement, UpdateBase):
-        return written_tables(statement)
+        return writes(statement)
     found = [compiled.statement]
     if isinstance(compiled, SQLCompiler):
         for cte in compiled.ctes or ():
             if not isinstance(cte.element, UpdateBase):
                 # A text may hide in it.
-                return written_tables(statement)
+                return writes(statement)
             found.append(cte.element)
-    return [name for element in found if (name := _name(element.table)) is not None]
+    return [
+        Write(name, deletes=isinstance(element, Delete), sets=_sets(element, statement))
+        for element in found
+        if (name := _name(element.table)) is not None
+    ]
 
 
-def _emptied(statement: str, context: ExecutionContext | None) -> Collection[Name]:
-    """Return the tables of which a statement deletes rows."""
-    compiled = context.compiled if context is not None else None
-    if compiled is None or not isinstance(compiled.statement, UpdateBase):
-        return emptied_tables(statement)
-    if not isinstance(compiled.statement, Delete):
-        return ()
-    return [name] if (name := _name(compiled.statement.table)) is not None else ()
+def _sets(element: UpdateBase, statement: str) -> frozenset[str]:
+    """Return the columns that get a value in a row that exists."""
+    # Of many rows INSERT has many texts, so they are read only where they are updates too.
+    if isinstance(element, Delete) or (
+        isinstance(element, Insert) and element._post_values_clause is None  # noqa: SLF001
+    ):
+        return frozenset()
+    return frozenset[str]().union(*(write.sets for write in writes(statement)))
 
 
 def _name(table: object) -> Name | None:

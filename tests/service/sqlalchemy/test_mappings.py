@@ -12,7 +12,9 @@ from sqlalchemy import (
     create_engine,
     delete,
     text,
+    update,
 )
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -260,7 +262,8 @@ def test_rows_that_go_with_one_that_is_not_tracked(
     assert stored.payloads("Pallet")[1:] == [{"id": 3, "tag_id": 10}, {"id": 3, "tag_id": None}]
     deleting = (
         delete(Site), text("DELETE FROM public.racks"), delete(Tag),
-        text("TRUNCATE tags CASCADE"), text("WITH gone AS (DELETE FROM sites) SELECT 1"),
+        text("WITH gone AS (DELETE FROM sites) SELECT 1"),
+        text("MERGE INTO tags USING racks r ON r.id = tags.id WHEN MATCHED THEN DELETE"),
     )  # fmt: skip
     with Session(sites) as session, session.begin():
         for statement in deleting:
@@ -275,6 +278,38 @@ def test_rows_that_go_with_one_that_is_not_tracked(
         session.execute(delete(Rack))
         session.delete(session.get_one(Site, 1))
     assert len(stored.outbox()) == before + 5
+
+
+KEY_CHANGES = (
+    update(Tag).values(id=Tag.id + 1),
+    insert(Tag).values(id=9).on_conflict_do_update(index_elements=["id"], set_={"id": 11}),
+    text("UPDATE tags AS t SET id = 10 WHERE id = 9"),
+    text("update only public.tags set (id) = row (10)"),
+    text("INSERT INTO tags VALUES (9) ON CONFLICT (id) DO UPDATE SET id = 10"),
+    text("MERGE INTO tags USING racks ON true WHEN MATCHED THEN UPDATE SET id = 10"),
+    text("WITH t AS (UPDATE tags SET id = 10 RETURNING id) SELECT id FROM t"),
+    text("DO $$ BEGIN UPDATE tags SET id = 10; END $$"),
+)
+
+
+def test_statements_whose_effects_a_foreign_key_hands_on(sites: Engine, outbox: Outbox) -> None:
+    for entity in (Slot, Pallet):
+        outbox.track(entity)
+    with Session(sites) as session, session.begin():
+        for statement in KEY_CHANGES:
+            with pytest.raises(UntrackedWriteError, match="ON UPDATE"):
+                session.execute(statement)
+        for emptied in ("racks", "sites, tickets", "only public.tags"):
+            # Whatever ON DELETE says, and through tables between.
+            with pytest.raises(UntrackedWriteError, match="CASCADE"):
+                session.execute(text(f"TRUNCATE {emptied} RESTART IDENTITY CASCADE"))
+        session.execute(update(Rack).values(id=Rack.id + 1))
+        session.execute(text("UPDATE sites SET size = id, kind = 'x' WHERE id = 1"))
+        session.execute(text("INSERT INTO tags VALUES (9) ON CONFLICT (id) DO NOTHING"))
+        session.execute(insert(Tag).values(id=9).on_conflict_do_nothing())
+        session.execute(text("TRUNCATE tickets CASCADE"))
+        with outbox.untracked():
+            session.execute(update(Tag).values(id=Tag.id + 1))
 
 
 def test_a_new_primary_key_is_a_farewell_to_the_old_one(
