@@ -74,7 +74,7 @@ def _read(visit: Visit, wanted: EventFilter) -> Iterator[_Found]:
         bounded(connection),
     ):
         rows = connection.execute(text.encode(), parameters).fetchall()
-    for event, microseconds, number in rows:
+    for event, microseconds, number, _ in rows:
         yield _Found(json.loads(event), Cursor(microseconds, number))
 
 

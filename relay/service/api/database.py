@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from relay.database import schema
@@ -20,6 +21,8 @@ _CONNECT_SECONDS: Final = 5
 _PATIENCE_SECONDS: Final = 5.0
 
 _ONE_MOMENT: Final = b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; "
+_SAVEPOINT: Final = b"; SAVEPOINT reading"
+_BACK: Final = b"ROLLBACK TO SAVEPOINT reading"
 _OURS: Final = """
 SELECT id, event_id, name, category, severity, message, event_time, cluster_id, host_id,
        infra_env_id, request_id, props, subject_kind, subject_id
@@ -28,6 +31,12 @@ SELECT id, event_id, name, category, severity, message, event_time, cluster_id, 
 """
 
 Connection = psycopg.Connection[Any]
+
+
+def go_on_reading(connection: Connection) -> None:
+    """Make *connection* usable again after a query that was cancelled, at the same moment."""
+    if connection.info.transaction_status is TransactionStatus.INERROR:
+        connection.execute(_BACK)
 
 
 class Database:
@@ -75,7 +84,7 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """Yield a connection in a transaction whose statements all see the same events."""
         with self._transaction() as connection:
-            connection.execute(_ONE_MOMENT + self._limits)
+            connection.execute(_ONE_MOMENT + self._limits + _SAVEPOINT)
             yield connection
 
     @contextmanager

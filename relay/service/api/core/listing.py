@@ -1,16 +1,17 @@
 """Lists of events, page by page: each page is bounded in rows and in bytes."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Final, LiteralString, TypeAlias, cast
+from typing import Final, LiteralString, Self, TypeAlias, cast
 from uuid import UUID
 
 from relay.service.api.access.caller import Caller
 from relay.service.api.core import statements
 from relay.service.api.core.cursor import Cursor
 from relay.service.api.core.filter import EventFilter
-from relay.service.api.database import Connection, Database
+from relay.service.api.database import Connection, Database, go_on_reading
 from relay.service.events.severity import Severity
 
 _ROWS_AT_A_TIME: Final = 8
@@ -19,15 +20,31 @@ _SMALL_ROWS_AT_A_TIME: Final = 64
 """Rows that are small may come in larger parts, which takes half the time."""
 
 
-_Row: TypeAlias = tuple[str | None, int, int]
-"""An event as JSON text, and its place."""
+_Row: TypeAlias = tuple[str | None, int, int, str]
+"""An event as JSON text, its place, and its severity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Events by severity, whatever the wanted severities, and those that match the whole filter."""
+
+    severities: dict[Severity, int]
+    events: int
+
+    @classmethod
+    def of(cls, found: Mapping[str, int], wanted: EventFilter) -> Self:
+        """Return the counts, given what was *found* of each severity."""
+        severities = {severity: found.get(severity.value, 0) for severity in Severity}
+        chosen = wanted.severities or Severity
+        return cls(severities, sum(severities[severity] for severity in set(chosen)))
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """JSON texts of events, and where the next page begins, if there may be one."""
+    """JSON texts of events, their severities, and where the next page begins, if there is one."""
 
     events: list[bytes]
+    severities: list[str]
     next: Cursor | None
 
 
@@ -38,41 +55,42 @@ class _Growing:
         self._wanted = wanted
         self._bytes_left = bytes_max
         self._events: list[bytes] = []
+        self._severities: list[str] = []
         self._place: tuple[int, int] | None = None
+        self._is_last = True
 
     def missing(self) -> EventFilter:
-        """Return what is still wanted."""
+        """Return what is still wanted, and one event more: whether there is a next page."""
+        left = self._wanted.limit - len(self._events) + 1
         if self._place is None:
-            return self._wanted
-        left = self._wanted.limit - len(self._events)
+            return replace(self._wanted, limit=left)
         return replace(self._wanted, limit=left, offset=0, after=Cursor(*self._place))
 
     def take(self, rows: Iterable[_Row]) -> bool:
         """Read *rows* up to one without an event; tell whether that was the end."""
-        event: str | None = ""
-        for event, microseconds, number in rows:
-            if event is None:
+        for event, microseconds, number, severity in rows:
+            if self._is_full():
+                self._is_last = False
                 break
+            if event is None:
+                return False
             text = event.encode()
             self._events.append(text)
+            self._severities.append(severity)
             self._place = microseconds, number
             self._bytes_left -= len(text)
-            if self._bytes_left <= 0:
-                break
-        return event is not None
+        return True
 
     def finished(self) -> Page:
         """Return the page."""
-        is_full = len(self._events) == self._wanted.limit or self._bytes_left <= 0
-        return Page(self._events, Cursor(*self._place) if is_full and self._place else None)
+        following = Cursor(*self._place) if self._place and not self._is_last else None
+        return Page(self._events, self._severities, following)
+
+    def _is_full(self) -> bool:
+        return self._bytes_left <= 0 or len(self._events) == self._wanted.limit
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Events by severity, whatever the wanted severities, and those that match the whole filter."""
-
-    severities: dict[Severity, int]
-    events: int
+_EMPTY: Final = Page([], [], None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +108,15 @@ class Listing:
     def first(self, wanted: EventFilter, caller: Caller) -> tuple[Counts, Page]:
         """Return the counts and the first page, of one moment."""
         with self.database.reading() as connection:
-            counted = counts(connection, wanted, caller)
-            if wanted.offset >= counted.events:
-                return counted, Page([], None)
-            return counted, self._page(connection, wanted, caller)
+            if wanted.offset:
+                counted = counts(connection, wanted, caller)
+                is_beyond = wanted.offset >= counted.events
+                return counted, _EMPTY if is_beyond else self._page(connection, wanted, caller)
+            page = self._page(connection, wanted, caller)
+            # To count what was just read would take a quarter of the time again.
+            if page.next is None and wanted.limit and not wanted.severities:
+                return Counts.of(Counter(page.severities), wanted), page
+            return counts(connection, wanted, caller), page
 
     def counts(self, wanted: EventFilter, caller: Caller) -> Counts:
         """Return the counts alone."""
@@ -124,7 +147,7 @@ class Listing:
 
     def _page(self, connection: Connection, wanted: EventFilter, caller: Caller) -> Page:
         if not wanted.limit:
-            return Page([], None)
+            return _EMPTY
         page = _Growing(wanted, self.page_bytes)
         # Small rows, up to the first that is large; then whatever there is.
         for event, rows in (
@@ -135,18 +158,17 @@ class Listing:
             stream = connection.cursor().stream(text.encode(), parameters, size=rows)
             # Closed early, it cancels the query; the rest is not read.
             with closing(cast("Generator[_Row]", stream)) as found:
-                if page.take(found):
-                    break
+                is_complete = page.take(found)
+            go_on_reading(connection)
+            if is_complete:
+                break
         return page.finished()
 
 
 def counts(connection: Connection, wanted: EventFilter, caller: Caller) -> Counts:
     """Count what matches *wanted*."""
     text, parameters = statements.counts(wanted, caller)
-    found = dict(connection.execute(text.encode(), parameters).fetchall())
-    severities = {severity: found.get(severity.value, 0) for severity in Severity}
-    chosen = wanted.severities or Severity
-    return Counts(severities, sum(severities[severity] for severity in set(chosen)))
+    return Counts.of(dict(connection.execute(text.encode(), parameters).fetchall()), wanted)
 
 
 def one(connection: Connection, event: LiteralString, event_id: UUID, caller: Caller) -> str | None:

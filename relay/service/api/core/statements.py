@@ -75,7 +75,7 @@ def small(event: LiteralString) -> LiteralString:
 
 
 def page(event: LiteralString, wanted: EventFilter, caller: Caller) -> Statement:
-    """Return the query of a page: each row is *event*, a text in SQL, and its place."""
+    """Return the query of a page: each row is *event*, a text in SQL, its place and severity."""
     direction, beyond = _DIRECTIONS[wanted.order]
     clauses = [*_clauses(wanted), *_visible(caller)]
     parameters = _parameters(wanted, caller)
@@ -86,7 +86,7 @@ def page(event: LiteralString, wanted: EventFilter, caller: Caller) -> Statement
     order = f"ORDER BY event_time {direction}, id {direction}"
     # Inside, or PostgreSQL would write the JSON text of every event that the offset leaves out.
     found = f"SELECT * FROM outbox_event{_where(clauses)} {order} LIMIT %(limit)s OFFSET %(offset)s"
-    text = f"SELECT {event}, {_MICROSECONDS}, id FROM ({found}) AS outbox_event {order}"
+    text = f"SELECT {event}, {_MICROSECONDS}, id, severity FROM ({found}) AS outbox_event {order}"
     return Statement(text, parameters)
 
 

@@ -34,6 +34,27 @@ def test_pages_neither_repeat_nor_leave_out_while_events_come_and_go(
     assert seen == (expected if order == "ascending" else expected[::-1])
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_there_is_a_next_page_only_where_events_are_left(
+    admin: TestClient, database: Database, *, large: bool
+) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO outbox_event (name, severity, message, props) SELECT 'x',"
+            " (ARRAY['info', 'warning', 'error'])[n], n::text, json_build_object('log',"
+            " repeat('x', %s)) FROM generate_series(1, 3) AS n",
+            (1_500_000 if large else 1,),
+        )
+    for limit, leads_on in ((2, True), (3, False), (4, False)):
+        answer = admin.get(EVENTS, params={"limit": limit})
+        assert ("Next-Cursor" in answer.headers) == leads_on
+        assert len(answer.json()) == min(limit, 3)
+        # Of all, whether they are on the page or were counted.
+        assert [value for name, value in answer.headers.items() if "count" in name] == [
+            *("1", "1", "1", "0"), "3",
+        ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "time",
     [
@@ -100,6 +121,23 @@ def test_small_and_large_events_are_one_list(
         ({"offset": 71, "limit": 1}, stored[71:72]),
     ):
         assert messages(admin, order=order, **query) == expected
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+def test_what_is_left_out_behind_large_events_spoils_no_page(
+    admin: TestClient, database: Database, offset: int
+) -> None:
+    # More than fits into what is on its way: the rest of the query is cancelled.
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO outbox_event (name, severity, message, props)"
+            " SELECT 'mixed', 'info', n::text, json_build_object('log',"
+            "        repeat('x', CASE WHEN n < 8 THEN 1000000 ELSE 1000 END))"
+            " FROM generate_series(0, 9999) AS n"
+        )
+    answer = admin.get(EVENTS, params={"offset": offset, "limit": 10_000})
+    assert (answer.status_code, answer.headers.get("Event-Count")) == (200, "10000")
+    assert "Next-Cursor" in answer.headers
 
 
 @pytest.mark.parametrize("cursor", ["9" * 19 + "." + "9" * 19, "-" + "9" * 19 + ".0"])
