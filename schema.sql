@@ -238,7 +238,10 @@ CREATE TABLE IF NOT EXISTS outbox_shard (
     paused_at       timestamptz,
     -- A relay died on this shard: up to this outbox id it is taken in small, committed steps, so
     -- that a row which kills the process is found. See docs/decisions.
-    isolated_until bigint
+    isolated_until bigint,
+    -- Rows that Kafka has and somebody's open transaction keeps, event ids by id, at most a thousand: written
+    -- with the lease that published them, so that whichever relay comes next sends no copy.
+    unsettled       jsonb
 ) WITH (fillfactor = 50);
 
 INSERT INTO outbox_shard (shard) SELECT generate_series(0, 63) ON CONFLICT DO NOTHING;
@@ -294,7 +297,7 @@ CREATE OR REPLACE FUNCTION outbox_claim(
     beside         xid8[] DEFAULT NULL
 ) RETURNS TABLE (
     shard smallint, isolated_until bigint, died boolean, same_epoch boolean, holder bigint,
-    transaction bigint, drawn bigint,
+    transaction bigint, unsettled jsonb, drawn bigint,
     id bigint, event_id text, topic text, key text, name text, payload text, metadata text,
     headers text, created_ms bigint, size integer
 ) LANGUAGE plpgsql VOLATILE ROWS 32 AS $$
@@ -330,7 +333,8 @@ BEGIN
         beside := NULL;
     END IF;
     FOR claim IN
-        SELECT s.shard, s.isolated_until, s.xmax::text::bigint AS holder, s.xmax = l.xmax AS by_a_relay
+        SELECT s.shard, s.isolated_until, s.unsettled, s.xmax::text::bigint AS holder,
+               s.xmax = l.xmax AS by_a_relay
           FROM outbox_shard AS s
           JOIN outbox_lease AS l ON l.shard = s.shard
          WHERE s.paused_at IS NULL
@@ -357,12 +361,13 @@ BEGIN
     LOOP
         shard := claim.shard;
         isolated_until := claim.isolated_until;
+        unsettled := claim.unsettled;
         holder := claim.holder;
         transaction := pg_current_xact_id()::xid::text::bigint;
         died := claim.holder <> 0 AND claim.by_a_relay AND coalesce(pg_xact_status((
             claim.holder + ((pg_current_xact_id()::text::bigint - claim.holder) & -4294967296)
         )::text::xid8) = 'aborted', false);
-        isolated := isolated OR died OR claim.isolated_until IS NOT NULL;
+        isolated := isolated OR died OR claim.isolated_until IS NOT NULL OR unsettled IS NOT NULL;
         claimed := claimed || claim.shard;
         after := after || watermarks[claim.shard + 1];
         IF beside IS NOT NULL THEN
@@ -370,14 +375,14 @@ BEGIN
         END IF;
         RETURN NEXT;
     END LOOP;
-    -- Crash isolation decides what is read, if anything.
+    -- Crash isolation decides what is read, if anything, and rows that were published are not.
     IF isolated OR cardinality(claimed) = 0 THEN
         RETURN;
     END IF;
     rows_max := greatest(1, rows_max / cardinality(claimed));
     RETURN QUERY
-    SELECT o.shard, NULL::bigint, NULL::boolean, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint,
-           o.id, o.event_id::text, o.topic,
+    SELECT o.shard, NULL::bigint, NULL::boolean, NULL::boolean, NULL::bigint, NULL::bigint, NULL::jsonb,
+           NULL::bigint, o.id, o.event_id::text, o.topic,
            CASE WHEN o.size <= inline_bytes OR octet_length(o.key) <= 1024 THEN o.key END,
            CASE WHEN o.size <= inline_bytes THEN o.name ELSE left(o.name, 255) END,
            CASE WHEN o.size <= inline_bytes THEN o.payload::text END,
@@ -451,6 +456,14 @@ BEGIN
      WHERE o.id = ANY (ARRAY(
                SELECT f.id FROM outbox AS f WHERE f.id = ANY (delivered) FOR UPDATE SKIP LOCKED
            ));
+    -- For whichever relay has these shards next.
+    UPDATE outbox_shard AS s
+       SET unsettled = l.rows
+      FROM (SELECT o.shard, jsonb_object_agg(o.id, o.event_id) AS rows
+              FROM outbox AS o
+             WHERE o.id = ANY (delivered)
+             GROUP BY o.shard) AS l
+     WHERE s.shard = l.shard;
     RETURN QUERY SELECT o.id FROM outbox AS o WHERE o.id = ANY (delivered) AND o.parked_at IS NULL;
 END
 $$;

@@ -102,9 +102,9 @@ _CLAIM: Final = (
     "(text, text, text, bigint, bigint[], integer, integer, integer, integer, bigint, "
     "bigint[], xid8[]) "
     "TABLE(shard smallint, isolated_until bigint, died boolean, same_epoch boolean, "
-    "holder bigint, transaction bigint, drawn bigint, id bigint, event_id text, topic text, "
-    "key text, name text, payload text, metadata text, headers text, created_ms bigint, "
-    "size integer)"
+    "holder bigint, transaction bigint, unsettled jsonb, drawn bigint, id bigint, "
+    "event_id text, topic text, key text, name text, payload text, metadata text, headers text, "
+    "created_ms bigint, size integer)"
 )
 
 # Parameters and result; of an earlier version too.

@@ -31,8 +31,8 @@ EMPTY = Status(
 )
 NO_FACTS = Facts(
     flag=None, relays=[], backlog=[], oldest={}, held_rows={}, paused=[], shard_locks=[],
-    table_locks=[], blockers=[], writers=[], parked=[], former=[], sequence=None, encoding=None,
-    unknown={},
+    table_locks=[], blockers=[], writers=[], parked=[], former=[], unsettled=[],
+    sequence=None, encoding=None, unknown={},
 )  # fmt: skip
 NO_OUTLOOK = Outlook("yes", "Yes: nothing waits.", 0, 0, None, 0.0, None, (), NO_FACTS)
 RELAY = Relay(

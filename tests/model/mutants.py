@@ -12,7 +12,6 @@ from relay.daemon.kafka.producer import GaplessProducer
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.doorbell import Doorbell
 from relay.daemon.postgres.low_watermark import Lasting, LowWatermarks, Sample
-from relay.daemon.postgres.unsettled import Batch
 from relay.daemon.rows import Outcome, Reason, Rejected, Row, Undelivered
 from relay.service.sqlalchemy.buffer import Buffer
 from tests.model.machine import Promises
@@ -107,8 +106,13 @@ def watermarks_outlive_a_truncation() -> Sequence[AbstractContextManager[Any]]:
     ]
 
 
-def locked_rows_are_forgotten() -> Sequence[AbstractContextManager[Any]]:
-    return [patch.object(Batch, "update", lambda *_: None)]
+def locked_rows_are_known_to_one_relay_alone() -> Sequence[AbstractContextManager[Any]]:
+    return [
+        _claiming_by("unsettled := claim.unsettled", "unsettled := NULL"),
+        patch.object(
+            queries, "CLAIM", queries.CLAIM.replace("s.unsettled", "NULL::jsonb AS unsettled")
+        ),
+    ]
 
 
 def nobody_waits_for_writers_that_saw_no_bell() -> Sequence[AbstractContextManager[Any]]:

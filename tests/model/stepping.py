@@ -25,6 +25,11 @@ class Stepped:
 
     def step(self) -> None:
         """Let it run to its next gate, or to its end. Raises what it ended with."""
+        if self.ended:
+            # Nobody is left who would stop at a gate.
+            if self._error is not None:
+                raise self._error
+            return
         if self._thread.ident is None:
             self._thread.start()
         else:

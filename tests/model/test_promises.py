@@ -163,7 +163,7 @@ PLAYS: Final[dict[Play, Mutant]] = {
     ),
     play_another_writer_comes_beside_one: (mutants.resume_positions_pass_writers_that_came_since),
     play_the_outbox_is_emptied: mutants.watermarks_outlive_a_truncation,
-    play_somebody_locks_a_row: mutants.locked_rows_are_forgotten,
+    play_somebody_locks_a_row: mutants.locked_rows_are_known_to_one_relay_alone,
     play_a_writer_commits_while_all_would_sleep: mutants.nobody_waits_for_writers_that_saw_no_bell,
     play_a_savepoint_is_undone: mutants.the_buffer_forgets_savepoints,
 }

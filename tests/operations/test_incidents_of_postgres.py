@@ -19,7 +19,16 @@ from relay.operations.findings import Finding
 from relay.operations.outlook import Thresholds
 from relay.settings import load
 from tests.support.eventually import eventually
-from tests.support.incidents import assert_documented, see, session, sign, statement, the, written
+from tests.support.incidents import (
+    assert_documented,
+    codes,
+    see,
+    session,
+    sign,
+    statement,
+    the,
+    written,
+)
 from tests.support.postgres import Database, apply_schema, temporary_database
 from tests.support.roles import stranger
 
@@ -189,3 +198,21 @@ def test_a_table_that_somebody_has_changed(database: Database, code: str) -> Non
         else:
             owner.execute(statement(finding))
     assert checked(database, "table").outcome == "ok"
+
+
+def test_a_published_row_that_somebody_has_locked(database: Database) -> None:
+    sign(database, Report())
+    written(database, age_seconds=300)
+    with database.connect(autocommit=True) as owner:
+        owner.execute(
+            "UPDATE outbox_shard AS s SET unsettled = jsonb_build_object(o.id, o.event_id) "
+            "FROM outbox AS o WHERE o.shard = s.shard"
+        )
+        found = see(database)
+        # It waits for nobody but the one who has it locked.
+        assert (found.answer, found.oldest_age_seconds) == ("yes", None)
+        finding = the(found, "rows-locked")
+        assert_documented(finding, database)
+        owner.execute(statement(finding))
+        owner.execute("DELETE FROM outbox")
+    assert "rows-locked" not in codes(see(database))

@@ -76,6 +76,7 @@ STATEMENTS: Final[dict[str, Asked]] = {
     "browsing.OF_SHARD": Asked(
         browsing.OF_SHARD, {"shard": 5, "limit": 20}, PENDING, status.ALONG_THE_INDEX
     ),
+    "outlook.UNSETTLED": Asked(outlook.UNSETTLED, {}, {"outbox_pkey"}),
     "browsing.WAITING": Asked(browsing.WAITING, KEYS, PENDING),
     "browsing.PARKED_OF_KEY": Asked(browsing.PARKED_OF_KEY, KEYS, PARKED),
     "browsing.PARKED_OF_EVENT": Asked(browsing.PARKED_OF_EVENT, KEYS, PARKED),
@@ -150,7 +151,8 @@ OTHERS: Final[dict[str, str]] = {
     "browsing.ROW": "columns of others", "browsing.REASON": "an expression of others",
     "browsing.WITHOUT_JIT": _SETTING,
     "browsing.OF_EVENT_ANYWHERE": "looks everywhere, for a second at most",
-    "doctor.MISSING_RIGHTS": _SMALL, "doctor.SEES_OTHERS": _SMALL, "doctor.VACUUM": _SMALL,
+    "doctor.MISSING_RIGHTS": _SMALL, "doctor.TABLE": _SMALL, "outlook.FORMER": _SMALL,
+    "doctor.SEES_OTHERS": _SMALL, "doctor.VACUUM": _SMALL,
     "doctor.DISK": "writes a table of its own", "doctor.TABLESPACE": _SMALL,
     "doctor.TEMP_TABLESPACE": _SETTING, "doctor.CLOCK": _SMALL,
     "doctor.BOUND_BY_POLICIES": _SMALL, "doctor.SEQUENCE_IS_MISSING": _SMALL,

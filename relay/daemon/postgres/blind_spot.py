@@ -4,8 +4,8 @@ Watermarks are exact for rows that draw their id from the sequence. COPY writes 
 takes the sequence back, and a session may have kept ids from when the sequence had a cache.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from relay.daemon.exclusions import Exclusions
@@ -28,7 +28,7 @@ class View:
     epoch: str
     watermarks: tuple[int, ...]
     exclusions: Exclusions
-    unsettled: tuple[int, ...] = ()
+    unsettled: Mapping[int, str] = field(default_factory=dict)
     resume: tuple[int, ...] = ()
     beside: tuple[str, ...] = ()
 

@@ -1,6 +1,6 @@
 """Claims: shards with pending rows, locked for one lease."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from relay.database.connection import BoundedConnection
 from relay.settings import SHARDS
 
 # Of outbox_claim(); those of a row follow, without its shard.
-_CLAIM_COLUMNS: Final = 7
+_CLAIM_COLUMNS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class Claimed:
     """A locked shard: where to read from, and whether its last holder died.
 
     *resume*: where to read from beside writers that stay open. Holders are named by their
-    transaction, as the xmax of a shard row shows it.
+    transaction, as the xmax of a shard row shows it. *unsettled*: event ids, by id, of rows that an
+    earlier lease published and had to leave.
     """
 
     shard: int
@@ -34,6 +35,7 @@ class Claimed:
     died: bool
     holder: int
     transaction: int
+    unsettled: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ def _claimed(found: Sequence[tuple[Any, ...]], watermarks: LowWatermarks) -> Seq
             died,
             holder,
             transaction,
+            {int(id_): event_id for id_, event_id in (unsettled or {}).items()},
         )
-        for shard, isolated_until, died, _, holder, transaction in found
+        for shard, isolated_until, died, _, holder, transaction, unsettled in found
     ]

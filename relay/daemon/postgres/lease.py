@@ -11,7 +11,7 @@ from relay.daemon.postgres.chunks import ChunkReader, Progress
 from relay.daemon.postgres.claims import Claimed, SmallClaim
 from relay.daemon.postgres.pipeline_cursor import PunctuatedCursor
 from relay.daemon.postgres.row_filter import RowFilter
-from relay.daemon.postgres.unsettled import Batch, LockedRow, array, park
+from relay.daemon.postgres.unsettled import Batch, LockedRow, array, note, park
 from relay.daemon.rows import Delivered, Outcome, Rejected, Row, Undelivered, column
 from relay.daemon.timing import Deadline
 from relay.database.connection import BoundedConnection
@@ -29,8 +29,11 @@ class Lease:
         row_filter: RowFilter,
         reader: ChunkReader,
         deadline: Deadline,
+        published: Mapping[int, str] | None = None,
     ) -> None:
         self._connection = connection
+        # By earlier leases: rows that this one looks past.
+        self._published = published or {}
         self._socket = select.poll()
         self._socket.register(connection, select.POLLIN)
         self._row_filter = row_filter
@@ -100,6 +103,9 @@ class Lease:
             self.left.delivered = dict(self.batch.delivered)
         if self.left:
             self.locked = self.left.settle(self._connection)
+        published = {**self._published, **self.left.delivered}
+        if published or any(claimed.unsettled for claimed in self.claimed):
+            note(self._connection, [claimed.shard for claimed in self.claimed], published)
 
     def _delete(self, ids: Sequence[int]) -> None:
         deletion = PunctuatedCursor[Any](self._connection)

@@ -1,6 +1,6 @@
 """Row filter: leaves rows on hold out of a query, and says where it starts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from relay.daemon.exclusions import Exclusions
@@ -18,7 +18,7 @@ class Destination:
 
 
 class RowFilter:
-    """Leaves out what is on hold, and *unsettled* rows, which this relay is done with.
+    """Leaves out what is on hold, and *unsettled* rows, which relays are done with.
 
     *beside*: transaction ids of writers that stay open; a statement for which they all are open
     starts at the resume positions. Fills in the fragments of a statement, and their parameters.
@@ -28,11 +28,11 @@ class RowFilter:
         self,
         destination: Destination,
         exclusions: Exclusions,
-        unsettled: Sequence[int] = (),
+        unsettled: Mapping[int, str] | None = None,
         beside: Sequence[str] = (),
     ) -> None:
         self._exclusions = exclusions
-        self._unsettled = unsettled
+        self._unsettled = unsettled or {}
         self._beside = beside
         partitions = exclusions.partitions
         self.parameters = {
@@ -42,7 +42,8 @@ class RowFilter:
             "held_partition_topics": [tp.topic for tp in partitions],
             "held_partitions": [tp.partition for tp in partitions],
             "held_partition_counts": [tp.partitions for tp in partitions],
-            "unsettled": array(unsettled),
+            "unsettled": array(self._unsettled),
+            "unsettled_events": array(self._unsettled.values()),
             "beside": array(beside),
         }
 

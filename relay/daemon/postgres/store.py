@@ -133,7 +133,7 @@ class Store:
             self._emptiness.found(self.watermarks.drawn, self.watermarks.epoch)
         else:
             self._emptiness.lost()
-        return self._survey.view(exclusions, self._unsettled.ids)
+        return self._survey.view(exclusions, self._unsettled.events)
 
     def resume_lost(self) -> bool:
         """Return whether a writer has ended beside which the resume positions held.
@@ -180,9 +180,7 @@ class Store:
         self, exclusions: Exclusions, only: int | None, sendable_bytes: int, *, large: bool
     ) -> Iterator[Lease | None]:
         """Begin a lease, which its user ends."""
-        row_filter = RowFilter(
-            self._destination, exclusions, self._unsettled.ids, self.watermarks.beside
-        )
+        row_filter = self._row_filter(exclusions)
         is_plain = row_filter.passes_all and not self._limits.read.block_keys
         if self._has_functions and is_plain and only is None and not large:
             claim = self._claim_small(sendable_bytes)
@@ -200,18 +198,27 @@ class Store:
                 yield None
                 connection.execute(queries.COMMIT)
                 return
+            for each in claimed:
+                self._unsettled.delivered.update(each.unsettled)
+            row_filter = self._row_filter(exclusions)
             reader = ChunkReader(
                 connection, claimed, row_filter, self._limits.read,
                 large=large, sendable_bytes=sendable_bytes,
             )  # fmt: skip
             yield Lease(
-                connection, claimed, row_filter, reader, Deadline(self._limits.budget_seconds)
-            )
+                connection, claimed, row_filter, reader, Deadline(self._limits.budget_seconds),
+                self._unsettled.delivered,
+            )  # fmt: skip
+
+    def _row_filter(self, exclusions: Exclusions) -> RowFilter:
+        return RowFilter(
+            self._destination, exclusions, self._unsettled.events, self.watermarks.beside
+        )
 
     def _claim_small(self, sendable_bytes: int) -> SmallClaim | None:
-        """Begin a small lease; None if a row of it cannot be read."""
+        """Begin a small lease; None if a row of it cannot be read, or some were published."""
         try:
-            return self._claims.claim_small(
+            claim = self._claims.claim_small(
                 self._session, self.watermarks,
                 other_leases=self._survey.other_leases, rows=self._limits.read.first_rows,
                 reading=f"{INLINE_BYTES}, {readable_bytes(sendable_bytes)}",
@@ -220,6 +227,11 @@ class Store:
             # The same by single statements tells in which shards.
             self._session.rollback()
             return None
+        if any(claimed.unsettled for claimed in claim.claimed):
+            # Not rolled back, or the shards would bear the mark of a death.
+            self._session.connection.execute(queries.COMMIT)
+            return None
+        return claim
 
     def _small_lease(
         self, claim: SmallClaim, row_filter: RowFilter, sendable_bytes: int

@@ -67,11 +67,11 @@ class Survey:
         known = tuple(found.values()) if found.keys() == lasting.writers else ()
         self.watermarks.resume_beside(known, lasting.upto, firsts)
 
-    def view(self, exclusions: Exclusions, unsettled: Sequence[int] = ()) -> View:
+    def view(self, exclusions: Exclusions, unsettled: Mapping[int, str] | None = None) -> View:
         """Return the watermarks as they are, if they rose under these *exclusions*."""
         watermarks = self.watermarks
         return View(
-            watermarks.epoch, tuple(watermarks.ids), exclusions, tuple(unsettled),
+            watermarks.epoch, tuple(watermarks.ids), exclusions, unsettled or {},
             tuple(watermarks.resume), tuple(watermarks.beside),
         )  # fmt: skip
 
@@ -85,15 +85,16 @@ class Survey:
             return self._firsts(connection, exclusions, blocked=False)
 
     def measure(self, exclusions: Exclusions) -> Figures:
-        """Return the figures; rows of *exclusions* count as held."""
+        """Return the figures; rows of *exclusions* count as held, published ones not at all."""
         with self._session.transaction() as connection:
+            published = dict(connection.execute(queries.UNSETTLED).fetchall())
             shards = [
                 ShardRows(*row)
                 for row in self._filtered(
-                    connection, queries.BACKLOG, exclusions, blocked=self._block_keys
+                    connection, queries.BACKLOG, exclusions, published, blocked=self._block_keys
                 )
             ]
-            firsts = self._firsts(connection, exclusions, blocked=self._block_keys)
+            firsts = self._firsts(connection, exclusions, published, blocked=self._block_keys)
             row = connection.execute(queries.MEASURE, {"limit": PARKED_LIMIT}).fetchone()
             left_behind, left_ms = _left_behind(connection)
         assert row is not None  # noqa: S101 - a SELECT without FROM has a row
@@ -118,9 +119,14 @@ class Survey:
         )
 
     def _firsts(
-        self, connection: BoundedConnection, exclusions: Exclusions, *, blocked: bool
+        self,
+        connection: BoundedConnection,
+        exclusions: Exclusions,
+        unsettled: Mapping[int, str] | None = None,
+        *,
+        blocked: bool,
     ) -> dict[int, First]:
-        found = self._filtered(connection, queries.FIRSTS, exclusions, blocked=blocked)
+        found = self._filtered(connection, queries.FIRSTS, exclusions, unsettled, blocked=blocked)
         return {shard - 1: First(id_, created) for shard, id_, created in found}
 
     def _filtered(
@@ -128,11 +134,12 @@ class Survey:
         connection: BoundedConnection,
         statement: str,
         exclusions: Exclusions,
+        unsettled: Mapping[int, str] | None = None,
         *,
         blocked: bool,
     ) -> Sequence[tuple[Any, ...]]:
         watermarks = self.watermarks
-        row_filter = RowFilter(self._destination, exclusions, beside=watermarks.beside)
+        row_filter = RowFilter(self._destination, exclusions, unsettled, watermarks.beside)
         parameters = {
             **row_filter.parameters, "watermarks": watermarks.ids, "resume": watermarks.resume,
             "limit": COUNT_LIMIT,

@@ -3,6 +3,9 @@
 Somebody's open transaction has locked them, or the lease was lost before its commit. The relay
 remembers them while it lives and looks past them, so that nobody waits and no copy is sent. It
 settles them as soon as it can, under no lease: what was published may go whoever holds the shard.
+
+For other relays, a lease notes in its shards what it published and leaves there. Whoever claims
+them next remembers it too.
 """
 
 import json
@@ -37,6 +40,11 @@ class Batch:
         return len(self.delivered) + len(self.rejected)
 
     @property
+    def events(self) -> dict[int, str]:
+        """The event ids of all, by id."""
+        return self.delivered | {id_: event for id_, (event, _) in self.rejected.items()}
+
+    @property
     def ids(self) -> list[int]:
         """The ids of all."""
         return [*self.delivered, *self.rejected]
@@ -67,8 +75,7 @@ class Batch:
             connection.execute(queries.DELETE_FREE, _identities(self.delivered))
         if self.rejected:
             park(connection, self.rejected)
-        events = self.delivered | {id_: event for id_, (event, _) in self.rejected.items()}
-        found = connection.execute(queries.LOCKED, _identities(events)).fetchall()
+        found = connection.execute(queries.LOCKED, _identities(self.events)).fetchall()
         locked = [LockedRow(*row) for row in found]
         self.keep(row.id for row in locked)
         return locked
@@ -81,6 +88,13 @@ def park(connection: BoundedConnection, rejected: Mapping[int, tuple[str, str]])
         # In letters that every encoding has.
         "errors": json.dumps({id_: _plain(error) for id_, (_, error) in rejected.items()}),
     })  # fmt: skip
+
+
+def note(
+    connection: BoundedConnection, shards: Sequence[int], published: Mapping[int, str]
+) -> None:
+    """Note in *shards* which of their *published* rows are still there."""
+    connection.execute(queries.NOTE_UNSETTLED, {**_identities(published), "shards": list(shards)})
 
 
 def _identities(events: Mapping[int, str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ ALTER TABLE outbox
 DROP INDEX IF EXISTS outbox_parked;
 
 ALTER TABLE outbox_shard ADD COLUMN isolated_until bigint;
+ALTER TABLE outbox_shard ADD COLUMN unsettled jsonb;
 
 ALTER TABLE outbox_audit
     DROP CONSTRAINT outbox_audit_action_check,

@@ -137,6 +137,7 @@ class Facts:
     writers: Sequence[Session] | None
     parked: Sequence[Parked] | None
     former: Sequence[tuple[str, int]] | None
+    unsettled: Sequence[int]
     sequence: tuple[int, str] | None
     encoding: str | None
     unknown: Mapping[str, str]
@@ -226,6 +227,7 @@ def gather(connection: Connection, thresholds: Thresholds) -> Facts:
         writers=ask("open writers", sessions, queries.WRITERS, seconds=thresholds.writer),
         parked=ask("parked rows", class_row(Parked), queries.PARKED, limit=COUNT_LIMIT),
         former=former(questions),
+        unsettled=[id_ for (id_,) in ask("published rows", tuple_row, queries.UNSETTLED) or ()],
         sequence=cache[0] if cache else None,
         encoding=encoding[0][0] if encoding else None,
         unknown=unknown,

@@ -28,6 +28,7 @@ def obstacles(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     yield from _holds(facts)
     yield from _brokers(facts)
     yield from _writers(facts)
+    yield from _unsettled(facts)
     yield from _parked(facts)
     yield from _defects(facts)
 
@@ -232,6 +233,19 @@ def _writers(facts: Facts) -> Iterator[Finding]:
             "yet, and low watermarks stand still"
         )
         yield _found("open-writer", detail, ended(session.pid, session.since))
+
+
+def _unsettled(facts: Facts) -> Iterator[Finding]:
+    if facts.unsettled:
+        detail = (
+            f"{counted(len(facts.unsettled))}, the first with id {facts.unsettled[0]}, published "
+            "and still there: a transaction has them locked, and relays delete them when it ends"
+        )
+        command = psql(
+            "SELECT pid, application_name, xact_start FROM pg_stat_activity "
+            "WHERE backend_xid IS NOT NULL ORDER BY xact_start"
+        )
+        yield _found("rows-locked", detail, command, rows=len(facts.unsettled))
 
 
 def _parked(facts: Facts) -> Iterator[Finding]:

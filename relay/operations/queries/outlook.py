@@ -39,7 +39,8 @@ SELECT shard, topic, count(*) AS rows
  GROUP BY shard, topic
 """
 
-# The oldest row of each shard that no hold keeps back is the one with the lowest id.
+# The oldest row of each shard that no hold keeps back, and that was not published yet, is the one
+# with the lowest id.
 OLDEST: Final = """
 SELECT s.shard,
        extract(epoch FROM o.age)::float8 AS oldest_age_seconds
@@ -50,6 +51,7 @@ SELECT s.shard,
             WHERE o.shard = s.shard
               AND o.parked_at IS NULL
               AND coalesce(o.topic, %(topic)s) <> ALL (%(held)s::text[])
+              AND (s.unsettled ->> o.id::text) IS DISTINCT FROM o.event_id::text
             ORDER BY o.id
             LIMIT 1
        ) AS o
@@ -175,6 +177,17 @@ SELECT {session}
  ORDER BY a.xact_start
  LIMIT 20
 """.replace("{session}", _SESSION)
+
+# Rows that were published, and that somebody's lock keeps in the table: looked up one by one.
+UNSETTLED: Final = """
+SELECT id::bigint
+  FROM outbox_shard AS s, jsonb_each_text(s.unsettled) AS published (id, event_id)
+ WHERE published.event_id = (SELECT o.event_id::text
+                               FROM outbox_overview AS o
+                              WHERE o.id = published.id::bigint)
+ ORDER BY 1
+ LIMIT 1000
+"""
 
 # Tables that were the outbox before another one took the name: they have its triggers. Rows are
 # estimated, since whoever asks may not read them.

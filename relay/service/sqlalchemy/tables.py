@@ -128,6 +128,7 @@ outbox_shard = Table(
     ),
     Column("paused_at", DateTime(timezone=True)),
     Column("isolated_until", BigInteger),
+    Column("unsettled", JSONB),
 )
 
 outbox_lease = Table(

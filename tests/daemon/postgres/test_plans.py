@@ -195,8 +195,11 @@ def test_settling_looks_at_no_row_but_those_that_it_settles(
     ids, event_ids = [id_ for id_, _ in found], [event_id for _, event_id in found]
     parameters = {
         "ids": ids, "event_ids": event_ids, "errors": json.dumps(dict.fromkeys(ids, "why")),
+        "shards": list(range(SHARDS)),
     }  # fmt: skip
-    for statement in (queries.LOCKED, queries.PARK, queries.DELETE_FREE):
+    for statement in (
+        queries.LOCKED, queries.PARK, queries.DELETE_FREE, queries.NOTE_UNSETTLED,
+    ):  # fmt: skip
         plan, _ = explained(database, statement, parameters)
         looks = [node for node in visits(plan) if "Scan" in node["Node Type"]]
         assert {node["Index Name"] for node in looks} == {"outbox_pkey"}, statement

@@ -114,7 +114,7 @@ def test_a_locked_row_is_not_missed_though_others_were_published_after_it(
     assert max(view.watermarks) > 3
     assert (outbox.count(), missed(store, view)) == (1, [])
     # A relay that does not know of it would miss it.
-    assert missed(store, replace(view, unsettled=())) == [3]
+    assert missed(store, replace(view, unsettled={})) == [3]
 
 
 def test_a_row_that_its_locker_deletes_is_forgotten(

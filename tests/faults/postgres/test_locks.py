@@ -115,6 +115,8 @@ def test_a_row_that_somebody_has_locked_holds_up_no_other(
         "a curious person",
     )
     assert metric(process, "rows_locked") == 1
+    second = relay()
+    eventually(lambda: metric(second, "rows_locked") == 1, what="known to the other relay")
     outbox.emit("later", key=None)
     outbox.await_empty("id <> 15", timeout=10)
     other.execute("ROLLBACK")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.faults.conftest import AFTER_AN_OUTAGE_SECONDS, Recovery
 from tests.faults.stream import Stream
+from tests.support.eventually import eventually
 from tests.support.kafka.broker import KafkaBroker
 from tests.support.kafka.topics import create_topic, read_topic
 from tests.support.metrics import get, metric
@@ -138,6 +139,6 @@ def test_start_with_the_database_down(
         proxy.mode = Mode.PASS
         with recovery(AFTER_AN_OUTAGE_SECONDS):
             outbox.await_empty("true")
-        assert get(process, "/readyz")[0] == 200
+        eventually(lambda: get(process, "/readyz")[0] == 200)
         assert metric(process, "published_total") == 1
         assert process.terminate() == 0

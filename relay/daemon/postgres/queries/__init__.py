@@ -39,7 +39,15 @@ from relay.daemon.postgres.queries.lease import (
     SMALL_LEASES,
 )
 from relay.daemon.postgres.queries.reading import FETCH, LARGE, OPEN, READ
-from relay.daemon.postgres.queries.settling import DELETE, DELETE_FREE, IDS, LOCKED, PARK, PROBE
+from relay.daemon.postgres.queries.settling import (
+    DELETE,
+    DELETE_FREE,
+    IDS,
+    LOCKED,
+    NOTE_UNSETTLED,
+    PARK,
+    PROBE,
+)
 from relay.daemon.postgres.queries.survey import (
     BACKLOG,
     BELOW,
@@ -50,6 +58,7 @@ from relay.daemon.postgres.queries.survey import (
     LOCKS,
     MEASURE,
     TRANSACTIONS,
+    UNSETTLED,
 )
 
 __all__ = [
@@ -82,6 +91,7 @@ __all__ = [
     "LOCKS",
     "LOCK_TIMEOUT",
     "MEASURE",
+    "NOTE_UNSETTLED",
     "OPEN",
     "PARK",
     "PROBE",
@@ -94,5 +104,6 @@ __all__ = [
     "START_ISOLATION",
     "SURVIVE",
     "TRANSACTIONS",
+    "UNSETTLED",
     "with_exclusions",
 ]

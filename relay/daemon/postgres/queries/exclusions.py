@@ -17,8 +17,11 @@ AND NOT EXISTS (
            AND h.partition = outbox_partition(
                    %(partitioner)s, coalesce(o.key, o.event_id::text), h.partitions)
     )"""
-# Published by this relay, and locked by somebody: see unsettled.py.
-_UNSETTLED: Final = "AND o.id <> ALL(%(unsettled)s::bigint[])"
+# Published, and locked by somebody: see unsettled.py. By event ids as well, since an id may be
+# another row's by now.
+_UNSETTLED: Final = """
+AND NOT (o.id = ANY(%(unsettled)s::bigint[])
+         AND o.event_id = ANY(%(unsettled_events)s::uuid[]))"""
 _BLOCKED: Final = """
 AND NOT EXISTS (
         SELECT

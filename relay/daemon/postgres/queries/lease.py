@@ -48,6 +48,7 @@ WITH identity AS MATERIALIZED (
 locked AS MATERIALIZED (
     SELECT s.shard,
            s.isolated_until,
+           s.unsettled,
            s.xmax::text::bigint AS holder,
            s.xmax = l.xmax AS by_a_relay
       FROM outbox_shard AS s
@@ -79,7 +80,8 @@ SELECT shard,
        ) = 'aborted', false) AS died,
        (SELECT same FROM identity) AS same_epoch,
        holder,
-       pg_current_xact_id()::xid::text::bigint AS transaction
+       pg_current_xact_id()::xid::text::bigint AS transaction,
+       unsettled
   FROM locked
 """.replace("{epoch}", fragments.EPOCH).replace("{drawn}", fragments.DRAWN)
 

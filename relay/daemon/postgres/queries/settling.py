@@ -42,6 +42,25 @@ SELECT o.id, a.pid, a.application_name
  WHERE o.parked_at IS NULL
 """.replace("{these}", _THESE)
 
+# What is left, for whichever relay has these shards next: of all their rows that are known to be
+# published, those that are still there, a thousand of a shard at most. Looked at once, since a plan
+# may ask a subquery for each shard.
+NOTE_UNSETTLED: Final = """
+WITH left_over AS MATERIALIZED (
+    SELECT o.shard, jsonb_object_agg(o.id, o.event_id) AS rows
+      FROM (SELECT o.shard, o.id, o.event_id,
+                   row_number() OVER (PARTITION BY o.shard ORDER BY o.id) AS number
+              FROM outbox AS o
+             WHERE {these}) AS o
+     WHERE o.number <= 1000
+     GROUP BY o.shard
+)
+UPDATE outbox_shard AS s
+   SET unsettled = (SELECT l.rows FROM left_over AS l WHERE l.shard = s.shard)
+ WHERE s.shard = ANY(%(shards)s::smallint[])
+   AND s.unsettled IS DISTINCT FROM (SELECT l.rows FROM left_over AS l WHERE l.shard = s.shard)
+""".replace("{these}", _THESE)
+
 # Out of the way, with the reason, until somebody requeues or discards it. Not what is locked now.
 PARK: Final = """
 UPDATE outbox AS o

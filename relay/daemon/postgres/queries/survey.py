@@ -129,6 +129,13 @@ SELECT count(*) AS rows,
   FROM (SELECT created_at FROM {table} WHERE parked_at IS NULL LIMIT %(limit)s) AS o
 """.replace("{created_ms}", fragments.CREATED_MS)
 
+# Published rows that somebody's lock keeps: they wait for nobody but him.
+UNSETTLED: Final = """
+SELECT id::bigint, event_id
+  FROM outbox_shard, jsonb_each_text(unsettled) AS row (id, event_id)
+ WHERE unsettled IS NOT NULL
+"""
+
 # For the metrics: parked rows up to a limit, rows as PostgreSQL estimates them, size, dead rows,
 # and what pins those: whoever has written anywhere or reads here, prepared transactions and slots.
 # Activity of other users is hidden from a role without pg_read_all_stats, and then does not count.
