@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
+from relay.service.redaction import piped
 from relay.service.redaction.names import Names, Verdict
 from relay.service.redaction.values import REDACTED, is_harmless_text
 from relay.service.redaction.words import listed
@@ -19,6 +20,7 @@ PASSWORD_OPTIONS: Final[dict[str, frozenset[str]]] = {
         "ilorest wsman rabbitmqadmin cqlsh useradd usermod evil-winrm nxc"
     ),
     "-P": listed("ipmitool zip unzip sqlcmd bcp mosquitto_pub mosquitto_sub isql rpcclient"),
+    "--base64": listed("virsh"),
     "-N": listed("ssh-keygen"),
     "-k": listed("openssl"),
     "-A": listed("snmpget snmpwalk snmpset"),
@@ -42,7 +44,7 @@ OTHER_OWNERS: Final = listed(
 )
 """Commands whose -p or -P is something else."""
 
-HINTS: Final = (" -", "pass")
+HINTS: Final = (" -", "pass", *piped.HINTS)
 
 _SEPARATORS: Final = re.compile(r"[|;&\n`]|\$\(")
 _TOKEN: Final = re.compile(r"(?:[^\s\"']|\"[^\"\n]*\"|'[^'\n]*')+")
@@ -62,8 +64,9 @@ _ITEM: Final = re.compile(r"'([^'\n]*)'|\"([^\"\n]*)\"")
 _CHPASSWD: Final = re.compile(
     r"([\w.-]{1,64}:)[^\s\"']{1,200}(?=[\"']?\s{0,4}\|\s{0,4}(?:\S{1,40}\s)?chpasswd)"
 )
-_STDIN: Final = re.compile(
-    r"(echo\s{1,4}(?:-n\s{1,4})?)[^\s|]{1,200}(?=\s{0,4}\|[^|\n]{1,80}--?(?:password-)?stdin)"
+_SET_VALUE: Final = re.compile(
+    r"(\bsecret-set-value\s{1,4}(?:--secret\s{1,4})?+\w[\w-]{0,63}\s{1,4}(?:--base64\s{1,4})?)"
+    r"[A-Za-z0-9+/]{4,500}={0,2}(?=\s|$)"
 )
 _HTPASSWD: Final = re.compile(
     r"(\bhtpasswd\s(?:\s{0,4}-\w{1,10}\s){0,4}\s{0,4}-\w{0,8}b\w{0,8}\s(?:[^\s-]\S{0,200}\s{1,4}){1,2})\S{1,200}"
@@ -73,7 +76,8 @@ _HTPASSWD: Final = re.compile(
 def redact_command_lines(text: str, names: Names) -> str:
     """Return *text* without what options of commands make a secret of."""
     text = _CHPASSWD.sub(rf"\1{REDACTED}", text)
-    text = _STDIN.sub(_unless_variable, text)
+    text = piped.redact_piped(text)
+    text = _SET_VALUE.sub(rf"\1{REDACTED}", text)
     text = _HTPASSWD.sub(rf"\1{REDACTED}", text)
     text = _LIST.sub(lambda match: _redacted_list(match[0], names), text)
     parts: list[str] = []
@@ -144,7 +148,10 @@ def _hidden(
 ) -> tuple[int, str] | None:
     """Return from which character on *value* is a secret of *option*, and what to show."""
     bare = value.strip("\"'")
-    if not bare or (value.startswith("-") and option not in _SHORT):
+    if not bare or (value.startswith("-") and option not in _SHORT) or value.startswith("<"):
+        return None
+    if option == "--secret" and "virsh" in commands:
+        # Its id.
         return None
     before = _before_secret(option, bare, commands)
     if before is not None:
@@ -207,7 +214,3 @@ def _colon(value: str, commands: set[str]) -> int:
     if is_harmless_text(password, Verdict.SECRET) or password.startswith(("//", "$")):
         return 0
     return len(user) + 1
-
-
-def _unless_variable(match: re.Match[str]) -> str:
-    return match[0] if "$" in match[0] else f"{match[1]}{REDACTED}"

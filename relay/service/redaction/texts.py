@@ -18,6 +18,7 @@ from relay.service.redaction.providers import PROVIDER_SHAPES
 from relay.service.redaction.sentences import SENTENCE_SHAPES, redact_pairs
 from relay.service.redaction.shape import LONG_RUN, Shape
 from relay.service.redaction.statements import STATEMENT_SHAPES, redact_statements
+from relay.service.redaction.tables import redact_tables
 from relay.service.redaction.values import REDACTED
 
 JSON_OPENINGS: Final = ("{", "[", " ", "\n", "\t", "\r")
@@ -125,6 +126,7 @@ def _steps(names: Names, further: Sequence[str], own: Iterable[Shape]) -> Iterat
     yield frozenset(commands.HINTS), partial(redact_command_lines, names=names)
     yield frozenset({"secret"}), redact_manifests
     yield assigned, partial(redact_blocks, names=names)
+    yield assigned, partial(redact_tables, names=names)
     yield assigned, partial(redact_pairs, names=names)
     yield assigned, partial(redact_assignments, names=names)
     for shape in SENTENCE_SHAPES:

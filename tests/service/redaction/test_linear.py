@@ -60,6 +60,21 @@ PARTS = [
     "a.",
     "a-",
     "_",
+    "user,password\n",
+    '"user","password\n',
+    "| password ",
+    "| password |\n",
+    "token\t",
+    '",',
+    "A  B",
+    "TOKEN  ",
+    "echo ",
+    "echo x | cryptsetup ",
+    "printf '%s' ",
+    "<<<",
+    "<<< x ",
+    "sudo a ",
+    "secret-set-value a ",
 ]
 
 
