@@ -1,11 +1,14 @@
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Client
 from pathlib import Path
 
 import pytest
 
+from tests.support.eventually import eventually
 from tests.support.postgres import Database
+from tests.support.process import ProcessUnderTest
+from tests.support.repository import ROOT
 from tests.support.service import url
 
 SETTINGS = """
@@ -87,8 +90,17 @@ def refused(kind, call, *words):
 """
 
 
+@pytest.fixture(scope="session")
+def forking_service() -> Iterator[str]:
+    """The address of a process that runs programs of Django services."""
+    command = [sys.executable, "-m", "tests.service.django.programs"]
+    with ProcessUnderTest(command, {"PYTHONPATH": str(ROOT)}) as process:
+        eventually(lambda: process.stdout)
+        yield process.stdout[0]
+
+
 @pytest.fixture
-def run_django(database: Database, tmp_path: Path) -> Callable[[str], None]:
+def run_django(database: Database, tmp_path: Path, forking_service: str) -> Callable[[str], None]:
     """Run a program in a Django service of its own: settings are one a process."""
     (tmp_path / "settings.py").write_text(SETTINGS)
     (tmp_path / "fleet").mkdir()
@@ -96,14 +108,10 @@ def run_django(database: Database, tmp_path: Path) -> Callable[[str], None]:
     (tmp_path / "fleet" / "models.py").write_text(MODELS)
 
     def run(program: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-c", START + program],
-            env={"DATABASE_URL": url(database).render_as_string(hide_password=False)},
-            cwd=tmp_path,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
+        given = {"DATABASE_URL": url(database).render_as_string(hide_password=False)}
+        with Client(forking_service) as connection:
+            connection.send((str(tmp_path), given, START + program))
+            said = connection.recv()
+        assert not said, said
 
     return run
