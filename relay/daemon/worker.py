@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 import psycopg
 
@@ -50,8 +50,7 @@ class Waiting:
     backoff: Backoff
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerState:
+class WorkerState(NamedTuple):
     """State of a worker for other threads: its last sign of life is monotonic."""
 
     heard_at: float
@@ -153,7 +152,6 @@ class Worker:
             DatabaseUnavailableError: PostgreSQL cannot be reached.
             psycopg.Error: it failed.
         """
-        self._show_state()
         try:
             self._prepare()
             round_ = Round(0, more=False, quiet=True) if self._idle() else self._lease()

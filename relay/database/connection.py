@@ -7,7 +7,10 @@ from typing import Any, Final
 import psycopg
 from psycopg import IsolationLevel, sql
 from psycopg.abc import RV, Params, PQGen
-from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+from psycopg.generators import execute
+from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 
 from relay.database.location import locate, search_path
 from relay.errors import DatabaseUnavailableError
@@ -73,6 +76,28 @@ class BoundedConnection(psycopg.Connection[Any]):
             return super().execute(query, params, prepare=prepare, binary=binary)
         with self.transaction():
             return super().execute(query, params, prepare=prepare, binary=binary)
+
+    def exchange(self, statements: str) -> list[tuple[Any, ...]]:
+        """Run *statements* in one message; return the rows of the last one that gives any.
+
+        Costs half of what a cursor does, which makes a result of each statement. No search_path is
+        set.
+
+        Raises:
+            psycopg.Error: one of them failed.
+        """
+        with self.lock:
+            self.pgconn.send_query(statements.encode())
+            results = self.wait(execute(self.pgconn))
+        if results[-1].status == ExecStatus.FATAL_ERROR:
+            raise error_from_result(results[-1])
+        rows: list[tuple[Any, ...]] = []
+        for result in results:
+            if result.status == ExecStatus.TUPLES_OK:
+                transformer = Transformer(self)
+                transformer.set_pgresult(result)
+                rows = transformer.load_rows(0, result.ntuples, tuple)
+        return rows
 
     def wait(
         self, gen: PQGen[RV], interval: float = _TICK_SECONDS, timeout: float | None = None

@@ -104,7 +104,7 @@ class Claims:
         if watermarks.beside:
             arguments.append(f"'{array(watermarks.resume)}', '{array(watermarks.beside)}'")
         statement = queries.CLAIM_SMALL.format(arguments=", ".join(arguments))
-        found = session.begin_with(statement).fetchall()
+        found = session.begin_with(statement)
         shards = [row[:_CLAIM_COLUMNS] for row in found if row[_CLAIM_COLUMNS] is None]
         if not shards:
             return SmallClaim((), (), 0)

@@ -58,9 +58,8 @@ class Doorbell:
 
     def fault(self) -> str | None:
         """Return the reason why this database has no doorbell to use; None if it has."""
-        found = self._session.ask(queries.BELL).fetchone()
-        self._channel, fault = found or ("", "there are no outbox tables")
-        return fault
+        ((self._channel, fault),) = self._session.ask(queries.BELL)
+        return None if fault is None else str(fault)
 
     def listen(self) -> None:
         """Begin to hear rings.
@@ -117,11 +116,11 @@ class Doorbell:
 
     def is_set(self) -> bool:
         """Return whether writers ring."""
-        return self._session.ask(queries.BELL_IS_SET).fetchone() == (True,)
+        return self._session.ask(queries.BELL_IS_SET) == [(True,)]
 
     def writers(self) -> frozenset[str]:
         """Return the writers that are open, some of which may have seen no bell."""
-        found = self._session.ask(queries.LOCKS).fetchall()
+        found = self._session.ask(queries.LOCKS)
         return frozenset(holder for holder, is_lease in found if not is_lease)
 
     def await_ring(self, seconds: float) -> bool:

@@ -176,7 +176,7 @@ class SmallLease(Lease):
             super().commit()
             return
         settle = queries.SETTLE_SMALL.format(ids=array(delivered))
-        left = self._connection.execute(f"{settle}; {queries.COMMIT}").fetchall()
+        left = self._connection.exchange(f"{settle}; {queries.COMMIT}")
         self.left.delivered = {id_: delivered[id_] for (id_,) in left}
         self.locked = [LockedRow(id_, None, None) for (id_,) in left]
 

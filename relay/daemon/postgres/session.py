@@ -103,15 +103,15 @@ class Session:
         connection.execute(queries.LOCK)
         return connection
 
-    def begin_with(self, statement: str) -> psycopg.Cursor[Any]:
-        """Begin a transaction with *statement*, all in one message; return its result."""
+    def begin_with(self, statement: str) -> list[tuple[Any, ...]]:
+        """Begin a transaction with *statement*, all in one message; return its rows."""
         # What the statement itself sets is for those after it.
         timeout = f"SET LOCAL statement_timeout = {_milliseconds(self._settings)};"
         patience = f"SET LOCAL lock_timeout = {self._lock_timeout};"
         return self._send(f"{queries.BEGIN}; {timeout} {patience}", f"{queries.LOCK}; {statement}")
 
-    def ask(self, statement: str) -> psycopg.Cursor[Any]:
-        """Run *statement* in a transaction of its own, all in one message; return its result."""
+    def ask(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run *statement* in a transaction of its own, all in one message; return its rows."""
         return self._send("", statement)
 
     def rollback(self) -> None:
@@ -126,15 +126,10 @@ class Session:
             self._configure(connection)
             yield connection
 
-    def _send(self, begin: str, statement: str) -> psycopg.Cursor[Any]:
+    def _send(self, begin: str, statement: str) -> list[tuple[Any, ...]]:
         path = self.connection.search_path()
         placed = f"{begin} SET LOCAL search_path TO {path};" if path else begin
-        cursor = self.connection.cursor()
-        # Without parameters: only so does a message take several statements.
-        cursor.execute(f"{placed} {statement}".encode())
-        while cursor.nextset():
-            pass
-        return cursor
+        return self.connection.exchange(f"{placed} {statement}")
 
     def _configure(self, connection: BoundedConnection) -> None:
         connection.execute(queries.LEASE_SETTINGS, {

@@ -86,7 +86,7 @@ class Store:
         self._session.connect()
         # The new connection may lead to another server, where ids were drawn less far.
         self.look_again()
-        self._has_functions = self._session.ask(queries.SMALL_LEASES).fetchone() == (True,)
+        self._has_functions = self._session.ask(queries.SMALL_LEASES) == [(True,)]
         self._lost.survive(self._session)
         self.settle_unsettled()
 
@@ -122,8 +122,8 @@ class Store:
         """Return whether there is certainly nothing to do; False where that is not known."""
         if not (self._has_functions and self._emptiness.known):
             return False
-        found = self._session.ask(queries.PROBE_DRAWN).fetchone()
-        return found is not None and self._emptiness.still(*found)
+        ((drawn, epoch),) = self._session.ask(queries.PROBE_DRAWN)
+        return self._emptiness.still(drawn, epoch)
 
     def refresh_watermarks(self, exclusions: Exclusions) -> View:
         """Raise the watermarks as far as is proven; return what is left out then."""

@@ -128,6 +128,8 @@ class WorkerInstrumentation:
 
     def locked(self, rows: Sequence[Locked]) -> None:
         """Show rows that are done and stay for a lock, and warn of each once."""
+        if not (rows or self._locked_ids):
+            return
         ids = {row.id for row in rows}
         for row in rows:
             if row.id not in self._locked_ids:

@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.lease import SmallLease
-from relay.daemon.postgres.pipeline_cursor import PunctuatedCursor
 from relay.daemon.postgres.store import Store
 from relay.daemon.rows import Delivered, Reason, Rejected, Row
+from relay.database.connection import BoundedConnection
 from tests.daemon.conftest import MakeStore
 from tests.support.eventually import eventually
 from tests.support.outbox import Outbox
@@ -88,17 +89,18 @@ def test_a_small_lease_is_two_messages(
 ) -> None:
     outbox.emit("one")
     store = make_store()
-    sent: list[object] = []
-    execute = PunctuatedCursor.execute
+    sent: list[str] = []
+    exchange = BoundedConnection.exchange
 
-    def noting(self: PunctuatedCursor[Any], query: Any, *rest: Any, **named: Any) -> Any:  # noqa: ANN401
-        # With parameters it would be planned anew, in messages of their own.
-        assert rest in {(), (None,)}
-        sent.append(query)
-        return execute(self, query, *rest, **named)
+    def noting(self: BoundedConnection, statements: str) -> list[tuple[Any, ...]]:
+        sent.append(statements)
+        return exchange(self, statements)
 
-    monkeypatch.setattr(PunctuatedCursor, "execute", noting)
+    # Whatever else is sent would be planned anew.
+    monkeypatch.delattr(psycopg.Cursor, "execute")
+    monkeypatch.setattr(BoundedConnection, "exchange", noting)
     assert len(deliver(store)) == 1
+    monkeypatch.undo()
     assert len(sent) == 2
     assert outbox.count() == 0
 
