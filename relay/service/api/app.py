@@ -166,7 +166,9 @@ class Api:
             allowed = self._methods(request) or set((found.headers or {}).values())
             found.headers = {"Allow": ", ".join(sorted(allowed))}
         show = existing_error if _is_of_existing_service(request) else problem
-        return show(found, request)
+        response = show(found, request)
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
     def _methods(self, request: Request) -> set[str]:
         routes = (route for face in self._faces for route in face.routes)

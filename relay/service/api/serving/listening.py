@@ -12,7 +12,7 @@ def listen(address: str, port: int, what: str, prefix: str) -> socket.socket:
     try:
         kind = socket.SOCK_STREAM
         family, *_, found = socket.getaddrinfo(address, port, type=kind)[0]
-        return socket.create_server(found[:2], family=family, backlog=128)
+        listening = socket.create_server(found[:2], family=family, backlog=128)
     except OSError as error:
         fault = (
             f"the {what} cannot listen on {address}:{port} ({error.strerror}): set {prefix}_PORT "
@@ -20,3 +20,7 @@ def listen(address: str, port: int, what: str, prefix: str) -> socket.socket:
             "that has the port"
         )
         raise ConfigurationError([fault]) from None
+    # Taken over by each connection. An answer is sent in two parts, and the second would wait for
+    # the client's kernel to acknowledge the first, which takes 40 ms.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening

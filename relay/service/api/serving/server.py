@@ -22,7 +22,7 @@ from relay.errors import ConfigurationError
 from relay.service.api.access.key_set import KeySet
 from relay.service.api.access.keys import KeysUnavailableError
 from relay.service.api.app import Api
-from relay.service.api.serving.ending import end_on_signals
+from relay.service.api.serving.ending import end_on_signals, log_no_cancelled_requests
 from relay.service.api.serving.listening import listen
 from relay.service.api.serving.metrics import SHARED
 from relay.service.api.serving.protocol import PatientProtocol
@@ -65,6 +65,7 @@ def worker() -> ASGIApp:
     """Return the application of one of several processes; its settings are the environment's."""
     loaded = settings.load(database=True, stream=True, api=True)
     logs.configure(loaded.log.level, loaded.log.format)
+    log_no_cancelled_requests()
     _name_requests()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     return Api(loaded).application()

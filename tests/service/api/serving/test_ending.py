@@ -1,8 +1,10 @@
 """A process that serves ends in order at whatever moment it is asked to."""
 
+import logging
 import os
 import signal
 import socket
+from asyncio import CancelledError
 from collections.abc import Iterator
 
 import pytest
@@ -39,6 +41,17 @@ def test_it_ends_before_it_serves_and_is_left_to_uvicorn_later(number: signal.Si
     # Raised once more by uvicorn, at its end.
     serving.should_exit = True
     signal.raise_signal(number)
+
+
+@pytest.mark.parametrize(("error", "is_logged"), [(CancelledError(), False), (ValueError(), True)])
+def test_a_request_that_the_end_cut_off_leaves_no_traceback(
+    *, error: BaseException, is_logged: bool
+) -> None:
+    end_on_signals(uvicorn.Server(uvicorn.Config(app="", log_config=None)))
+    logger = logging.getLogger("uvicorn.error")
+    fault = (type(error), error, None)
+    record = logger.makeRecord(logger.name, logging.ERROR, "", 0, "Exception in…", (), fault)
+    assert bool(logger.filter(record)) == is_logged
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

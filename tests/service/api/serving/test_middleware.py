@@ -27,6 +27,12 @@ def test_a_request_id_is_made_or_taken_over(admin: TestClient, path: str) -> Non
         assert len(answered) == 32
 
 
+@pytest.mark.parametrize("path", [*FACES, "/nothing"])
+def test_no_answer_is_stored_on_its_way(admin: TestClient, path: str) -> None:
+    for method in ("GET", "BREW"):
+        assert admin.request(method, path).headers["Cache-Control"] == "no-store"
+
+
 def test_the_request_id_is_in_every_log_line(
     admin: TestClient, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
