@@ -82,7 +82,7 @@ test-lowest: $(READY) ## tests that need no Kafka, on the lowest versions that p
 # A service alone may have an older psycopg than the relay needs.
 	$(RESOLVE) --resolution lowest-direct --output-file build/base.txt
 	$(BIN)/uv pip install --quiet --python build/lowest/bin/python --no-deps --requirement build/base.txt
-	build/lowest/bin/pytest --numprocesses $(WORKERS) $(WRITERS) $(ARGS)
+	build/lowest/bin/pytest --numprocesses 2 $(WRITERS) $(ARGS)
 
 test-newest: $(READY) ## the same on the newest versions, where these are not the locked ones
 	@mkdir -p build
@@ -100,7 +100,7 @@ define run_on
 $(BIN)/uv venv --quiet --clear --python $(BIN)/python build/$(1)
 $(BIN)/uv pip sync --quiet --python build/$(1)/bin/python build/$(1).txt
 $(BIN)/uv pip install --quiet --python build/$(1)/bin/python --no-deps --editable .
-build/$(1)/bin/pytest --numprocesses $(WORKERS) $(2) $(VERSIONED) $(ARGS)
+build/$(1)/bin/pytest --numprocesses 2 $(2) $(VERSIONED) $(ARGS)
 endef
 
 mutants: $(READY) ## change the code here and there: does a test notice? make mutants MUTANTS=relay.daemon.kafka.holds SAMPLE=200
