@@ -23,9 +23,11 @@ export PYTHONDONTWRITEBYTECODE =
 WORKERS ?= 4
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS)
 
-# Of the chart, the packages and the demo, and what needs more than PostgreSQL: `make test` has it.
+# Nothing that needs more than PostgreSQL, nor the model and the faces that have a folder each:
+# `make test` has them.
 QUICK = -m "not slow and not early and not kafka and not processes" \
-  $(addprefix --ignore tests/,acceptance demo deployment faults package soak support)
+  $(addprefix --ignore tests/,acceptance console demo deployment faults model package service/api soak \
+    support)
 
 # What our code asks of a library without Kafka and the tools of development, for versions other
 # than the locked ones; what a writer asks is apart, for the oldest that a service may have.

@@ -31,15 +31,31 @@ from tests.support.repository import ROOT
 SECONDS: Final = 60
 # Where a slip loses data: a module or a package, and the tests near it.
 NEAREST: Final = {
-    "relay.daemon.kafka.delivery": ["tests/daemon/kafka/test_delivery.py"],
+    "relay.daemon.kafka.delivery": [
+        "tests/daemon/kafka/test_delivery.py",
+        "tests/daemon/kafka/test_trial.py",
+        "tests/daemon/kafka/test_unproven.py",
+    ],
     "relay.daemon.kafka.error_scope": ["tests/daemon/kafka/test_error_scope.py"],
     "relay.daemon.kafka.holds": ["tests/daemon/kafka/test_holds.py"],
+    "relay.daemon.kafka.routing": [
+        "tests/daemon/kafka/test_delivery.py",
+        "tests/daemon/kafka/test_routing.py",
+        "tests/daemon/kafka/test_unproven.py",
+    ],
+    "relay.daemon.kafka.suspects": ["tests/daemon/kafka/test_trial.py"],
     "relay.daemon.kafka.trial": ["tests/daemon/kafka/test_trial.py"],
     "relay.daemon.kafka.unproven": ["tests/daemon/kafka/test_unproven.py"],
-    "relay.daemon.postgres.lease": ["tests/daemon/postgres/test_batch.py"],
+    "relay.daemon.postgres.lease": [
+        "tests/daemon/postgres/test_claims.py",
+        "tests/daemon/postgres/test_crash_isolation_steps.py",
+        "tests/daemon/postgres/test_small_leases.py",
+        "tests/daemon/postgres/test_unsettled.py",
+    ],
     "relay.daemon.postgres.low_watermark": [
         "tests/daemon/postgres/test_low_watermark.py",
         "tests/daemon/postgres/test_resume_position.py",
+        "tests/daemon/postgres/test_small_leases.py",
     ],
     "relay.daemon.postgres.unsettled": ["tests/daemon/postgres/test_unsettled.py"],
     "relay.service.api.access": [
@@ -222,7 +238,9 @@ def _try(name: str, sample: int, seed: int) -> int:
     mutated = Mutated(_modules(name))
     sys.meta_path.insert(0, mutated)
     # Rewritten assertions would need a hook of their own, which comes before ours.
-    options = ["-q", "-n0", "--assert=plain", "-p", "no:cacheprovider"]
+    # Each fork would start a real Kafka of its own.
+    near = "not slow and not kafka"
+    options = ["-q", "-n0", "--assert=plain", "-p", "no:cacheprovider", "-m", near]
     return pytest.main([*options, *NEAREST[name]], [Mutation(mutated, sample, seed)])
 
 

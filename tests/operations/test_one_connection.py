@@ -125,6 +125,7 @@ CALLS: dict[Callable[..., Any], Callable[[Connection], Any]] = {
     pins.pins: pins.pins,
     facts.gather: lambda c: facts.gather(c, outlook.Thresholds()),
     outlook.look: outlook.look,
+    outlook.left_behind: outlook.left_behind,
     selection.find: lambda c: selection.find(c, ALL, limit=9),
     selection.matching: lambda c: selection.matching(c, ALL),
     selection.content: lambda c: selection.content(c, 1),
