@@ -1,8 +1,10 @@
 """Targets that an emit refuses: those without a transaction, and those of another kind."""
 
+import asyncio
+
 import psycopg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session, async_sessionmaker
 
 from relay import Message, Outbox
 from relay.errors import NoTransactionError
@@ -58,3 +60,14 @@ async def test_the_wrong_kind_of_target_is_named(database: Database, outbox: Out
         pytest.raises(TypeError, match=r"not Connection; use emit\(\)"),
     ):
         await outbox.emit_async(sync_connection, Message("Plain", {}))  # type: ignore[arg-type]
+
+
+async def test_the_session_of_each_task(database: Database, outbox: Outbox, stored: Stored) -> None:
+    async with async_engine(database, "psycopg") as engine:
+        current = async_scoped_session(async_sessionmaker(engine), asyncio.current_task)
+        await outbox.emit_async(current, Message("Awaited", {}))
+        outbox.emit(current, Message("NotAwaited", {}))
+        await current.commit()
+        outbox.emit(current, Message("RolledBack", {}))
+        await current.remove()
+    assert stored.names() == ["Awaited", "NotAwaited"]

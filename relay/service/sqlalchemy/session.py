@@ -1,4 +1,5 @@
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import Session
+from sqlalchemy.util import ScopedRegistry
 
 from relay.service.records import Emitted
 from relay.service.sqlalchemy.buffer import buffer_of
@@ -36,7 +37,9 @@ def _keep(target: object, emitted: Emitted) -> None:
 
 def session_of(target: object) -> Session | None:
     """Return the session that does the work behind *target*; None where it is none."""
-    if isinstance(target, scoped_session):
-        target = target.registry()
+    # Of scoped_session and async_scoped_session; the latter's module needs greenlet.
+    registry: object = getattr(target, "registry", None)
+    if isinstance(registry, ScopedRegistry):
+        target = registry()
     session: object = getattr(target, "sync_session", target)
     return session if isinstance(session, Session) else None
