@@ -150,7 +150,8 @@ class Outbox:
         if writer is None:
             raise TypeError(
                 "emit_async() takes an asynchronous session or connection, "
-                f"not {type(target).__name__}; use emit()"
+                f"not {type(target).__name__}; use emit() for a synchronous one, and "
+                "emit_now_async() for an engine or a pool"
             )
         await writer.write(target, emitted)
         return emitted.event_id

@@ -101,6 +101,12 @@ def _published(model: Any, columns: Mapping[str, Any], options: TrackOptions) ->
             f"{title} has a primary key of several columns: let a trigger take its snapshots "
             "(`relay triggers`)"
         )
+    if by_database := sorted(name for name, field in columns.items() if _follows_database(field)):
+        raise EventDefinitionError(
+            f"{title}.{by_database[0]}: its on_delete is PostgreSQL's own, so that its rows go or "
+            "change without a signal: use that of Django (models.CASCADE), or let a trigger take "
+            "its snapshots (`relay triggers`)"
+        )
     named = {*(options.fields or ()), *options.exclude, *options.json}
     if unknown := sorted(named - columns.keys()):
         raise EventDefinitionError(
@@ -124,3 +130,9 @@ def _key_rule(model: Any, columns: Mapping[str, Any], key: KeyRule | str | None)
         raise EventDefinitionError(f"{model.__name__} has no column {key}")
     candidates = (key,) if key else (*OWNERS, model._meta.pk.attname)
     return lambda state: first_set(state, candidates)
+
+
+def _follows_database(field: Any) -> bool:  # noqa: ANN401 - Django has no types
+    """Tell whether *field* has one of the on_delete of Django 6.1, such as models.DB_CASCADE."""
+    on_delete = getattr(field.remote_field, "on_delete", None)
+    return hasattr(on_delete, "on_delete_sql")

@@ -187,6 +187,30 @@ refused(EventDefinitionError, lambda: outbox.track(Blob), "already")
 """)
 
 
+def test_rows_that_the_database_deletes_by_itself_cannot_be_tracked(run_django: Run) -> None:
+    run_django("""
+from django.db import models
+
+
+class ByDatabase:
+    # As those of Django 6.1.
+    __call__ = models.DO_NOTHING
+
+    def on_delete_sql(self, editor):
+        pass
+
+
+class Follower(models.Model):
+    cluster = models.ForeignKey(Cluster, getattr(models, "DB_CASCADE", ByDatabase()))
+
+    class Meta:
+        app_label = "fleet"
+
+
+refused(EventDefinitionError, lambda: outbox.track(Follower), "cluster_id", "relay triggers")
+""")
+
+
 def test_a_converter_makes_any_value_publishable(run_django: Run, stored: Stored) -> None:
     run_django("""
 from django.db import models
