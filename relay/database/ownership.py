@@ -173,7 +173,7 @@ def _faults(connection: psycopg.Connection[Any], schema: str) -> Iterator[str]:
                 for fault in _wrong_columns({**TABLES, **VIEWS}[name], columns)
             )
     for name, signature in connection.execute(queries.FUNCTIONS, names, prepare=False):
-        if signature not in FUNCTIONS.get(name, ()):
+        if signature.replace('"', "") not in FUNCTIONS.get(name, ()):
             parameters, _, result = signature.partition(") ")
             yield f"The function {schema}.{name}{parameters}) returns {result}"
     for (name,) in connection.execute(queries.TYPES, names, prepare=False):
@@ -184,5 +184,6 @@ def _wrong_columns(expected: Mapping[str, str], found: Mapping[str, str]) -> Ite
     for column, type_ in expected.items():
         if column not in found:
             yield f"has no column {column}"
-        elif found[column] != type_:
+        # Quoted by whoever has quote_all_identifiers on.
+        elif found[column].replace('"', "") != type_:
             yield f"has a column {column} of type {found[column]}, not {type_}"

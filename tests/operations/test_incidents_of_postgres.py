@@ -178,18 +178,27 @@ def test_rows_of_a_table_that_was_the_outbox(database: Database) -> None:
         assert owner.execute("SELECT FROM former").fetchall() == []
 
 
-PARTS = {
-    "table-unlogged": "ALTER TABLE outbox SET UNLOGGED",
-    "triggers-disabled": "ALTER TABLE outbox DISABLE TRIGGER ALL",
-    "table-rules": "CREATE RULE quiet AS ON DELETE TO outbox DO INSTEAD NOTHING",
-    "table-parts": "DROP TRIGGER outbox_requeued ON outbox",
-}
+KEPT = """
+CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
+CREATE TRIGGER kept BEFORE DELETE ON outbox FOR EACH ROW EXECUTE FUNCTION keep()
+"""
+CHANGES = [
+    ("table-unlogged", "ALTER TABLE outbox SET UNLOGGED"),
+    ("triggers-disabled", "ALTER TABLE outbox DISABLE TRIGGER ALL"),
+    ("table-parts", "DROP TRIGGER outbox_requeued ON outbox"),
+    ("table-parts", "DELETE FROM outbox_shard WHERE shard > 60"),
+    ("table-parts", "DELETE FROM outbox_lease WHERE shard > 60"),
+    ("deletion", "CREATE RULE quiet AS ON DELETE TO outbox DO INSTEAD NOTHING"),
+    ("deletion", "ALTER TABLE outbox REPLICA IDENTITY NOTHING"),
+    ("deletion", "CREATE TABLE note (id bigint REFERENCES outbox)"),
+    ("deletion", KEPT),
+]
 
 
-@pytest.mark.parametrize("code", PARTS)
-def test_a_table_that_somebody_has_changed(database: Database, code: str) -> None:
+@pytest.mark.parametrize(("code", "change"), CHANGES)
+def test_a_table_that_somebody_has_changed(database: Database, code: str, change: str) -> None:
     with database.connect(autocommit=True) as owner:
-        owner.execute(PARTS[code].encode())
+        owner.execute(change.encode())
         finding = checked(database, "table")
         assert finding.code == code
         assert_documented(finding, database)

@@ -159,7 +159,7 @@ class Survey:
             counted = drawn.fetchone()
             holders = locks.fetchall()
         if counted is None:
-            raise psycopg.OperationalError("the outbox has no id sequence")
+            raise psycopg.OperationalError("outbox_state is empty")
         drawn_id, epoch, self.now_ms = counted
         writers = frozenset(holder for holder, is_lease in holders if not is_lease)
         self.other_leases = len(holders) - len(writers)

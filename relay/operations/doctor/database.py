@@ -66,7 +66,7 @@ def _rights(connection: Connection, _: Thresholds) -> Finding:
 def _table(connection: Connection, _: Thresholds) -> Finding:
     row = connection.execute(queries.TABLE).fetchone()
     assert row is not None  # noqa: S101 - the table is there
-    is_table, is_logged, disabled, missing, rules, is_shown = row
+    is_table, is_logged, disabled, missing, in_the_way, without_row, is_shown = row
     again = "relay migrate --again"
     if not is_table:
         advice = "outbox is no ordinary table: relays delete rows by what only such a table has"
@@ -75,8 +75,9 @@ def _table(connection: Connection, _: Thresholds) -> Finding:
         remedy = "ALTER TABLE outbox SET LOGGED"
         advice = f"outbox is unlogged: a crash of the server empties it. As the owner: {remedy}"
         return Finding("table", "failed", advice, 1, "table-unlogged", psql(remedy))
-    if missing or not is_shown:
-        what = listed(missing) if missing else "the view outbox_overview of this table"
+    if missing or without_row or not is_shown:
+        shards = f"the rows of {len(without_row)} shards, which nobody relays"
+        what = listed(missing) or (shards if without_row else "the view outbox_overview of it")
         advice = f"outbox lacks {what}: it was swapped or restored in part. `{again}` mends it"
         return Finding("table", "failed", advice, 1, "table-parts", again)
     if disabled:
@@ -86,10 +87,13 @@ def _table(connection: Connection, _: Thresholds) -> Finding:
             f"requeues. As the owner: {remedy}"
         )
         return Finding("table", "failed", advice, 1, "triggers-disabled", psql(remedy))
-    if rules:
-        remedy = "; ".join(f"DROP RULE {rule} ON outbox" for rule in rules)
-        advice = f"outbox has the rule {listed(rules)}, and not all that is written may be kept"
-        return Finding("table", "failed", advice, 1, "table-rules", psql(remedy))
+    if in_the_way:
+        remedy = "; ".join(in_the_way)
+        advice = (
+            "a rule, trigger, foreign key or replica identity that is not the outbox's may keep "
+            f"published rows from being deleted. As the owner: {remedy}"
+        )
+        return Finding("table", "failed", advice, 1, "deletion", psql(remedy))
     return Finding("table", "ok", "an ordinary table with its triggers")
 
 

@@ -52,8 +52,8 @@ SELECT quote_ident(r.rolname),
 SEES_OTHERS: Final = "SELECT pg_has_role('pg_read_all_stats', 'USAGE')"
 
 # What a restore, a swap of tables, or a tool that wanted to be faster leaves behind: its kind,
-# whether a crash empties it, what is switched off or missing of its triggers, rules of others, and
-# whether the view shows another table.
+# whether a crash empties it, what is switched off or missing of its triggers, what of others may
+# keep a deletion from being done, whether the view shows another table, and shards without a row.
 TABLE: Final = """
 SELECT c.relkind = 'r' AS is_table,
        c.relpersistence = 'p' AS is_logged,
@@ -67,10 +67,26 @@ SELECT c.relkind = 'r' AS is_table,
                FROM unnest(ARRAY['outbox_inserted', 'outbox_refused', 'outbox_requeued']) AS name
               WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = name))
            AS missing,
-       ARRAY(SELECT quote_ident(rulename)
+       ARRAY(SELECT format('DROP RULE %I ON outbox', rulename)
                FROM pg_rewrite
               WHERE ev_class = c.oid AND rulename <> '_RETURN'
-              ORDER BY 1) AS rules,
+              UNION ALL
+             SELECT format('DROP TRIGGER %I ON outbox', tgname)
+               FROM pg_trigger
+              WHERE tgrelid = c.oid AND NOT tgisinternal AND tgtype & 8 <> 0
+              UNION ALL
+             SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
+               FROM pg_constraint
+              WHERE confrelid = c.oid AND contype = 'f' AND conparentid = 0
+              UNION ALL
+             SELECT 'ALTER TABLE outbox REPLICA IDENTITY DEFAULT'
+              WHERE c.relreplident = 'n'
+              ORDER BY 1) AS in_the_way,
+       ARRAY(SELECT n
+               FROM generate_series(0, 63) AS n
+              WHERE NOT EXISTS (SELECT
+                                  FROM outbox_shard AS s JOIN outbox_lease AS l USING (shard)
+                                 WHERE s.shard = n)) AS without_row,
        EXISTS (SELECT
                  FROM pg_depend AS d
                  JOIN pg_rewrite AS r ON r.oid = d.objid

@@ -2,12 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from psycopg import errors
 
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.postgres.store import Store
 from relay.daemon.rows import Delivered
+from relay.database.schema import SCHEMA_VERSION, verify
 from tests.daemon.conftest import MakeStore
 from tests.daemon.test_database_defaults import SINCE_TRANSACTION_TIMEOUT
 from tests.support.eventually import eventually
@@ -64,6 +66,34 @@ def test_without_the_right_to_delete_nothing_is_read_to_be_published(
         make_store(user.dsn).lease(NOTHING_HELD),
     ):
         pytest.fail("a lease began")
+
+
+REPLICATED_WITHOUT_IDENTITY = """
+ALTER TABLE outbox REPLICA IDENTITY NOTHING;
+CREATE PUBLICATION whole FOR TABLE outbox
+"""
+KEPT_BY_A_TRIGGER = """
+CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no'; END$$;
+CREATE TRIGGER kept BEFORE DELETE ON outbox EXECUTE FUNCTION no()
+"""
+
+
+@pytest.mark.usefixtures("with_and_without_functions")
+@pytest.mark.parametrize("change", [REPLICATED_WITHOUT_IDENTITY, KEPT_BY_A_TRIGGER])
+def test_where_nothing_can_be_deleted_nothing_is_read_to_be_published(
+    outbox: Outbox, make_store: MakeStore, change: str
+) -> None:
+    outbox.emit("one")
+    outbox.connection.execute(change.encode())
+    with pytest.raises(psycopg.DatabaseError), make_store().lease(NOTHING_HELD):
+        pytest.fail("a lease began")
+
+
+def test_types_that_are_always_quoted_are_ours_all_the_same(
+    outbox: Outbox,
+) -> None:
+    outbox.connection.execute("SET quote_all_identifiers = on")
+    assert verify(outbox.connection).version == SCHEMA_VERSION
 
 
 @pytest.mark.usefixtures("with_and_without_functions")

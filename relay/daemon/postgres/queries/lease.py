@@ -9,10 +9,11 @@ from relay.daemon.postgres.queries import fragments
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 COMMIT: Final = "COMMIT"
 
-# What the deletion needs is asked for before anything is published: the right to delete, and the
-# lock, for which REINDEX, LOCK TABLE or CREATE INDEX of others may let it wait, or deadlock.
+# What the deletion needs is asked for before anything is published, by a deletion of nothing: the
+# lock, for which REINDEX, LOCK TABLE or CREATE INDEX of others may let it wait, or deadlock, the
+# right to delete, a replica identity where deletions are replicated, and the consent of triggers.
 LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', %(milliseconds)s, true)"
-LOCK: Final = "LOCK TABLE outbox IN ROW EXCLUSIVE MODE"
+LOCK: Final = "DELETE FROM outbox WHERE false"
 
 # One transaction's settings, so that they work through a pooler. The two timeouts take the lease
 # from a relay that vanished: a backend that still writes to a frozen reader is not idle, and only
