@@ -16,6 +16,7 @@ from benchmarks import (
     open_writer,
     pinned,
     rates,
+    refused,
     report,
     writing,
 )
@@ -33,6 +34,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Stage], Figures]]] = {
     "open_writer": open_writer.measure,
     "backlog": large_backlog.measure,
     "missing": missing_topic.measure,
+    "refused": refused.measure,
     "writing": writing.measure,
     "listing": listing.measure,
 }

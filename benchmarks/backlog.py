@@ -17,7 +17,11 @@ EMPTY_SECONDS: Final = 300.0
 
 _FILL: Final = """
 INSERT INTO outbox (topic, key, name, payload, metadata)
-SELECT %(topic)s, 'cluster-' || g %% %(keys)s, 'Host', s.payload, '{"versions": {"service": "1.0"}}'
+SELECT %(topic)s,
+       CASE WHEN %(keyed)s THEN 'cluster-' || g %% %(keys)s END,
+       'Host',
+       s.payload,
+       '{"versions": {"service": "1.0"}}'
   FROM generate_series(1, %(rows)s) AS g
   JOIN samples AS s ON s.number = g %% %(samples)s
  ORDER BY g
@@ -42,12 +46,16 @@ class Backlog:
         """A connection in autocommit mode."""
         return self._connection
 
-    def fill(self, rows: int, topic: str | None = None) -> range:
+    def fill(self, rows: int, topic: str | None = None, *, keyed: bool = True) -> range:
         """Write *rows* rows in one transaction, down to the disk; return their ids."""
         first = self._last_id() + 1
-        self._connection.execute(
-            _FILL, {"topic": topic, "keys": KEYS, "rows": rows, "samples": self._samples}
-        )
+        self._connection.execute(_FILL, {
+            "topic": topic,
+            "keyed": keyed,
+            "keys": KEYS,
+            "rows": rows,
+            "samples": self._samples,
+        })  # fmt: skip
         # Or the disk writes them out during what is measured: the more, the more there are.
         os.sync()
         return range(first, self._last_id() + 1)

@@ -46,14 +46,18 @@ def drain(stage: Stage, *, relays: int) -> float:
         return published(stage, backlog, topic)
 
 
-def published(stage: Stage, backlog: Backlog, topic: str, *, misdirected: int = 0) -> float:
+def published(
+    stage: Stage, backlog: Backlog, topic: str, *, misdirected: int = 0, refused: int = 0
+) -> float:
     """Let the relays that run here publish rows that were held back; return rows a second.
 
-    *misdirected* rows for a topic that does not exist come before them.
+    *misdirected* rows for a topic that does not exist come before them, and *refused* rows without
+    a key for one that is compacted.
     """
     rows = stage.sizes.drain
     with backlog.held_back():
         backlog.fill(misdirected, topic=f"{topic}-missing")
+        backlog.fill(refused, topic=f"{topic}-compacted", keyed=False)
         ids = backlog.fill(rows)
         size = TopicSize(stage.kafka.bootstrap, topic, PARTITIONS)
     rate = size.rate_until(rows)

@@ -38,6 +38,11 @@ class Sizes:
         return self.rows // 10
 
     @property
+    def refused(self) -> int:
+        """Rows that Kafka refuses, where they are many."""
+        return self.rows // 100
+
+    @property
     def repeats(self) -> int:
         """How often the sides of a ratio are measured in turn."""
         return 3 if self.short else 5
