@@ -76,7 +76,7 @@ _HTPASSWD: Final = re.compile(
 def redact_command_lines(text: str, names: Names) -> str:
     """Return *text* without what options of commands make a secret of."""
     text = _CHPASSWD.sub(rf"\1{REDACTED}", text)
-    text = piped.redact_piped(text)
+    text = piped.redact_piped(text, names)
     text = _SET_VALUE.sub(rf"\1{REDACTED}", text)
     text = _HTPASSWD.sub(rf"\1{REDACTED}", text)
     text = _LIST.sub(lambda match: _redacted_list(match[0], names), text)
