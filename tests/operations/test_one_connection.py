@@ -169,29 +169,35 @@ def filled(service_database: Database) -> Database:
     return service_database
 
 
-@pytest.fixture(params=[True, False], ids=["autocommit", "transactions"])
-def pool(filled: Database, request: pytest.FixtureRequest) -> Iterator[ConnectionPool]:
-    given = {"autocommit": request.param}
-    with ConnectionPool(filled.dsn, kwargs=given, min_size=1, max_size=1) as pool:
-        yield pool
+def pool(database: Database, *, autocommit: bool) -> ConnectionPool:
+    given = {"autocommit": autocommit}
+    return ConnectionPool(database.dsn, kwargs=given, min_size=1, max_size=1, open=True)
 
 
 @pytest.mark.parametrize("operation", CALLS, ids=lambda each: f"{each.__module__}.{each.__name__}")
 def test_it_commits_and_leaves_the_connection_as_it_was(
-    operation: Callable[..., Any], pool: ConnectionPool
+    operation: Callable[..., Any], filled: Database
 ) -> None:
-    with pool.connection() as connection:
-        mode = connection.autocommit
-        answer = CALLS[operation](connection)
-        if isinstance(answer, Iterator):
-            list(answer)
-        assert connection.info.transaction_status == TransactionStatus.IDLE
-        assert (connection.autocommit, connection.closed) == (mode, False)
-        assert connection.execute("SELECT 1").fetchone() == (1,)
+    for autocommit in (True, False):
+        with (
+            pool(filled, autocommit=autocommit) as connections,
+            connections.connection() as connection,
+        ):
+            answer = CALLS[operation](connection)
+            if isinstance(answer, Iterator):
+                list(answer)
+            assert connection.info.transaction_status == TransactionStatus.IDLE
+            assert (connection.autocommit, connection.closed) == (autocommit, False)
+            assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_what_it_changed_is_seen_by_others(pool: ConnectionPool, filled: Database) -> None:
-    with pool.connection() as connection, filled.connect(autocommit=True) as other:
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_what_it_changed_is_seen_by_others(filled: Database, *, autocommit: bool) -> None:
+    with (
+        pool(filled, autocommit=autocommit) as connections,
+        connections.connection() as connection,
+        filled.connect(autocommit=True) as other,
+    ):
         CALLS[Replay.outbox](connection)
         CALLS[Replay.tables](connection)
         CALLS[Replay.events](connection)

@@ -22,8 +22,6 @@ from relay.operations.queries import (
 )
 from tests.support.postgres import Database, apply_schema, temporary_database
 
-pytestmark = pytest.mark.xdist_group("operations/plans")
-
 ID: Final = "00000000-0000-0000-0000-000000000001"
 # Tables that grow without a bound of ours.
 LARGE: Final = frozenset({"outbox", "outbox_event", "outbox_audit", "outbox_event_limit"})

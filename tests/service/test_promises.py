@@ -263,6 +263,7 @@ def trying(database: Database) -> Database:
     return database
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("promise", PROMISES)
 async def test_a_writer_keeps_what_the_page_says(
     promise: str, trying: Database, stored: Stored

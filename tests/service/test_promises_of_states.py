@@ -208,6 +208,7 @@ def things(database: Database) -> Database:
     return database
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("promise", PROMISES)
 async def test_snapshots_are_as_the_page_says(
     promise: str, things: Database, stored: Stored

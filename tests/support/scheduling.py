@@ -16,6 +16,7 @@ TOGETHER: Final = (
     "tests/service/api/core/test_plans.py",
     "tests/demo/test_embedded_postgres.py",
     "tests/deployment/test_image.py",
+    "tests/operations/test_plans.py",
 )
 # Tests with these take seconds, most others less than one.
 PROCESSES: Final = {"kafka", "make_broker", "run_relay", "run_service", "sabotaged", "walker"}

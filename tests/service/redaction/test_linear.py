@@ -92,6 +92,7 @@ def seconds(redactor: Redactor, text: str) -> float:
     return min(times)
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("part", PARTS)
 def test_twice_the_text_takes_twice_the_time(part: str) -> None:
     redactor = Redactor()
