@@ -8,6 +8,15 @@ from tests.service.redaction.corpus import Sample, samples
 RECALL, PRECISION = 0.95, 0.97
 SECRETS = [*samples("secrets")]
 INNOCENT = [*samples("innocent")]
+# Of those in sight; docs/redaction.md says why. Any other that is missed is a step back.
+MISSED = {
+    r"mc alias set s3 http://minio:9000 admin «pw»",
+    r"net use z: \\nas\x /user:bob «pw»",
+    '{"unlockPin": "«digits:6»"}',
+    "passwd «word»",
+    '{"name": "password", "data": "«word»"}',
+    "? password⏎: «pw»",
+}
 redactor = Redactor()
 
 
@@ -42,6 +51,11 @@ def test_recall_and_precision(*, held_out: bool, capsys: pytest.CaptureFixture[s
         )
     assert recall >= RECALL, missed
     assert precision >= PRECISION, wrong
+
+
+def test_nothing_in_sight_is_lost_again() -> None:
+    assert {sample.line for sample in SECRETS if not sample.held_out and leaked(sample)} == MISSED
+    assert not [sample.line for sample in INNOCENT if not sample.held_out and shredded(sample)]
 
 
 @pytest.mark.parametrize("kind", sorted({sample.kind for sample in SECRETS}))

@@ -219,6 +219,33 @@ def test_the_rest_of_a_text_stays() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("kind: Secret\ndata: {a: eA==}\ntype: x\n", "kind: Secret\ndata: [redacted]\ntype: x\n"),
+        (
+            "kind: Secret\ndata:\n  a: eA==\ntype: x\n",
+            "kind: Secret\ndata:\n  a: [redacted]\ntype: x\n",
+        ),
+        ('name: DB_PASSWORD, value: ""', 'name: DB_PASSWORD, value: ""'),
+        ("the password is https://example.com/a1", "the password is https://example.com/a1"),
+        ("user;password\r\nbob; a1 \r\n\r\nx", "user;password\r\nbob; [redacted] \r\n\r\nx"),
+        ('a,token,b\n"x,y","1,""2",z\nc,d\n', 'a,token,b\n"x,y","[redacted]",z\nc,d\n'),
+        (
+            "| a | password |\n|--|--|\n| b |  c1 |",
+            "| a | password |\n|--|--|\n| b |  [redacted] |",
+        ),
+        ("a,b\nc,password\nd,e", "a,b\nc,password\nd,[redacted]"),
+        ("echo -n a1 | su - x; echo a1", "echo -n [redacted] | su - x; echo a1"),
+        ("chpasswd <<E\na:b1\nE\nls", "chpasswd <<E\n[redacted]\nE\nls"),
+        ("kinit a <<<'b1' && ls <<< b1", "kinit a <<<[redacted] && ls <<< b1"),
+        ("echo a1 > /x/token; echo b1 > y", "echo [redacted] > /x/token; echo b1 > y"),
+    ],
+)
+def test_only_the_secret_is_replaced(text: str, shown: str) -> None:
+    assert redactor.text(text) == shown
+
+
 def test_the_object_itself_is_not_changed() -> None:
     value = {"a": [{"password": SECRET}]}
     redactor.redact(value)
