@@ -216,6 +216,13 @@ def test_a_statement_goes_by_its_index(large: Connection[Any], name: str) -> Non
     assert whole == []
 
 
+def test_parked_rows_of_a_key_are_found_by_its_hash(large: Connection[Any]) -> None:
+    """By their shard alone, all that is parked in it would be read."""
+    plan = explained(large, STATEMENTS["browsing.PARKED_OF_KEY"])
+    (scan,) = [node for node in plan if node.get("Index Name") == "outbox_parked"]
+    assert scan["Index Cond"].count("hashtextextended") == 2
+
+
 def test_every_statement_is_looked_at_or_named_with_a_reason() -> None:
     modules = {each.name: import_module(f"{queries.__name__}.{each.name}")
                for each in iter_modules(queries.__path__)}  # fmt: skip

@@ -81,3 +81,16 @@ def test_a_sequence_with_a_cache_lets_no_watermark_rise(outbox: Outbox, store: S
     outbox.connection.execute("ALTER SEQUENCE outbox_id_seq CACHE 50")
     draw_to(outbox, 100)
     assert max(risen(store).watermarks) < 0
+
+
+def test_a_table_that_draws_its_ids_elsewhere_lets_no_watermark_rise(
+    outbox: Outbox, store: Store
+) -> None:
+    draw_to(outbox, 100)
+    outbox.connection.execute("ALTER TABLE outbox RENAME TO former")
+    outbox.connection.execute("CREATE TABLE outbox (LIKE former INCLUDING ALL)")
+    assert max(risen(store).watermarks) < 0
+    outbox.fill(3, keys=3)
+    with store.lease(NOTHING_HELD) as lease:
+        assert lease is not None
+        assert sorted(row.id for rows in lease.chunks() for row in rows) == [1, 2, 3]

@@ -1,6 +1,8 @@
+from collections.abc import Callable
+
 import pytest
 
-from relay.daemon.postgres.low_watermark import LOWEST_ID, First, LowWatermarks, Sample
+from relay.daemon.postgres.low_watermark import LOWEST_ID, First, Lasting, LowWatermarks, Sample
 
 
 @pytest.fixture
@@ -94,3 +96,61 @@ def test_what_is_decided_stays_so_while_nothing_is_drawn(watermarks: LowWatermar
     watermarks.raise_to(10, {})
     assert watermarks.observe(sample(10)) == 10
     assert set(watermarks.ids) == {10}
+
+
+def test_writers_that_were_open_at_two_looks_last_and_all_that_others_drew_is_decided(
+    watermarks: LowWatermarks,
+) -> None:
+    assert watermarks.lasting(sample(10, "long")) == Lasting(frozenset(), LOWEST_ID)
+    # Nobody else came, so what was drawn up to now belongs to these or is decided.
+    assert watermarks.lasting(sample(20, "long")) == Lasting(frozenset({"long"}), 20)
+    # "new" may hold what was drawn since.
+    assert watermarks.lasting(sample(30, "long", "new")) == Lasting(frozenset({"long"}), 20)
+    assert watermarks.lasting(sample(40, "new")) == Lasting(frozenset({"new"}), 40)
+    watermarks.reset()
+    assert watermarks.lasting(sample(50, "new")) == Lasting(frozenset(), LOWEST_ID)
+
+
+def test_reads_resume_beside_a_writer_below_the_first_row_of_their_shard(
+    watermarks: LowWatermarks,
+) -> None:
+    assert watermarks.resume is watermarks.ids
+    watermarks.raise_to(10, {})
+    watermarks.resume_beside(["7"], 100, {3: First(id=41, created_ms=0), 4: First(5, 0)})
+    # Never below the watermark, which stays where it is.
+    assert [watermarks.resume[shard] for shard in (3, 4, 5)] == [40, 10, 100]
+    assert set(watermarks.ids) == {10}
+
+
+def test_what_was_read_and_settled_beside_a_writer_is_passed_as_far_as_the_look_went(
+    watermarks: LowWatermarks,
+) -> None:
+    watermarks.resume_beside(["7"], 100, {5: First(id=41, created_ms=0)})
+    watermarks.passed({5: 60, 6: 200})
+    assert [watermarks.resume[shard] for shard in (5, 6, 7)] == [60, 100, 100]
+    watermarks.passed({5: 50})
+    assert watermarks.resume[5] == 60
+    # Nothing of it is decided: the writer may still commit.
+    assert set(watermarks.ids) == {LOWEST_ID}
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        lambda watermarks: watermarks.reset(),
+        lambda watermarks: watermarks.raise_to(10, {}),
+        lambda watermarks: watermarks.resume_beside((), 100, {}),
+    ],
+)
+def test_without_a_writer_beside_them_reads_start_at_the_watermarks(
+    watermarks: LowWatermarks, ends: Callable[[LowWatermarks], None]
+) -> None:
+    watermarks.resume_beside(["7"], 100, {})
+    ends(watermarks)
+    assert watermarks.resume is watermarks.ids
+
+
+def test_what_was_drawn_by_nobody_else_is_passed_at_once(watermarks: LowWatermarks) -> None:
+    watermarks.resume_beside(["7"], 100, {})
+    watermarks.pass_all(20)
+    assert (watermarks.decided_upto, set(watermarks.resume)) == (20, {20})

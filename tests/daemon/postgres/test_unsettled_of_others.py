@@ -1,9 +1,13 @@
 """Rows that another relay published and had to leave: whoever has the shard next knows them."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from relay.daemon.assembly import make_roster, make_sampler
+from relay.daemon.postgres.claims import Claimed
 from relay.daemon.postgres.store import Store
+from relay.daemon.rows import Delivered
 from relay.daemon.telemetry.metrics import NAMESPACE, Metrics
 from tests.daemon.conftest import MakeStore
 from tests.daemon.postgres.test_unsettled import NOTHING_HELD, publish, read
@@ -35,6 +39,15 @@ def noted(outbox: Outbox) -> list[int]:
     return [id_ for (id_,) in found]
 
 
+def claimed(outbox: Outbox, store: Store) -> Sequence[Claimed]:
+    """Publish a row of each key; return the shards."""
+    outbox.fill(3, keys=3)
+    with store.lease(NOTHING_HELD) as lease:
+        assert lease is not None
+        lease.settle([Delivered(rows) for rows in lease.chunks()])
+    return lease.claimed
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -53,7 +66,10 @@ def test_a_locked_row_is_published_by_one_relay_and_by_no_other(
     assert read(relay(make_store)) == []
     outbox.fill(5, keys=3)
     # One that has just started, and a second one after it has learned and published.
-    assert publish(relay(make_store)) == list(range(11, 16))
+    newcomer = relay(make_store)
+    assert publish(newcomer) == list(range(11, 16))
+    # What it looked at twice to learn of them is no death of a relay.
+    assert not [c for c in claimed(outbox, newcomer) if c.died]
     assert read(relay(make_store)) == []
     assert noted(outbox) == [3, 4]
     database_connection.connection.execute("ROLLBACK")
@@ -62,7 +78,7 @@ def test_a_locked_row_is_published_by_one_relay_and_by_no_other(
     last.refresh_watermarks(NOTHING_HELD)
     assert outbox.count() == 0
     outbox.fill(3, keys=3)
-    assert publish(last) == [16, 17, 18]
+    assert publish(last) == [19, 20, 21]
     # A lease of every shard, which finds nothing of them there any more.
     assert (noted(outbox), outbox.count()) == ([], 0)
 
