@@ -220,7 +220,7 @@ def test_parked_rows_of_a_key_are_found_by_its_hash(large: Connection[Any]) -> N
     """By their shard alone, all that is parked in it would be read."""
     plan = explained(large, STATEMENTS["browsing.PARKED_OF_KEY"])
     (scan,) = [node for node in plan if node.get("Index Name") == "outbox_parked"]
-    assert scan["Index Cond"].count("hashtextextended") == 2
+    assert "hashtextextended(key" in scan["Index Cond"]
 
 
 def test_every_statement_is_looked_at_or_named_with_a_reason() -> None:
