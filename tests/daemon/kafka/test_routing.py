@@ -107,12 +107,15 @@ def test_a_missing_topic_is_on_hold_as_a_whole(
 
 
 def test_a_partition_without_a_leader_is_on_hold_alone(
-    routing: Routing, producer: Producer
+    routing: Routing, producer: Producer, caplog: pytest.LogCaptureFixture
 ) -> None:
     producer.leaderless = [NUMBER]
     routing.topics.find(TOPIC, producer)
     assert routing.find(row(1, key=KEY), producer) is None
     assert on_hold(routing) == {PLACE: "the partition has no leader"}
+    (said,) = caplog.messages
+    assert said.startswith(f"{PLACE} is on hold for ")
+    assert "the partition has no leader; its rows wait" in said
     others = [routing.find(row(number), producer) for number in range(8)]
     assert any(others)
 
@@ -126,12 +129,14 @@ def test_what_is_on_hold_already_is_held_no_longer(routing: Routing, clock: Cloc
 
 
 def test_a_hold_whose_cause_is_gone_is_lifted(
-    routing: Routing, producer: Producer, clock: Clock
+    routing: Routing, producer: Producer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     routing.hold(PLACE, "silent")
     assert not routing.review_holds(producer)
     clock.advance(HOLD_SECONDS)
-    assert routing.review_holds(producer)
+    with caplog.at_level("INFO"):
+        assert routing.review_holds(producer)
+    assert caplog.messages[-1] == f"{PLACE} is tried again"
     assert not routing.review_holds(producer)
     assert routing.find(row(1, key=KEY), producer) is not None
 

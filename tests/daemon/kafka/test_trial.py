@@ -186,6 +186,26 @@ def test_more_than_there_is_room_for_waits_without_being_overtaken(
 
 
 @pytest.mark.usefixtures("broker")
+@pytest.mark.parametrize("guilty", [True, False])
+def test_a_trial_clears_a_row_everywhere_and_partitions_that_refused_nothing(
+    *, guilty: bool
+) -> None:
+    suspects = Suspects()
+    place, beside = (TopicPartition("topic", number, 4) for number in (0, 1))
+    suspects.suspect(row(1), place)
+    suspects.suspect(row(2), place)
+    assert suspects.includes(row(9), beside)
+    if guilty:
+        suspects.convict(row(1), place, KafkaError(KafkaError.INVALID_RECORD))
+    else:
+        suspects.acquit(row(1), place)
+    suspects.trial_over()
+    assert not suspects.includes(row(1), beside)
+    assert suspects.includes(row(2), beside)
+    assert suspects.includes(row(9), place) == guilty
+
+
+@pytest.mark.usefixtures("broker")
 def test_refusals_count_in_a_row_and_of_one_kind() -> None:
     one, other = KafkaError(KafkaError.INVALID_RECORD), KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
     suspects, place = Suspects(), TopicPartition("topic", 0, 4)
