@@ -49,10 +49,11 @@ def _executed(statement: str) -> Reached:
 GATES: Final[tuple[tuple[str, type, str, Reached], ...]] = (
     ("begin", BoundedConnection, "execute", _executed(queries.LEASE_SETTINGS)),
     ("commit", BoundedConnection, "execute", _executed(queries.COMMIT)),
+    ("commit", BoundedConnection, "exchange", _executed(queries.COMMIT)),
     *((point, *POINTS[point]) for point in ("claim", "produce", "ack", "delete")),
 )
 
-GATE_NAMES: Final = ("append", *(name for name, *_ in GATES))
+GATE_NAMES: Final = ("append", *dict.fromkeys(name for name, *_ in GATES))
 
 
 class SteppedRelay:

@@ -80,6 +80,7 @@ def sends(part: str) -> Reached:
     return lambda _result, _cursor, statement, *_: part in str(statement)
 
 
+# The class, its method, or several of them, and whether a call of it is the point.
 POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
     "claim": (Lease, "__init__", always),
     "claim_sent": (psycopg.Cursor, "execute", sends("SKIP LOCKED")),
@@ -95,7 +96,7 @@ POINTS: Final[dict[str, tuple[type, str, Reached]]] = {
     "tick": (Crew, "topics_on_hold", always),
     "rise": (Store, "refresh_watermarks", always),
     "request": (health._Server, "service_actions", always),  # noqa: SLF001
-    "commit": (BoundedConnection, "execute", commit_sent),
+    "commit": (BoundedConnection, "execute exchange", commit_sent),
 }
 
 
@@ -131,20 +132,23 @@ def harm(what: str) -> None:
 
 def sabotage(what: str, point: str, countdown: int) -> None:
     """Do this process the harm when the point is reached for the `countdown`-th time."""
-    owner, name, reached = POINTS[point]
-    original = getattr(owner, name)
+    owner, methods, reached = POINTS[point]
 
-    @wraps(original)
-    def sabotaged(self: object, *arguments: object, **named: object) -> object:
-        nonlocal countdown
-        result = original(self, *arguments, **named)
-        if reached(result, self, *arguments):
-            countdown -= 1
-            if countdown == 0 or (countdown > 0 and what in EACH):
-                harm(what)
-        return result
+    def sabotaged(original: Callable[..., object]) -> Callable[..., object]:
+        @wraps(original)
+        def method(self: object, *arguments: object, **named: object) -> object:
+            nonlocal countdown
+            result = original(self, *arguments, **named)
+            if reached(result, self, *arguments):
+                countdown -= 1
+                if countdown == 0 or (countdown > 0 and what in EACH):
+                    harm(what)
+            return result
 
-    setattr(owner, name, sabotaged)
+        return method
+
+    for name in methods.split():
+        setattr(owner, name, sabotaged(getattr(owner, name)))
 
 
 def main() -> None:
