@@ -10,6 +10,7 @@ from relay.daemon.figures import Figures
 from relay.daemon.postgres import queries
 from relay.daemon.postgres.backlog import ShardRows, backlog
 from relay.daemon.postgres.blind_spot import View, missed_rows
+from relay.daemon.postgres.former_tables import FormerTables
 from relay.daemon.postgres.low_watermark import LOWEST_ID, First, Lasting, LowWatermarks, Sample
 from relay.daemon.postgres.row_filter import Destination, RowFilter
 from relay.daemon.postgres.session import Session
@@ -34,6 +35,7 @@ class Survey:
         self._block_keys = block_keys
         # Open transactions that wrote to the outbox, by the time when each was first seen.
         self._writers: Mapping[str, int] = {}
+        self._former = FormerTables(PARKED_LIMIT)
         self.watermarks = LowWatermarks()
         # As of the last refresh: the database's time, and the leases of other workers.
         self.now_ms = 0
@@ -96,7 +98,7 @@ class Survey:
             ]
             firsts = self._firsts(connection, exclusions, published, blocked=self._block_keys)
             row = connection.execute(queries.MEASURE, {"limit": PARKED_LIMIT}).fetchone()
-            left_behind, left_ms = _left_behind(connection)
+            left_behind, left_ms = self._former.left_behind(connection, self.watermarks.epoch)
         assert row is not None  # noqa: S101 - a SELECT without FROM has a row
         parked, living, size, dead, xmin_age_seconds, xmin_age_transactions = row
         rows = backlog(shards, COUNT_LIMIT, living - parked)
@@ -168,15 +170,3 @@ class Survey:
         self._writers = {w: self._writers.get(w, self.now_ms) for w in writers - leases}
         sample = Sample(drawn_id, epoch, self.now_ms, writers)
         return self.watermarks.observe(sample), self.watermarks.lasting(sample)
-
-
-def _left_behind(connection: BoundedConnection) -> tuple[int, Sequence[int]]:
-    """Return the number of rows in tables that were the outbox, and the times of the oldest."""
-    counts, oldest = 0, list[int]()
-    for (table,) in connection.execute(queries.FORMER).fetchall():
-        statement = queries.LEFT_BEHIND.replace("{table}", table.replace("%", "%%"))
-        found = connection.execute(statement.encode(), {"limit": PARKED_LIMIT}).fetchone()
-        if found is not None and found[0]:
-            counts += found[0]
-            oldest.append(found[1])
-    return counts, oldest
