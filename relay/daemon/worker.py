@@ -291,6 +291,8 @@ class Worker:
         """Drop what belongs to a lease that is lost, or cannot begin."""
         if isinstance(error, BrokerUnavailableError):
             self._instrumentation.broker(up=False)
+            # The database was used before.
+            self._fault = None
             return
         self._fault = reason(error)
         self._instrumentation.lease_lost(self._store.lost_rows)

@@ -17,6 +17,7 @@ from relay.errors import DatabaseUnavailableError
 
 CONNECT_SECONDS: Final = 5
 _TICK_SECONDS: Final = 0.5
+_SUCCESS: Final = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
 
 
 class BoundedConnection(psycopg.Connection[Any]):
@@ -80,8 +81,7 @@ class BoundedConnection(psycopg.Connection[Any]):
     def exchange(self, statements: str) -> list[tuple[Any, ...]]:
         """Run *statements* in one message; return the rows of the last one that gives any.
 
-        Costs half of what a cursor does, which makes a result of each statement. No search_path is
-        set.
+        Half the cost of a cursor, which loads the result of every statement. Sets no search_path.
 
         Raises:
             psycopg.Error: one of them failed.
@@ -89,8 +89,11 @@ class BoundedConnection(psycopg.Connection[Any]):
         with self.lock:
             self.pgconn.send_query(statements.encode())
             results = self.wait(execute(self.pgconn))
-        if results[-1].status == ExecStatus.FATAL_ERROR:
-            raise error_from_result(results[-1])
+        if not results:
+            raise psycopg.InternalError("no result from the database")
+        for result in results:
+            if result.status not in _SUCCESS:
+                raise error_from_result(result)
         rows: list[tuple[Any, ...]] = []
         for result in results:
             if result.status == ExecStatus.TUPLES_OK:

@@ -121,6 +121,8 @@ def test_keys_lead_to_screens_and_to_find(browser: Browser, base: str) -> None:
         page.keyboard.press("g")
         page.keyboard.press("s")
         expect(page.get_by_role("heading", level=1)).to_have_text("Shards")
+        # Nobody hears keys before the page has its script.
+        page.wait_for_load_state()
         page.keyboard.press("/")
         page.keyboard.type("host-1")
         page.keyboard.press("Enter")

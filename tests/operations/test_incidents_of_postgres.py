@@ -176,6 +176,8 @@ def test_rows_of_a_table_that_was_the_outbox(database: Database) -> None:
         owner.execute(statement(finding))
         assert owner.execute("SELECT id FROM outbox ORDER BY id").fetchall() == [(1,), (2,)]
         assert owner.execute("SELECT FROM former").fetchall() == []
+        drawn = owner.execute("INSERT INTO outbox (name, payload) VALUES ('E', '{}') RETURNING id")
+        assert drawn.fetchone() == (3,)
 
 
 KEPT = """

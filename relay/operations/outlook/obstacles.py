@@ -80,8 +80,8 @@ def former_outboxes(tables: Sequence[tuple[str, int]] | None) -> Iterator[Findin
     for table, rows in tables or ():
         detail = (
             f"{table} was the outbox before another table took its name, and no relay reads it; "
-            f"it has about {counted(rows)}. What waits there goes back with its id, so that its "
-            "order stays"
+            f"it has about {counted(rows)}. What waits there goes back with its id: in order "
+            "among themselves, but behind newer rows that are out. Drop the table then"
         )
         columns = (
             "id, event_id, topic, key, name, payload, metadata, headers, created_at, attempts, "
@@ -90,7 +90,10 @@ def former_outboxes(tables: Sequence[tuple[str, int]] | None) -> Iterator[Findin
         command = psql(
             # The name comes quoted from the catalogue.
             f"WITH moved AS (DELETE FROM {table} RETURNING *) INSERT INTO outbox ({columns}) "  # noqa: S608
-            f"OVERRIDING SYSTEM VALUE SELECT {columns} FROM moved ORDER BY id"
+            f"OVERRIDING SYSTEM VALUE SELECT {columns} FROM moved ORDER BY id; "
+            # Or a writer would draw one of these ids some day.
+            "SELECT setval(q.name, q.top) FROM (SELECT pg_get_serial_sequence('outbox', 'id') "
+            "AS name, (SELECT max(id) FROM outbox) AS top) AS q WHERE q.top > nextval(q.name)"
         )
         yield _found("left-behind", detail, command, rows=rows, fails=True)
 

@@ -32,7 +32,6 @@ _FILED: Final = re.compile(
     r"(?:[^\s/]{0,60}/){0,12}(?P<file>[^\s/;|&]{1,100}))"
 )
 _DOCUMENT: Final = re.compile(r"(?<!<)<<-?[ ]?[\"']?(?P<end>\w{1,30})[\"']?[^\n]{0,100}\n")
-_LONGEST_DOCUMENT: Final = 2000
 _HERE: Final = re.compile(
     r"(?P<before><<<[ \t]{0,4})"
     r"(?P<said>\"[^\"\n]{1,400}\"|'[^'\n]{1,400}'|[^\s\"'|;&<]{1,400})"
@@ -63,10 +62,9 @@ def _without_documents(text: str) -> str:
     for match in _DOCUMENT.finditer(text):
         if match.start() < done or not _asks(match):
             continue
-        body = text[match.end() : match.end() + _LONGEST_DOCUMENT]
-        ends = re.search(rf"(?m)^[ \t]{{0,20}}{match['end']}$", body)
         parts += (text[done : match.end()], f"{REDACTED}\n")
-        done = match.end() + (ends.start() if ends else len(body))
+        end = re.compile(rf"(?m)^[ \t]{{0,20}}{match['end']}$").search(text, match.end())
+        done = end.start() if end else len(text)
     return "".join((*parts, text[done:])) if parts else text
 
 

@@ -121,5 +121,5 @@ def test_published_rows_are_no_lag(
     sampler.sample()
     sampler._session.close()  # noqa: SLF001
     shown = metrics.registry.get_sample_value
-    assert shown(f"{NAMESPACE}_pending") == 1.0
+    assert (shown(f"{NAMESPACE}_pending"), shown(f"{NAMESPACE}_held_rows")) == (1.0, 0.0)
     assert (shown(f"{NAMESPACE}_lag_seconds") or 0.0) < 600.0

@@ -58,5 +58,6 @@ def with_exclusions(
     return (
         _START.sub(_RESUMED if resumed else r"\1", statement)
         .replace("{exclusions}", exclusions)
+        .replace("{published}", _UNSETTLED if unsettled else "")
         .replace("{blocked}", _BLOCKED if blocked else "")
     )

@@ -102,6 +102,7 @@ SELECT f.shard - 1 AS shard,
              FROM (SELECT o.*
                      FROM outbox AS o
                     WHERE o.parked_at IS NULL
+                      {published}
                       AND (o.shard, o.id) > ((f.shard - 1)::smallint, {f.watermark | f.resume})
                       AND (o.shard, o.id) <= ((f.shard - 1)::smallint, 9223372036854775807)
                     LIMIT %(limit)s) AS o
@@ -109,7 +110,8 @@ SELECT f.shard - 1 AS shard,
 """
 
 # Tables that were the outbox before another one took the name: they have its triggers. Its own
-# partitions are a part of it. Along the dependencies of a function, which have an index.
+# partitions are a part of it, and those that this user may not read are left to doctor. Along the
+# dependencies of a function, which have an index.
 FORMER: Final = """
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
   FROM pg_depend AS d
@@ -121,6 +123,8 @@ SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
    AND d.refobjid = to_regproc('outbox_count_requeue')
    AND c.oid <> 'outbox'::regclass
    AND pg_partition_root(c.oid) IS DISTINCT FROM 'outbox'::regclass
+   AND has_schema_privilege(n.oid, 'USAGE')
+   AND has_table_privilege(c.oid, 'SELECT')
 """
 
 LEFT_BEHIND: Final = """
