@@ -148,3 +148,17 @@ UPDATE outbox_state
    SET states = ARRAY(SELECT DISTINCT unnest(states || %(states)s::text[]) ORDER BY 1)
  WHERE NOT states @> %(states)s::text[]
 """
+
+# Tables that were the outbox before another one took the name: they have its triggers. Its own
+# partitions are a part of it. Along the dependencies of a function, which have an index.
+FROM_FORMER_OUTBOXES: Final = """
+  FROM pg_depend AS d
+  JOIN pg_trigger AS t ON t.oid = d.objid
+  JOIN pg_class AS c ON c.oid = t.tgrelid
+  JOIN pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE d.classid = 'pg_trigger'::regclass
+   AND d.refclassid = 'pg_proc'::regclass
+   AND d.refobjid = to_regproc('outbox_count_requeue')
+   AND c.oid IS DISTINCT FROM to_regclass('outbox')
+   AND pg_partition_root(c.oid) IS DISTINCT FROM to_regclass('outbox')
+""".strip("\n")

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from relay.database import queries as database
+
 STATE: Final = "SELECT streaming, streaming_by, streaming_at FROM outbox_state"
 
 RELAYS: Final = """
@@ -189,20 +191,11 @@ SELECT id::bigint
  LIMIT 1000
 """
 
-# Tables that were the outbox before another one took the name: they have its triggers. Rows are
-# estimated, since whoever asks may not read them.
-FORMER: Final = """
+# Rows are estimated, since whoever asks may not read them.
+FORMER: Final = f"""
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name,
        pg_stat_get_live_tuples(c.oid) AS rows
-  FROM pg_depend AS d
-  JOIN pg_trigger AS t ON t.oid = d.objid
-  JOIN pg_class AS c ON c.oid = t.tgrelid
-  JOIN pg_namespace AS n ON n.oid = c.relnamespace
- WHERE d.classid = 'pg_trigger'::regclass
-   AND d.refclassid = 'pg_proc'::regclass
-   AND d.refobjid = to_regproc('outbox_count_requeue')
-   AND c.oid IS DISTINCT FROM to_regclass('outbox')
-   AND pg_partition_root(c.oid) IS DISTINCT FROM to_regclass('outbox')
+{database.FROM_FORMER_OUTBOXES}
  ORDER BY 1
 """
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from relay.daemon.postgres.queries import fragments
+from relay.database.queries import FROM_FORMER_OUTBOXES
 
 # First of two statements, in this order: how far ids were drawn. A session may keep ids of a
 # sequence with a cache for as long as it lives, and then none is proven to be used up; nor is one
@@ -109,20 +110,10 @@ SELECT f.shard - 1 AS shard,
        ) AS o
 """
 
-# Tables that were the outbox before another one took the name: they have its triggers. Its own
-# partitions are a part of it, and those that this user may not read are left to doctor. Along the
-# dependencies of a function, which have an index.
-FORMER: Final = """
+# Those that this user may not read are left to doctor.
+FORMER: Final = f"""
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
-  FROM pg_depend AS d
-  JOIN pg_trigger AS t ON t.oid = d.objid
-  JOIN pg_class AS c ON c.oid = t.tgrelid
-  JOIN pg_namespace AS n ON n.oid = c.relnamespace
- WHERE d.classid = 'pg_trigger'::regclass
-   AND d.refclassid = 'pg_proc'::regclass
-   AND d.refobjid = to_regproc('outbox_count_requeue')
-   AND c.oid <> 'outbox'::regclass
-   AND pg_partition_root(c.oid) IS DISTINCT FROM 'outbox'::regclass
+{FROM_FORMER_OUTBOXES}
    AND has_schema_privilege(n.oid, 'USAGE')
    AND has_table_privilege(c.oid, 'SELECT')
 """
