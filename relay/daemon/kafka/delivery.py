@@ -133,6 +133,9 @@ class Delivery:
             outcomes += self._trial.put_off()
         elif self._trial:
             outcomes += self._trial.run(beside_others=self._others)
+            if self._trial.abandoned:
+                # It owes nothing; but what answered it before proves nothing any more.
+                self._producer.abandon()
         return outcomes
 
     # -- one row ------------------------------------------------------------------------------

@@ -58,6 +58,10 @@ class Holds:
         self._holds[topic_partition].lifted = True
         self.lifted_total += 1
 
+    def forget(self, topic_partition: TopicPartition) -> None:
+        """Forget a lifted hold to which nothing is ever delivered: its partition is gone."""
+        del self._holds[topic_partition]
+
     def delivered(self, topic_partitions: Iterable[TopicPartition]) -> None:
         """Forget lifted holds of *topic_partitions*: they work again."""
         for topic_partition in topic_partitions:

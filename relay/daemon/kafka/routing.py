@@ -1,6 +1,7 @@
 """Routing: the topic and partition of each row, unless they are on hold."""
 
 import logging
+from collections.abc import Sequence
 from sys import getsizeof
 from typing import Final
 
@@ -46,9 +47,12 @@ class Routing:
     def acknowledged(self, producer: GaplessProducer) -> None:
         """Forget what is known against the partitions that *producer* had answers from."""
         if self.holds or self.unproven:
-            acknowledging = producer.acknowledging()
-            self.holds.delivered(acknowledging)
-            self.unproven.acknowledged(acknowledging)
+            self.delivered(producer.acknowledging())
+
+    def delivered(self, topic_partitions: Sequence[TopicPartition]) -> None:
+        """Forget what is known against *topic_partitions*: they take messages, and say so."""
+        self.holds.delivered(topic_partitions)
+        self.unproven.acknowledged(topic_partitions)
 
     def review_holds(self, producer: GaplessProducer) -> bool:
         """Look again at holds whose pause is over: lift them, or hold them longer.
@@ -68,6 +72,8 @@ class Routing:
                 self._hold_longer(topic_partition, _NO_LEADER)
             else:
                 self.holds.lift(topic_partition)
+                if topic_partition.partition is not None and self.topics.gone(topic_partition):
+                    self.holds.forget(topic_partition)
                 log.info("%s is tried again", topic_partition)
         return self.holds.lifted_total > lifted_before
 
@@ -79,6 +85,7 @@ class Routing:
         """
         for topic in self.topics.refresh(producer):
             self.hold(TopicPartition(topic.name), topic.why)
+        self.unproven.forget(self.topics.gone)
 
     def find(self, row: Row, producer: GaplessProducer) -> Partition | None:
         """Return the partition of *row*; None if it is on hold, or its topic not known yet."""

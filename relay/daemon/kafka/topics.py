@@ -13,6 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
+from relay.daemon.exclusions import TopicPartition
 from relay.daemon.kafka.producer import GaplessProducer
 from relay.daemon.kafka.properties import Properties
 from relay.daemon.timing import Deadline
@@ -112,6 +113,13 @@ class Topics:
         self._wanted.clear()
         self._refresh_at = min(topic.fresh_until for topic in self._known.values())
         return [topic for topic in asked.values() if isinstance(topic, UnwritableTopic)]
+
+    def gone(self, topic_partition: TopicPartition) -> bool:
+        """Return whether nothing can be sent there: the topic has other partitions now, or none."""
+        topic = self._known.get(topic_partition.topic)
+        if isinstance(topic, Topic):
+            return topic.partitions != topic_partition.partitions
+        return topic is not None
 
     def forget(self, name: str, *, limit: bool = False) -> None:
         """Ask again at the next find(); for the size *limit* as well."""

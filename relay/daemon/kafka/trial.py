@@ -73,6 +73,11 @@ class Trial:
     def __len__(self) -> int:
         return self._messages
 
+    @property
+    def abandoned(self) -> bool:
+        """True if it ended with a message that was left unanswered."""
+        return self._producer is not None and self._producer.abandoned
+
     def concerns(self, row: Row, partition: Partition) -> bool:
         """Return whether *row* has to wait for the trial."""
         topic_partition = partition.topic_partition
@@ -144,7 +149,7 @@ class Trial:
 
     def _acquit(self, message: Suspected) -> Outcome:
         self._suspects.acquit(message.row, message.topic_partition)
-        self._routing.holds.delivered([message.topic_partition])
+        self._routing.delivered([message.topic_partition])
         return Delivered([message.row])
 
     def _judge(self, message: Suspected, failure: Failure) -> Outcome:

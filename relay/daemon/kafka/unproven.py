@@ -1,6 +1,6 @@
 """Unproven partitions: since messages were left unanswered they have acknowledged none."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Final
 
 from confluent_kafka import KafkaError
@@ -35,6 +35,10 @@ class Unproven:
         """Note that *topic_partitions* answer."""
         self._acknowledged.update(topic_partitions)
         self._silent -= self._acknowledged
+
+    def forget(self, is_gone: Callable[[TopicPartition], bool]) -> None:
+        """Expect no answer of partitions that are gone: it would never come."""
+        self._silent = {tp for tp in self._silent if not is_gone(tp)}
 
     def admission(self) -> "Admission":
         """Return the admission of a lease that begins now."""

@@ -13,7 +13,7 @@ from relay.daemon.kafka.holds import Holds
 from relay.daemon.kafka.partitioner import partition
 from relay.daemon.kafka.producer import GaplessProducer, Partition
 from relay.daemon.kafka.routing import Routing
-from relay.daemon.kafka.topics import Topics
+from relay.daemon.kafka.topics import METADATA_SECONDS, Topics
 from tests.daemon.kafka.rows import row
 from tests.support.clock import Clock
 
@@ -30,6 +30,7 @@ class Producer(GaplessProducer):
     def __init__(self) -> None:  # without a client
         self.missing: list[str] = []
         self.leaderless: list[int] = []
+        self.partitions = PARTITIONS
         self.answered: list[TopicPartition] = []
 
     def describe(self, topic: str, seconds: float) -> TopicMetadata:
@@ -37,7 +38,7 @@ class Producer(GaplessProducer):
         error = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART) if topic in self.missing else None
         partitions = {
             number: SimpleNamespace(id=number, leader=-1 if number in self.leaderless else 0)
-            for number in range(PARTITIONS)
+            for number in range(self.partitions)
         }
         found: Any = SimpleNamespace(error=error, partitions=partitions)
         return cast("TopicMetadata", found)
@@ -179,6 +180,29 @@ def test_a_partition_that_answers_is_proven_and_its_lifted_hold_forgotten(
     routing.acknowledged(producer)
     assert PLACE not in routing.holds
     assert not routing.unproven
+
+
+@pytest.mark.parametrize("change", [{"missing": [TOPIC]}, {"partitions": PARTITIONS - 1}])
+def test_a_partition_that_is_gone_owes_no_answer(
+    routing: Routing, producer: Producer, clock: Clock, change: dict[str, Any]
+) -> None:
+    routing.topics.find(TOPIC, producer)
+    routing.unproven.add(PLACE)
+    routing.refresh(producer)
+    assert routing.unproven
+    vars(producer).update(change)
+    clock.advance(METADATA_SECONDS)
+    routing.refresh(producer)
+    assert not routing.unproven
+
+
+def test_a_hold_ends_with_its_partition(routing: Routing, producer: Producer, clock: Clock) -> None:
+    routing.topics.find(TOPIC, producer)
+    routing.hold(PLACE, "silent")
+    producer.partitions = PARTITIONS - 1
+    clock.advance(HOLD_SECONDS)
+    assert routing.review_holds(producer)
+    assert not routing.holds
 
 
 def test_a_lease_keeps_to_its_partitions_until_it_is_told_to_forget(

@@ -1,5 +1,6 @@
 """Unproven partitions: of an outage one lease is copied, however often it is tried again."""
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from unittest.mock import patch
@@ -91,6 +92,40 @@ def test_those_that_answered_until_then_prove_themselves_too(
     for attempt in range(1, 4):
         lose(publishing, new)
         assert len(broker.log) == appended + attempt * PARTITIONS
+
+
+@pytest.fixture
+def silent_in_a_trial(broker: Broker, publishing: Publishing) -> Publishing:
+    """A publisher of which all partitions answered, until one left a suspect unanswered."""
+    others = [row(number, key=f"key-{number}") for number in range(1, PARTITIONS)]
+    refused = row(100, key="key-0", payload='{"poison": true}')
+    publishing.lease([refused])
+    publishing.lease([refused, *others])
+    assert [r.row for r in publishing.rejected] == [refused]
+    publishing.lease(others)
+    broker.answers = False
+    lose(publishing, [row(101, key="key-0")])
+    broker.heal()
+    publishing.delivered.clear()
+    return publishing
+
+
+def test_what_answered_before_a_trial_fell_silent_proves_nothing(
+    broker: Broker, silent_in_a_trial: Publishing
+) -> None:
+    silent_in_a_trial.lease([row(1, key="key-1")])
+    broker.answers = False
+    appended = len(broker.log)
+    lose(silent_in_a_trial, [row(n, key=f"key-{n % PARTITIONS}") for n in range(201, 401)])
+    sent = Counter(message.key for message in broker.log[appended:])
+    # The first one is doubted: it was for the trial, which a lost lease does not come to.
+    assert sent == {"key-1": 50, "key-2": 1, "key-3": 1}
+
+
+def test_a_suspect_that_is_answered_proves_its_partition(silent_in_a_trial: Publishing) -> None:
+    silent_in_a_trial.lease([row(101, key="key-0")])
+    silent_in_a_trial.lease(ROWS)
+    assert ids(silent_in_a_trial.delivered) == [*ids(ROWS[:100]), 101, *ids(ROWS[100:])]
 
 
 def test_what_was_left_out_once_is_not_overtaken() -> None:
