@@ -128,7 +128,8 @@ class Sampler:
             held = exclusions_of(self._roster.holds(connection))
         survey.refresh_watermarks(Exclusions())
         if survey.watermarks.epoch != self._verified:
-            verify(self._session.connection)
+            with self._session.transaction() as connection:
+                verify(connection)
             self._verified = survey.watermarks.epoch
         figures = survey.measure(held)
         self._instrumentation.sampled(figures)

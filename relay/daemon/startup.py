@@ -11,6 +11,7 @@ from relay.daemon.figures import Flag, Report
 from relay.daemon.postgres.roster import Roster
 from relay.database.connection import BoundedConnection, connect, explain
 from relay.database.schema import verify
+from relay.database.session import bounded
 from relay.errors import DatabaseUnavailableError, SchemaError
 
 
@@ -29,8 +30,7 @@ class SchemaCheck:
         try:
             with self._connected() as database:
                 verify(database)
-                with database.transaction():
-                    self.flag = self.roster.sign(database, Report())
+                self.flag = self.roster.sign(database, Report())
         except (DatabaseUnavailableError, SchemaError) as error:
             return str(error)
         except psycopg.Error as error:
@@ -41,7 +41,7 @@ class SchemaCheck:
         """Say that this relay ends, if it ever said that it lives."""
         if self.flag is not None:
             # Whoever cannot say so is found to be dead a little later.
-            with suppress(*OUTAGES), self._connected() as database, database.transaction():
+            with suppress(*OUTAGES), self._connected() as database:
                 self.roster.leave(database, Report(), drain_timed_out=False)
 
     @contextmanager
@@ -49,6 +49,7 @@ class SchemaCheck:
         with connect(
             self.conninfo, "outbox-relay start", self.patience_seconds, schema=self.schema
         ) as database:
-            # Whatever the default of user or database is.
+            # Whatever the defaults of user or database are.
             database.read_only = False
-            yield database
+            with bounded(database, int(self.patience_seconds * 1000)):
+                yield database

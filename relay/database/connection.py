@@ -43,7 +43,11 @@ class BoundedConnection(psycopg.Connection[Any]):
             SchemaError: it is not clear in which schema they are.
         """
         if self._search_path is None:
-            place = locate(super().execute, self.schema)
+            with super().transaction():
+                # Whatever user or database are set to.
+                milliseconds = int(self.patience_seconds * 1000)
+                super().execute(f"SET LOCAL statement_timeout = {milliseconds}".encode())
+                place = locate(super().execute, self.schema)
             if place is not None:
                 self._search_path = "" if place[1] else search_path(place[0])
         return self._search_path or ""

@@ -6,6 +6,7 @@ from typing import Final
 # back. What policies hide is an error: a count without it would be wrong, and say nothing of it.
 STATEMENT_TIMEOUT: Final = """
 SELECT set_config('statement_timeout', %(milliseconds)s, true),
+       set_config('lock_timeout', %(milliseconds)s, true),
        set_config('jit', 'off', true),
        set_config('row_security', 'off', true)
 """

@@ -22,6 +22,8 @@ RINGS_SECONDS: Final = 60.0
 LOADED_SECONDS: Final = 3.0
 _TEST_SECONDS: Final = 1.0
 _UNLISTEN_ATTEMPTS: Final = 20
+# Whatever the default of user or database is: a sequence is written to.
+_WRITING: Final = "SET TRANSACTION READ WRITE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,13 @@ class Doorbell:
             DatabaseUnavailableError: there is no other connection to be had.
         """
         self._token, self._heard = uuid4().hex, False
-        ring = {"channel": self._channel, "token": self._token}
+        ring = queries.RING.format(channel=self._channel, token=self._token)
         if self._own is not None:
-            self._session.connection.execute(queries.RING, ring)
+            self._session.ask(ring)
         else:
             s = self._settings
             with connect(s.conninfo, f"{s.name} doorbell", s.patience_seconds) as other:
-                other.execute(queries.RING, ring)
+                other.exchange(ring)
         deadline = Deadline(_TEST_SECONDS)
         while not (self._heard or self._waiter.stopping or deadline.passed()):
             self._wait(deadline.left())
@@ -106,13 +108,13 @@ class Doorbell:
 
     def ring_from_now(self) -> bool:
         """Let writers ring; return False if another relay is under load, which is not overruled."""
-        until = {"milliseconds": int(RINGS_SECONDS * 1000)}
-        return self._session.connection.execute(queries.RING_UNTIL, until).fetchone() == (True,)
+        until = queries.RING_UNTIL.format(milliseconds=int(RINGS_SECONDS * 1000))
+        return self._session.ask(f"{_WRITING}; {until}") == [(True,)]
 
     def stop_ringing(self) -> None:
         """Let nobody ring for a while: this relay is under load, and polls."""
-        until = {"milliseconds": int(LOADED_SECONDS * 1000)}
-        self._session.connection.execute(queries.LOADED_UNTIL, until)
+        until = queries.LOADED_UNTIL.format(milliseconds=int(LOADED_SECONDS * 1000))
+        self._session.ask(f"{_WRITING}; {until}")
 
     def is_set(self) -> bool:
         """Return whether writers ring."""

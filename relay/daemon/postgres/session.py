@@ -37,7 +37,12 @@ class Session:
         )
         # Before our own patience ends: a backend that waits for a lock would claim shards for a
         # connection that is no more, and they would look like those of a relay that died.
-        self._lock_timeout = int(settings.patience_seconds * 500)
+        self._lock_timeout = str(int(settings.patience_seconds * 500))
+        # Of user or database they are for others: a look that they end is never repeated in time.
+        self._timeouts = (
+            f"SET LOCAL statement_timeout = {_milliseconds(settings)}; "
+            f"SET LOCAL lock_timeout = {self._lock_timeout};"
+        )
         self._connection: BoundedConnection | None = None
 
     @property
@@ -99,16 +104,12 @@ class Session:
         if path:
             connection.execute(f"SET LOCAL search_path TO {path}".encode())
         self._configure(connection)
-        connection.execute(queries.LOCK_TIMEOUT, {"milliseconds": str(self._lock_timeout)})
         connection.execute(queries.LOCK)
         return connection
 
     def begin_with(self, statement: str) -> list[tuple[Any, ...]]:
         """Begin a transaction with *statement*, all in one message; return its rows."""
-        # What the statement itself sets is for those after it.
-        timeout = f"SET LOCAL statement_timeout = {_milliseconds(self._settings)};"
-        patience = f"SET LOCAL lock_timeout = {self._lock_timeout};"
-        return self._send(f"{queries.BEGIN}; {timeout} {patience}", f"{queries.LOCK}; {statement}")
+        return self._send(f"{queries.BEGIN};", f"{queries.LOCK}; {statement}")
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         """Run *statement* in a transaction of its own, all in one message; return its rows."""
@@ -128,12 +129,13 @@ class Session:
 
     def _send(self, begin: str, statement: str) -> list[tuple[Any, ...]]:
         path = self.connection.search_path()
-        placed = f"{begin} SET LOCAL search_path TO {path};" if path else begin
-        return self.connection.exchange(f"{placed} {statement}")
+        placed = f"SET LOCAL search_path TO {path};" if path else ""
+        return self.connection.exchange(f"{begin} {self._timeouts} {placed} {statement}")
 
     def _configure(self, connection: BoundedConnection) -> None:
         connection.execute(queries.LEASE_SETTINGS, {
             "timeout_ms": _milliseconds(self._settings),
+            "lock_timeout_ms": self._lock_timeout,
             "application_name": self._settings.name,
         })  # fmt: skip
 

@@ -142,8 +142,8 @@ class Store:
         """
         if not self.watermarks.beside:
             return False
-        beside = {"beside": array(self.watermarks.beside)}
-        return self._session.connection.execute(queries.ALL_OPEN, beside).fetchone() == (False,)
+        beside = array(self.watermarks.beside)
+        return self._session.ask(queries.ALL_OPEN.format(beside=f"'{beside}'")) == [(False,)]
 
     @contextmanager
     def lease(

@@ -153,9 +153,7 @@ class Survey:
         return max(0, self.now_ms - unix_ms) / 1000
 
     def _observe(self) -> tuple[int | None, Lasting]:
-        connection = self._session.connection
-        # Not without: alone, a statement has the isolation level that user or database prefer.
-        with connection.pipeline(), connection.transaction():
+        with self._session.transaction() as connection:
             drawn = connection.execute(queries.DRAWN)
             locks = connection.execute(queries.LOCKS)
             counted = drawn.fetchone()

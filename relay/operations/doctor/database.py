@@ -21,7 +21,11 @@ from relay.settings import SHARDS
 
 Question = Callable[[Connection, Thresholds], Finding]
 
-_SETTINGS: Final = {"timeout_ms": "5000", "application_name": "relay doctor"}
+_SETTINGS: Final = {
+    "timeout_ms": "5000",
+    "lock_timeout_ms": "5000",
+    "application_name": "relay doctor",
+}
 _CLAIM: Final[Mapping[str, Any]] = {
     "only": None,
     "epoch": "",

@@ -1,5 +1,6 @@
 """Settings and policies of others: the relay works as ever, or says what hides its rows."""
 
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -7,8 +8,10 @@ import pytest
 from psycopg import errors
 
 from relay.daemon.exclusions import Exclusions
+from relay.daemon.postgres.doorbell import Doorbell, DoorbellSettings
 from relay.daemon.postgres.store import Store
 from relay.daemon.rows import Delivered
+from relay.daemon.timing import Waiter
 from relay.database.schema import SCHEMA_VERSION, verify
 from tests.daemon.conftest import MakeStore
 from tests.daemon.test_database_defaults import SINCE_TRANSACTION_TIMEOUT
@@ -142,6 +145,58 @@ def test_a_lock_of_others_is_given_up_before_the_connection_is(
     store.connect()
     outbox.connection.execute(f"ALTER DATABASE {database.name} SET lock_timeout = '1ms'".encode())
     assert headers(store) == [None]
+
+
+Look = Callable[[Store], object]
+LOOKS: Mapping[str, Look] = {
+    "refresh": lambda store: store.refresh_watermarks(NOTHING_HELD),
+    "probe": lambda store: store.nothing_new(),
+    "lease": lambda store: store.lease(NOTHING_HELD).__enter__(),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS.keys())
+def test_timeouts_that_user_or_database_have_for_others_end_no_look(
+    outbox: Outbox,
+    database: Database,
+    make_store: MakeStore,
+    look: Look,
+) -> None:
+    outbox.connection.execute("DELETE FROM outbox")
+    for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+        setting = f"ALTER DATABASE {database.name} SET {name} = '100ms'"
+        outbox.connection.execute(setting.encode())
+    store = make_store()
+    while not store.knows_all:
+        store.refresh_watermarks(NOTHING_HELD)
+
+    def waits() -> bool:
+        found = outbox.connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND wait_event_type = 'Lock' AND clock_timestamp() > query_start + interval '200ms'"
+        ).fetchone()
+        return found == (1,)
+
+    with ThreadPoolExecutor() as pool, database.connect() as other:
+        other.execute("SET idle_in_transaction_session_timeout = 0")
+        other.execute("LOCK TABLE outbox_state IN ACCESS EXCLUSIVE MODE")
+        looking = pool.submit(look, store)
+        eventually(lambda: waits() or looking.done())
+        other.rollback()
+        looking.result()
+
+
+def test_the_doorbell_is_set_where_transactions_only_read_by_default(
+    outbox: Outbox, database: Database, make_store: MakeStore
+) -> None:
+    setting = f"ALTER DATABASE {database.name} SET default_transaction_read_only = on"
+    outbox.connection.execute(setting.encode())
+    session = make_store()._session  # noqa: SLF001
+    bell = Doorbell(session, DoorbellSettings(database.dsn, None, "test", 10.0), Waiter())
+    assert bell.ring_from_now()
+    assert bell.is_set()
+    bell.stop_ringing()
+    assert not bell.is_set()
 
 
 @pytest.mark.usefixtures("with_and_without_functions")

@@ -102,7 +102,8 @@ def explained(
     filled = queries.with_exclusions(statement, resumed=resumed)
     with database.connect() as connection:
         connection.execute(
-            queries.LEASE_SETTINGS, {"timeout_ms": "20000", "application_name": "test"}
+            queries.LEASE_SETTINGS,
+            {"timeout_ms": "20000", "lock_timeout_ms": "5000", "application_name": "test"},
         )
         row = connection.execute(
             f"EXPLAIN (ANALYZE, FORMAT JSON) {filled}".encode(),

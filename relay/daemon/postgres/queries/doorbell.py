@@ -20,16 +20,16 @@ SELECT 'outbox_' || 'outbox'::regclass::oid,
        END
 """
 
-RING: Final = "SELECT pg_notify(%(channel)s, %(token)s)"
+RING: Final = "SELECT pg_notify('{channel}', '{token}')"
 
 # Never shorter than another relay has it, and not at all while one is under load.
 RING_UNTIL: Final = """
 SELECT CASE
            WHEN b.last_value < -now.ms
            THEN false
-           WHEN b.last_value > now.ms + %(milliseconds)s
+           WHEN b.last_value > now.ms + {milliseconds}
            THEN true
-           ELSE setval('outbox_bell', now.ms + %(milliseconds)s) IS NOT NULL
+           ELSE setval('outbox_bell', now.ms + {milliseconds}) IS NOT NULL
        END
   FROM outbox_bell AS b,
        (SELECT (date_part('epoch', clock_timestamp()) * 1000)::bigint AS ms) AS now
@@ -37,7 +37,7 @@ SELECT CASE
 
 LOADED_UNTIL: Final = """
 SELECT setval('outbox_bell',
-              -(date_part('epoch', clock_timestamp()) * 1000)::bigint - %(milliseconds)s)
+              -(date_part('epoch', clock_timestamp()) * 1000)::bigint - {milliseconds})
 """
 
 BELL_IS_SET: Final = """

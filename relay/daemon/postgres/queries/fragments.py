@@ -19,7 +19,7 @@ UNSEEN: Final = """(SELECT NOT EXISTS (
               FROM unnest(%(beside)s::xid8[]) AS writer (xid)
              WHERE pg_visible_in_snapshot(writer.xid, pg_current_snapshot())))"""
 
-ALL_OPEN: Final = f"SELECT {UNSEEN}"
+ALL_OPEN: Final = f"SELECT {UNSEEN}".replace("%(beside)s", "{beside}")
 
 # How far ids were drawn.
 DRAWN: Final = "CASE WHEN is_called THEN last_value ELSE last_value - 1 END"

@@ -12,18 +12,18 @@ COMMIT: Final = "COMMIT"
 # What the deletion needs is asked for before anything is published, by a deletion of nothing: the
 # lock, for which REINDEX, LOCK TABLE or CREATE INDEX of others may let it wait, or deadlock, the
 # right to delete, a replica identity where deletions are replicated, and the consent of triggers.
-LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', %(milliseconds)s, true)"
 LOCK: Final = "DELETE FROM outbox WHERE false"
 
 # One transaction's settings, so that they work through a pooler. The two timeouts take the lease
 # from a relay that vanished: a backend that still writes to a frozen reader is not idle, and only
 # the second one ends it. Statistics of an empty table would make the claim a sequential scan, or a
 # bitmap of all that waits, and forbidding these alone would set off the JIT compiler. Policies that
-# hide rows are an error now, and no outbox that seems empty. A lease has a limit of its own.
+# hide rows are an error now, and no outbox that seems empty. A lease has limits of its own.
 LEASE_SETTINGS: Final = """
 SELECT set_config('idle_in_transaction_session_timeout', %(timeout_ms)s, true),
        set_config('tcp_user_timeout', %(timeout_ms)s, true),
        set_config('statement_timeout', %(timeout_ms)s, true),
+       set_config('lock_timeout', %(lock_timeout_ms)s, true),
        set_config('enable_seqscan', 'off', true),
        set_config('enable_bitmapscan', 'off', true),
        set_config('jit', 'off', true),
