@@ -116,3 +116,4 @@ def test_another_driver_is_refused_with_what_to_do() -> None:
         operations = Operations(MigrationContext.configure(connection))
         with pytest.raises(SchemaError, match="relay migrate"):
             OutboxMigrate.outbox_migrate(operations)
+    engine.dispose()

@@ -60,7 +60,7 @@ def test_one_answer_proves_a_partition(broker: Broker, publishing: Publishing) -
     publishing.lease(ROWS)
     assert len(publishing.delivered) == PARTITIONS
     assert {reason for _, reason in publishing.undelivered} == {Reason.HELD}
-    left = [row for row in ROWS if row not in publishing.delivered]
+    left = [each for each in ROWS if each not in publishing.delivered]
     publishing.lease(left)
     assert ids(publishing.delivered) == ids(ROWS)
 
@@ -68,15 +68,15 @@ def test_one_answer_proves_a_partition(broker: Broker, publishing: Publishing) -
 def test_the_others_go_on_beside_one_that_is_silent(broker: Broker, publishing: Publishing) -> None:
     broker.stuck = {0}
     lose(publishing)
-    left = [row for row in ROWS if row not in publishing.delivered]
+    left = [each for each in ROWS if each not in publishing.delivered]
     assert left
     assert publishing.delivered
     new = [row(number, key=f"key-{number % 20}") for number in range(201, 401)]
     for _ in range(2):
-        lose(publishing, [r for r in (*left, *new) if r not in publishing.delivered])
+        lose(publishing, [each for each in (*left, *new) if each not in publishing.delivered])
     delivered = set(publishing.delivered)
-    silent_keys = {row.key for row in left}
-    assert all((row in delivered) == (row.key not in silent_keys) for row in new)
+    silent_keys = {each.key for each in left}
+    assert all((each in delivered) == (each.key not in silent_keys) for each in new)
 
 
 def test_those_that_answered_until_then_prove_themselves_too(
