@@ -3,7 +3,6 @@
 import threading
 import time
 from statistics import quantiles
-from types import TracebackType
 from typing import Final, Self
 
 from confluent_kafka import Consumer, TopicPartition
@@ -78,12 +77,7 @@ class Arrivals:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._ended.set()
         self._thread.join()
         self._consumer.close()

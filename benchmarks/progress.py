@@ -1,6 +1,5 @@
 """What a person sees while the figures are made."""
 
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -38,10 +37,5 @@ class Progress:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._bar.stop()

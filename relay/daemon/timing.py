@@ -129,7 +129,6 @@ class Interval:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._begun_at = -math.inf
         self._due_at = -math.inf
 
     @property
@@ -139,12 +138,7 @@ class Interval:
 
     def restart(self) -> None:
         """Begin anew."""
-        self._begun_at = boot_seconds()
-        self._due_at = self._begun_at + self._seconds
-
-    def shorten(self, seconds: float) -> None:
-        """Let it come due *seconds* after it began, this time only."""
-        self._due_at = min(self._due_at, self._begun_at + seconds)
+        self._due_at = boot_seconds() + self._seconds
 
 
 class DatabaseClock:

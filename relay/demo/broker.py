@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-from types import TracebackType
 from typing import Final, Self
 
 from confluent_kafka import Producer
@@ -34,12 +33,7 @@ class MockBroker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._host.purge()
 
 
@@ -67,12 +61,7 @@ class BrokerProcess:
             raise BrokerStartError(f"The mock broker ended with code {self._process.wait()}.")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.resume()
         self._process.communicate(timeout=_END_SECONDS)
 

@@ -29,7 +29,6 @@ class Screen:
     def __init__(self, stage: Stage, witness: Witness) -> None:
         self._stage = stage
         self._witness = witness
-        self._began = time.monotonic()
         self._seen: deque[tuple[float, int]] = deque()
         self.told: list[str] = []
 

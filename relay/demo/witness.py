@@ -1,6 +1,5 @@
 """The truth to compare with: rows that were committed, and where they are."""
 
-from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 import psycopg
@@ -64,10 +63,5 @@ class Witness:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.connection.close()

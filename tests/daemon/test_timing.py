@@ -104,15 +104,3 @@ def test_an_interval_is_due_at_the_start_and_each_time_that_it_has_passed(clock:
         clock.advance(seconds)
         due.append(interval.due)
     assert due == [True, False, False, True]
-
-
-def test_an_interval_is_shortened_once(clock: Clock) -> None:
-    interval = Interval(10.0)
-    interval.restart()
-    interval.shorten(1.0)
-    interval.shorten(5.0)
-    clock.advance(1.0)
-    due = [interval.due]
-    interval.restart()
-    clock.advance(1.0)
-    assert [*due, interval.due] == [True, False]

@@ -6,7 +6,6 @@ import struct
 import threading
 from collections.abc import Coroutine
 from enum import Enum, auto
-from types import TracebackType
 from typing import Any, Self
 
 from relay.demo.ports import LOOPBACK
@@ -80,12 +79,7 @@ class TcpProxy:
         self._run(self._listen())
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._run(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

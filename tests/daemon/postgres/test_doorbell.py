@@ -7,7 +7,7 @@ import pytest
 
 from relay.daemon.assembly import make_store
 from relay.daemon.postgres.doorbell import Doorbell, DoorbellSettings
-from relay.daemon.timing import Pace, Waiter
+from relay.daemon.timing import Interval, Pace, Waiter
 from relay.daemon.wake_up import WakeUp
 from relay.demo.postgres import EmbeddedPostgres
 from tests.support.outbox import Outbox
@@ -278,7 +278,7 @@ def test_a_sleeper_notices_that_the_bell_is_not_set_any_more(
     rest(wake_up, 2)
     assert asleep(wake_up)
     outbox.connection.execute("SELECT setval('outbox_bell', 0)")
-    wake_up._check.shorten(0.0)  # noqa: SLF001
+    wake_up._check = Interval(0.0)  # noqa: SLF001
     rest(wake_up, 1)
     # Set anew, and all the steps again.
     assert not asleep(wake_up)
