@@ -36,6 +36,7 @@ class Reason(StrEnum):
     REFUSED = "refused"
     UNREADABLE = "unreadable"
     UNKNOWN_NAME = "unknown_name"
+    UNDELETABLE = "undeletable"
     KILLED_RELAY = "killed_relay"
     HELD = "held"
     SUSPECT = "suspect"

@@ -157,12 +157,9 @@ class Worker:
             round_ = Round(0, more=False, quiet=True) if self._idle() else self._lease()
             self._publisher.raise_for_refusal()
             self._fault = None
-        except VALUE_FAULTS as error:
+        except (*VALUE_FAULTS, *OUTAGES) as error:
             self._let_go(error)
-            round_ = self._park_unreadable(error)
-        except OUTAGES as error:
-            self._let_go(error)
-            raise
+            round_ = self._set_aside(error)
         finally:
             self._leased_shards = 0
             self._instrumentation.in_flight(self._publisher.in_flight)
@@ -195,7 +192,7 @@ class Worker:
         self._view = self._store.refresh_watermarks(self._publisher.holds.exclusions())
         self._clock.set(self._store.now_ms)
         self._watermarks.restart()
-        self._instrumentation.locked(self._store.locked)
+        self._note_left()
         return self._store.empty
 
     def _lease(self) -> Round:
@@ -215,7 +212,7 @@ class Worker:
             more = self._isolate(lease) or self._relay(lease) or bool(self._alone)
         broken = self._publisher.broken
         self._instrumentation.lease_ended(LeaseEnd.BROKEN if broken else LeaseEnd.DONE)
-        self._instrumentation.locked(self._store.locked)
+        self._note_left()
         quiet = not (more or broken or isolated) and self._store.exhausted(lease)
         return Round(lease.progress.rows, more, quiet)
 
@@ -255,13 +252,25 @@ class Worker:
         self._instrumentation.published(time.monotonic() - begun)
         return lease.progress.full
 
-    def _park_unreadable(self, error: Exception) -> Round:
-        """Park the rows that broke the lease. If there are none, it is an outage as any other."""
-        parked = self._store.park_unreadable()
-        if not parked:
+    def _set_aside(self, error: Exception) -> Round:
+        """Set aside the rows that broke the lease. If there are none, it is an outage."""
+        if parked := self._note_left():
+            return Round(parked, more=True)
+        if not isinstance(error, VALUE_FAULTS):
+            raise error
+        unreadable = self._store.park_unreadable()
+        if not unreadable:
             raise psycopg.DatabaseError(type(error).__name__) from error
-        self._instrumentation.unreadable(parked)
-        return Round(rows=len(parked), more=True)
+        self._instrumentation.unreadable(unreadable)
+        return Round(rows=len(unreadable), more=True)
+
+    def _note_left(self) -> int:
+        """Show which published rows could not be deleted; return how many of them are parked."""
+        self._instrumentation.locked(self._store.locked)
+        if kept := self._store.take_kept():
+            self._parked += len(kept)
+            self._instrumentation.kept(kept)
+        return len(kept)
 
     def _settle(self, lease: Lease, outcomes: Sequence[Outcome]) -> None:
         lease.settle(outcomes)

@@ -7,10 +7,10 @@ from typing import Any, Final
 from psycopg import sql
 
 from relay.daemon.postgres import queries
+from relay.daemon.postgres.arrays import array
 from relay.daemon.postgres.low_watermark import LowWatermarks
 from relay.daemon.postgres.row_filter import RowFilter
 from relay.daemon.postgres.session import Session
-from relay.daemon.postgres.unsettled import array
 from relay.daemon.rows import Row
 from relay.database.connection import BoundedConnection
 from relay.settings import SHARDS

@@ -7,11 +7,12 @@ from typing import Any, assert_never
 import psycopg
 
 from relay.daemon.postgres import queries
+from relay.daemon.postgres.arrays import array
 from relay.daemon.postgres.chunks import ChunkReader, Progress
 from relay.daemon.postgres.claims import Claimed, SmallClaim
 from relay.daemon.postgres.pipeline_cursor import PunctuatedCursor
 from relay.daemon.postgres.row_filter import RowFilter
-from relay.daemon.postgres.unsettled import Batch, LockedRow, array, note, park
+from relay.daemon.postgres.unsettled import Batch, LockedRow, note, park
 from relay.daemon.rows import Delivered, Outcome, Rejected, Row, Undelivered, column
 from relay.daemon.timing import Deadline
 from relay.database.connection import BoundedConnection

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.postgres import queries
-from relay.daemon.postgres.unsettled import array
+from relay.daemon.postgres.arrays import array
 from relay.settings.preset import Partitioner
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.postgres import queries
+from relay.daemon.postgres.arrays import array
 from relay.daemon.postgres.blind_spot import View
 from relay.daemon.postgres.chunks import (
     INLINE_BYTES,
@@ -24,7 +25,7 @@ from relay.daemon.postgres.row_filter import Destination, RowFilter
 from relay.daemon.postgres.session import Session
 from relay.daemon.postgres.survey import Survey
 from relay.daemon.postgres.unreadable import VALUE_FAULTS, park_unreadable
-from relay.daemon.postgres.unsettled import Batch, LockedRow, array
+from relay.daemon.postgres.unsettled import Batch, LockedRow
 from relay.daemon.timing import Deadline
 
 
@@ -51,6 +52,7 @@ class Store:
         self._lost = LostLeases()
         self._unsettled = Batch()
         self.locked: Sequence[LockedRow] = ()
+        self._kept: list[int] = []
         # Acknowledged by Kafka under the last lease, if that was lost.
         self.lost_rows = 0
         # Shards that a lease left behind: the next one will be worth its cursors.
@@ -260,9 +262,11 @@ class Store:
                     read_upto = lease.progress.read_upto
                     self._unreadable = {c.shard: c.after for c in lease.claimed} | read_upto
             raise
-        if lease is not None and lease.locked:
-            self._unsettled.update(lease.left)
-            self.locked = [*self.locked, *lease.locked]
+        if lease is not None:
+            self._kept += lease.left.kept
+            if lease.locked:
+                self._unsettled.update(lease.left)
+                self.locked = [*self.locked, *lease.locked]
 
     def _note_unread(self, lease: Lease | None) -> None:
         claimed = {c.shard for c in lease.claimed} if lease else set[int]()
@@ -279,6 +283,13 @@ class Store:
             return
         with self._session.transaction() as connection:
             self.locked = self._unsettled.settle(connection)
+        self._kept += self._unsettled.kept
+        self._unsettled.kept.clear()
+
+    def take_kept(self) -> Sequence[int]:
+        """Return the ids of rows that were parked because they cannot be deleted, once."""
+        kept, self._kept = self._kept, []
+        return kept
 
     def park_unreadable(self) -> Sequence[int]:
         """Park the rows because of which the last lease failed; return their ids."""

@@ -4,12 +4,14 @@ One of them makes the statement fail that reads it with a thousand others, and i
 The next lease finds it, in steps that become smaller, and parks it alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import psycopg
 
 from relay.daemon.postgres import queries
+from relay.daemon.postgres.bisection import faulty
 from relay.daemon.postgres.unsettled import park
 from relay.database.connection import BoundedConnection
 
@@ -19,7 +21,6 @@ VALUE_FAULTS: Final = (
     psycopg.errors.ProgramLimitExceeded,
     UnicodeDecodeError,
 )
-_STEP_ROWS: Final = 32
 _ADVICE: Final = "correct or discard the row, then requeue it"
 
 
@@ -30,26 +31,14 @@ def park_unreadable(
     found = connection.execute(
         queries.IDS, {"shard": shard, "after": after, "rows": rows}
     ).fetchall()
-    faults = {id_: (dict(found)[id_], why) for id_, why in _unreadable(connection, found)}
+    events = dict(found)
+    faults = {
+        id_: (events[id_], f"a value of it cannot be read ({fault}); {_ADVICE}")
+        for id_, fault in faulty(list(events), partial(_fault, connection))
+    }
     if faults:
         park(connection, faults)
     return list(faults)
-
-
-def _unreadable(
-    connection: BoundedConnection, found: Sequence[tuple[int, str]]
-) -> Iterator[tuple[int, str]]:
-    at, step = 0, _STEP_ROWS
-    while at < len(found):
-        ids = [id_ for id_, _ in found[at : at + step]]
-        fault = _fault(connection, ids)
-        if fault is None:
-            at, step = at + step, min(2 * step, _STEP_ROWS)
-        elif step > 1:
-            step //= 2
-        else:
-            yield ids[0], f"a value of it cannot be read ({fault}); {_ADVICE}"
-            at += 1
 
 
 def _fault(connection: BoundedConnection, ids: Sequence[int]) -> str | None:

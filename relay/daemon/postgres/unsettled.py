@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from relay.daemon.postgres import queries
+from relay.daemon.postgres.arrays import identities
+from relay.daemon.postgres.undeletable import delete
 from relay.daemon.rows import Rejected, Row, column
 from relay.database.connection import BoundedConnection
 
@@ -35,6 +37,8 @@ class Batch:
         # By id, the event id as well: after TRUNCATE … RESTART IDENTITY an id is another row's.
         self.delivered: dict[int, str] = {}
         self.rejected: dict[int, tuple[str, str]] = {}
+        # Those that were delivered, and cannot be deleted.
+        self.kept: list[int] = []
 
     def __len__(self) -> int:
         return len(self.delivered) + len(self.rejected)
@@ -70,12 +74,17 @@ class Batch:
         self.rejected = {id_: it for id_, it in self.rejected.items() if id_ in kept}
 
     def settle(self, connection: BoundedConnection) -> list[LockedRow]:
-        """Delete and park all that is not locked; return, and keep, the others."""
+        """Delete and park all that is not locked; return, and keep, the others.
+
+        What cannot be deleted is parked.
+        """
         if self.delivered:
-            connection.execute(queries.DELETE_FREE, _identities(self.delivered))
+            kept = delete(connection, self.delivered)
+            self.kept += kept
+            self.rejected.update(kept)
         if self.rejected:
             park(connection, self.rejected)
-        found = connection.execute(queries.LOCKED, _identities(self.events)).fetchall()
+        found = connection.execute(queries.LOCKED, identities(self.events)).fetchall()
         locked = [LockedRow(*row) for row in found]
         self.keep(row.id for row in locked)
         return locked
@@ -84,7 +93,7 @@ class Batch:
 def park(connection: BoundedConnection, rejected: Mapping[int, tuple[str, str]]) -> None:
     """Park rows, each with its event id and error, unless somebody has them locked."""
     connection.execute(queries.PARK, {
-        **_identities({id_: event for id_, (event, _) in rejected.items()}),
+        **identities({id_: event for id_, (event, _) in rejected.items()}),
         # In letters that every encoding has.
         "errors": json.dumps({id_: _plain(error) for id_, (_, error) in rejected.items()}),
     })  # fmt: skip
@@ -94,17 +103,7 @@ def note(
     connection: BoundedConnection, shards: Sequence[int], published: Mapping[int, str]
 ) -> None:
     """Note in *shards* which of their *published* rows are still there."""
-    connection.execute(queries.NOTE_UNSETTLED, {**_identities(published), "shards": list(shards)})
-
-
-def _identities(events: Mapping[int, str]) -> dict[str, str]:
-    # As text: psycopg builds an array from Python's list one element at a time.
-    return {"ids": array(events), "event_ids": array(events.values())}
-
-
-def array(values: Iterable[object]) -> str:
-    """Return PostgreSQL's text of an array of *values*."""
-    return "{" + ",".join(map(str, values)) + "}"
+    connection.execute(queries.NOTE_UNSETTLED, {**identities(published), "shards": list(shards)})
 
 
 def _plain(text: str) -> str:

@@ -126,6 +126,12 @@ class WorkerInstrumentation:
         for id_ in ids:
             log.error("row %d was parked: a value of it cannot be read", id_)
 
+    def kept(self, ids: Sequence[int]) -> None:
+        """Count and log rows parked because PostgreSQL keeps them, though they are published."""
+        self._deliveries.parked.labels("", Reason.UNDELETABLE).inc(len(ids))
+        for id_ in ids:
+            log.error("row %d was published and parked: PostgreSQL refuses to delete it", id_)
+
     def locked(self, rows: Sequence[Locked]) -> None:
         """Show rows that are done and stay for a lock, and warn of each once."""
         if not (rows or self._locked_ids):

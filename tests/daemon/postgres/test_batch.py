@@ -5,7 +5,8 @@ import json
 import pytest
 
 from relay.daemon.exclusions import Exclusions
-from relay.daemon.postgres.unsettled import Batch, array
+from relay.daemon.postgres.arrays import array
+from relay.daemon.postgres.unsettled import Batch
 from relay.daemon.rows import Reason, Rejected, Row
 from tests.daemon.conftest import MakeStore
 from tests.support.outbox import Outbox

@@ -39,6 +39,7 @@ from relay.daemon.postgres.queries.lease import (
 )
 from relay.daemon.postgres.queries.reading import FETCH, LARGE, OPEN, READ
 from relay.daemon.postgres.queries.settling import (
+    CHECK_AT_ONCE,
     DELETE,
     DELETE_FREE,
     IDS,
@@ -68,6 +69,7 @@ __all__ = [
     "BELL_IS_SET",
     "BELOW",
     "BLAME",
+    "CHECK_AT_ONCE",
     "CLAIM",
     "CLAIM_SMALL",
     "COMMIT",

@@ -16,12 +16,16 @@ _FREE: Final = """SELECT o.id
           FROM outbox AS o
          WHERE {these}
            FOR UPDATE OF o SKIP LOCKED""".replace("{these}", _THESE)
+# Answers with those that were not deleted all the same: a trigger or rule of others kept them.
 DELETE_FREE: Final = """
-DELETE FROM outbox
- WHERE id = ANY(ARRAY(
+WITH free AS MATERIALIZED (
         {free}
-    ))
+), deleted AS (
+    DELETE FROM outbox WHERE id = ANY(ARRAY(SELECT id FROM free)) RETURNING id
+)
+SELECT id FROM free EXCEPT SELECT id FROM deleted
 """.replace("{free}", _FREE)
+CHECK_AT_ONCE: Final = "SET CONSTRAINTS ALL IMMEDIATE"
 
 # What is left of them, and who has it locked. OFFSET keeps the condition on parked rows from the
 # index of all pending ones.
@@ -48,11 +52,11 @@ SELECT o.id, a.pid, a.application_name
 NOTE_UNSETTLED: Final = """
 WITH left_over AS MATERIALIZED (
     SELECT o.shard, jsonb_object_agg(o.id, o.event_id) AS rows
-      FROM (SELECT o.shard, o.id, o.event_id,
+      FROM (SELECT o.shard, o.id, o.event_id, o.parked_at,
                    row_number() OVER (PARTITION BY o.shard ORDER BY o.id) AS number
               FROM outbox AS o
              WHERE {these}) AS o
-     WHERE o.number <= 1000
+     WHERE o.number <= 1000 AND o.parked_at IS NULL
      GROUP BY o.shard
 )
 UPDATE outbox_shard AS s
