@@ -30,12 +30,12 @@ class Target:
 
 
 TARGETS: Final[Mapping[str, Target]] = {
-    "drain_ratio": Target(least=0.9),
-    "four_relays_ratio": Target(least=0.9),
-    "pinned_xmin_ratio": Target(least=0.9),
+    "drain_ratio": Target(least=1.0),
+    "four_relays_ratio": Target(least=0.95),
+    "pinned_xmin_ratio": Target(least=0.95),
     "open_writer_ratio": Target(least=0.8),
-    "backlog_ratio": Target(least=0.9),
-    "missing_topic_ratio": Target(least=0.9),
+    "backlog_ratio": Target(least=0.95),
+    "missing_topic_ratio": Target(least=0.95),
     "few_refused_ratio": Target(least=0.8),
     "many_refused_ratio": Target(least=0.8),
     "writer_ratio": Target(least=0.85),
@@ -49,7 +49,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "bell_off_ratio": Target(least=0.97),
     "burst_commit_p99_ms": Target(most=25),
     "burst_p99_ms": Target(most=25),
-    "rss_mib_outage": Target(most=120),
+    "rss_mib_outage": Target(most=80),
     "lost": Target(most=0),
     "duplicates": Target(most=0),
     "inversions": Target(most=0),
