@@ -37,7 +37,7 @@ class Models:
     def __init__(self, composer: Composer) -> None:
         self._composer = composer
         self._guard = Guard()
-        self._tracked: dict[type, Tracked] = {}
+        self._tracked: dict[Any, Tracked] = {}
 
     def accepts(self, entity: object) -> bool:
         """Tell whether *entity* is a model of Django."""
@@ -138,11 +138,15 @@ class Models:
             elif not replayed:
                 yield known.deleted_snapshot(key)
 
-    def _known(self, sender: type) -> Iterator[Tracked]:
-        """Yield the tracked models whose rows are written with one of *sender*."""
-        for entity in sender.__mro__:
-            if entity in self._tracked:
-                yield self._tracked[entity]
+    def _known(self, sender: Any) -> Iterator[Tracked]:  # noqa: ANN401 - Django has no types
+        """Yield the tracked models whose rows are written with one of *sender*.
+
+        They are *sender*'s parents and itself, and the models that have it for a parent.
+        """
+        saved = sender._meta.concrete_model
+        for entity, known in self._tracked.items():
+            if entity in sender.__mro__ or saved in entity._meta.get_parent_list():
+                yield known
 
     def _saving(
         self,
