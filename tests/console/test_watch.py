@@ -18,6 +18,7 @@ from relay.errors import DatabaseUnavailableError, SchemaError
 from relay.settings import ConsoleSettings, DatabaseSettings
 from tests.support import postgres
 from tests.support.eventually import eventually
+from tests.support.load import stretched
 from tests.support.outbox import Outbox
 
 
@@ -47,6 +48,7 @@ def test_readers_share_one_look(watch: Watch, outbox: Outbox) -> None:
 
 
 def test_nobody_reads_and_nobody_looks(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.2)
     assert watch.number == 0
     watch.latest()
     monkeypatch.setattr(module, "IDLE_SECONDS", 0.0)
@@ -61,15 +63,15 @@ def test_nobody_waits_for_the_next_look_where_looks_take_long(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PAUSE_PARTS", 1_000_000)
-    monkeypatch.setattr(module, "IDLE_SECONDS", 0.3)
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.6)
     watch.refresh()
     first = watch.latest()
     # Longer ago than a look may be where they follow each other every few seconds.
-    eventually(lambda: datetime.now(UTC) - first.at > timedelta(seconds=0.2))
+    eventually(lambda: datetime.now(UTC) - first.at > timedelta(seconds=0.25))
     latest: list[Look] = []
     reader = threading.Thread(target=lambda: latest.append(watch.latest()))
     reader.start()
-    reader.join(5)
+    reader.join(stretched(5))
     assert latest == [first]
     reader.join()
 

@@ -18,7 +18,7 @@ def leave() -> None:
 
 def ended(thread: WatchedThread) -> WatchedThread:
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     return thread
 

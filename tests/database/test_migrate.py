@@ -99,8 +99,8 @@ def test_writers_never_wait_behind_a_migration_that_waits(database: Database) ->
         assert not migration.done()
         writer.commit()
         assert migration.result(timeout=30).changed
-    # Half a second for a busy machine: a queued lock would have kept them for ever.
-    assert max(waits) < LOCK_TIMEOUT_MS / 1000 + stretched(0.5)
+    # The rest for a busy machine: a queued lock would have kept them for ever.
+    assert max(waits) < LOCK_TIMEOUT_MS / 1000 + stretched(5)
     found = state(database)
     assert found is not None
     assert found.version == schema.SCHEMA_VERSION

@@ -203,7 +203,7 @@ def test_two_transactions_at_once_do_not_both_store(
         second.start()
         eventually(lambda: database.waiting() == 1, what="the second waits")
         getattr(first, end)()
-        second.join(10)
+        second.join(60)
     assert not second.is_alive()
     # The first one's, or where that was rolled back the second one's.
     assert len(stored.events()) == 1
@@ -223,7 +223,7 @@ def test_two_transactions_that_name_resources_in_turn_never_deadlock(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert len(stored.events()) == len(stored.outbox()) == 20
 
 

@@ -29,11 +29,11 @@ def test_nobody_else_finds_the_port_free() -> None:
 
 def test_nobody_answers_before_the_server_listens() -> None:
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((LOOPBACK, free_port()), timeout=5)
+        socket.create_connection((LOOPBACK, free_port()), timeout=30)
 
 
 def test_its_server_may_come_and_go() -> None:
     port = free_port()
     for _ in range(2):
-        with listener(port, reuse=True), socket.create_connection((LOOPBACK, port), timeout=5):
+        with listener(port, reuse=True), socket.create_connection((LOOPBACK, port), timeout=30):
             pass

@@ -68,7 +68,7 @@ def client(proxy: TcpProxy) -> Iterator[socket.socket]:
 
 
 def connected(proxy: TcpProxy) -> socket.socket:
-    return socket.create_connection(proxy.address, timeout=5)
+    return socket.create_connection(proxy.address, timeout=30)
 
 
 def hears_nothing(connection: socket.socket, seconds: float = 0.3) -> bool:

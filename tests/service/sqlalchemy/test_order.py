@@ -84,7 +84,7 @@ def test_id_order_is_lock_order_for_concurrent_transactions_on_one_host(
     together = threading.Barrier(4)
 
     def progress() -> None:
-        together.wait(timeout=10)
+        together.wait(timeout=60)
         for _ in range(25):
             with Session(engine) as session, session.begin():
                 tracking.emit(session, Message("Before the lock", {}, key=str(identity)))
