@@ -20,10 +20,17 @@ _PRELOADED: Final = [
     "__main__",
     "relay.__main__",
     "relay.cli.app",
+    "relay.cli.changing",
+    "relay.cli.diagnosis",
+    "relay.cli.printout.status",
     "relay.daemon.lifecycle",
     "relay.console.server",
     "relay.service.api.serving.server",
     "tests.support.sabotage",
+    # For what a command prints: tables, and how it is used.
+    "encodings.idna",
+    "rich.table",
+    "typer.rich_utils",
 ]
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(_PRELOADED)
