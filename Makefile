@@ -20,7 +20,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 # Modules are compiled once, for all processes and all runs.
 export PYTHONDONTWRITEBYTECODE =
 # More workers than processors: much of a test is waiting.
-WORKERS ?= 4
+WORKERS ?= 6
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS)
 
 # Nothing that needs more than PostgreSQL, nor the model and the faces that have a folder each:
