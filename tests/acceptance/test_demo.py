@@ -1,7 +1,12 @@
 """The demo, as somebody runs it who has just cloned the project."""
 
 import json
+import signal
 from collections.abc import Callable
+from http import HTTPStatus
+
+import httpx2
+import pytest
 
 from tests.support.eventually import eventually
 from tests.support.process import ProcessUnderTest
@@ -17,8 +22,10 @@ def test_the_demo_delivers_everything(run_relay: Callable[..., ProcessUnderTest]
     assert {summary[name] for name in ("lost", "phantoms", "duplicates", "out_of_order")} == {0}
 
 
-def test_its_data_can_be_tried_on(run_relay: Callable[..., ProcessUnderTest]) -> None:
-    demo = run_relay("demo", "--events", "60", "--keep", environment={})
+def test_its_data_can_be_looked_at_and_tried_on(
+    run_relay: Callable[..., ProcessUnderTest],
+) -> None:
+    demo = run_relay("demo", "--events", "60", "--console", environment={})
     exported = eventually(lambda: [line for line in demo.stdout if "TOPIC" in line], timeout=90)
     assert exported
     lines = [line.removeprefix("export ") for line in demo.stdout if line.startswith("export ")]
@@ -34,4 +41,9 @@ def test_its_data_can_be_tried_on(run_relay: Callable[..., ProcessUnderTest]) ->
         assert {"events": "HostStageReached", "audit": "0 fields", "replay": "ClusterState"}[
             arguments[0]
         ] in shown
-    assert demo.terminate() == 0
+    (console,) = [line.split()[-1] for line in demo.stdout if line.startswith("# The console")]
+    assert httpx2.get(console).status_code == HTTPStatus.OK
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait() == 0
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(console)
