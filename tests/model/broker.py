@@ -34,6 +34,7 @@ class Sent:
     value: bytes
     headers: Sequence[tuple[str, str | bytes | None]]
     on_delivery: OnDelivery
+    timestamp_ms: int = 0
     appended: bool = False
 
     @property
@@ -107,10 +108,10 @@ class Producer:
         headers: Sequence[tuple[str, str | bytes | None]] = (),
     ) -> None:
         """Queue one message."""
-        del topic, timestamp
+        del topic
         if self._fatal is not None:
             raise KafkaException(self._fatal)
-        self._waiting.append(Sent(partition, key, value, headers, on_delivery))
+        self._waiting.append(Sent(partition, key, value, headers, on_delivery, timestamp))
 
     def poll(self, seconds: float) -> int:
         """Take answers in."""

@@ -70,6 +70,7 @@ def read_memory(memory: model.Broker, topic: str, **_: object) -> list[ConsumedM
                 (name, text.encode() if isinstance(text, str) else text)
                 for name, text in sent.headers
             ],
+            sent.timestamp_ms,
         )
         for offset, sent in enumerate(memory.log)
     ]

@@ -1,12 +1,14 @@
 """The contract of a delivery, whatever the broker is."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 
-from relay.daemon.kafka.producer import GaplessProducer
+from relay.daemon.kafka.producer import GaplessProducer, Partition
 from relay.daemon.rows import Reason, Row, Undelivered
 from relay.daemon.timing import Deadline
 from relay.demo.ports import LOOPBACK
@@ -172,7 +174,47 @@ def test_a_lease_without_time_left_delivers_nothing_more(broker: Broker, publish
     publishing.lease(spread(range(2, 500), keys=3), seconds=0.0)
     assert publishing.publisher.broken
     assert len(publishing.delivered) + len(publishing.undelivered) == 499
-    assert publishing.undelivered
+    # It was never sent.
+    last, reason = max(publishing.undelivered, key=lambda each: each[0].id)
+    assert (last.id, reason) == (499, Reason.ABANDONED)
+
+
+@contextmanager
+def room_only_for(fits: Callable[[GaplessProducer, Row], bool]) -> Iterator[None]:
+    """Let the client's queue be full for all other rows."""
+    send = GaplessProducer.send
+
+    def sent(self: GaplessProducer, partition: Partition, given: Row, *rest: Any) -> bool:  # noqa: ANN401
+        return fits(self, given) and send(self, partition, given, *rest)
+
+    with patch.object(GaplessProducer, "send", sent):
+        yield
+
+
+@pytest.mark.parametrize("broker", ["model"], indirect=True)
+def test_room_in_the_queue_is_waited_for(broker: Broker, publish: Publish) -> None:
+    publishing = publish(broker.make_topic())
+    with room_only_for(lambda producer, _: not producer.in_flight):
+        publishing.lease(spread(range(1, 10), keys=3))
+    assert [r.id for r in publishing.delivered] == list(range(1, 10))
+    assert not publishing.publisher.holds
+
+
+@pytest.mark.parametrize("broker", ["model"], indirect=True)
+def test_a_message_that_not_even_the_empty_queue_has_room_for_holds_its_partition_alone(
+    broker: Broker, publish: Publish
+) -> None:
+    publishing = publish(broker.make_topic())
+    rows = [row(1, key="a"), row(2, key="a"), row(3, key="a"), *spread(range(4, 30), keys=9)]
+    with room_only_for(lambda _, given: given.id != 2):
+        publishing.lease(rows)
+    (hold,) = publishing.publisher.holds.shown
+    assert "RELAY_QUEUE_BYTES" in hold.why
+    held = [r.id for r, reason in publishing.undelivered if reason is Reason.HELD]
+    assert held[:2] == [2, 3]
+    assert len(held) == len(publishing.undelivered)
+    kept = {m.partition for m in broker.read("contract") if int(m.header("seq") or b"") > 3}
+    assert kept == set(range(PARTITIONS)) - {hold.topic_partition.partition}
 
 
 def test_a_broker_that_is_not_there_is_said_before_anything_is_claimed() -> None:

@@ -10,7 +10,7 @@ from relay.daemon.exclusions import TopicPartition
 from relay.daemon.kafka import trial
 from relay.daemon.kafka.suspects import REFUSALS_MAX, Suspects
 from relay.daemon.rows import Reason, Row
-from tests.daemon.kafka.conftest import PARTITIONS, Broker, Publishing
+from tests.daemon.kafka.conftest import PARTITIONS, TIMESTAMP_MS, Broker, Publishing
 from tests.daemon.kafka.rows import row
 
 # Only the model's broker refuses what a test wants it to.
@@ -44,6 +44,8 @@ def test_refused_rows_break_one_lease_and_then_none(broker: Broker, publish: Pub
     assert broken == [True, False, False, False]
     assert [r.row.id for r in publishing.rejected] == [1, 2, 3, 4]
     assert seqs(broker) == list(range(5, 20))
+    # One that was tried alone is of its time as well.
+    assert {message.timestamp_ms for message in broker.read("contract")} == {TIMESTAMP_MS}
 
 
 @pytest.mark.parametrize(
