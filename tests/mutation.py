@@ -7,6 +7,7 @@ changes to the words of a text with a space in it: messages, which people judge 
 
 import argparse
 import ast
+import importlib
 import importlib.abc
 import importlib.machinery
 import os
@@ -23,12 +24,15 @@ from typing import Any, Final, TypeVar
 
 import pytest
 from _pytest.runner import runtestprotocol
+from _pytest.warnings import catch_warnings_for_item
 from mutmut.mutation import trampoline
 from mutmut.mutation.file_mutation import MutatedFile, mutate_file_contents
 
 from tests.support.repository import ROOT
 
 SECONDS: Final = 60
+FIRST_SECONDS: Final = 5
+"""For each test, where it runs without a mutant beside others on a busy machine."""
 # Where a slip loses data: a module or a package, and the tests near it.
 NEAREST: Final = {
     "relay.daemon.kafka.delivery": [
@@ -79,6 +83,11 @@ class Mutated(importlib.abc.MetaPathFinder):
         self.files: dict[str, MutatedFile] = {}
         self._modules = set(modules)
 
+    def import_all(self) -> None:
+        """Import what the tests import only when they run: forks would not tell of it."""
+        for module in sorted(self._modules):
+            importlib.import_module(module)
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
@@ -114,8 +123,11 @@ class Mutation:
         # Started once; each fork makes its databases there.
         fixtures: Any = session.config.pluginmanager.get_plugin("tests.support.session")
         session.config.stash[fixtures.SERVERS].template()
-        reached = _in_a_fork(partial(_reached_by, session), None)
-        assert reached, "a test fails without any mutant"
+        self._mutated.import_all()
+        seconds = SECONDS + FIRST_SECONDS * len(session.items)
+        late: Reached | str = f"not all tests were done in {seconds} s"
+        reached = _in_a_fork(partial(_reached_by, session), late, seconds)
+        assert isinstance(reached, dict), f"without any mutant: {reached}"
         survivors, unreached, tried = [], [], 0
         for name, change in self._chosen():
             tried += 1
@@ -171,16 +183,16 @@ def _difference(kept: str, changed: str) -> str:
     return f"{' '.join(gone)} -> {' '.join(new)}"
 
 
-def _reached_by(session: pytest.Session) -> Reached | None:
-    """Run each test without a mutant; None where one fails."""
+def _reached_by(session: pytest.Session) -> Reached | str:
+    """Run each test without a mutant; return the failure of the first that fails."""
     found: Reached = {}
     hits: set[str] = set()
     trampoline.record_trampoline_hit = lambda name, **_: hits.add(name)  # type: ignore[attr-defined]
     trampoline.set_mutant_under_test(_UNMUTATED)
     for item in session.items:
         hits.clear()
-        if not _passes(_UNMUTATED, [item]):
-            return None
+        if (failure := _failure([item])) is not None:
+            return f"{item.nodeid} fails: {failure}"
         found[item.nodeid] = set(hits)
     return found
 
@@ -188,13 +200,22 @@ def _reached_by(session: pytest.Session) -> Reached | None:
 def _passes(mutant: str, items: Sequence[pytest.Item]) -> bool:
     """Run these tests until one fails."""
     trampoline.set_mutant_under_test(mutant)
+    return _failure(items) is None
+
+
+def _failure(items: Sequence[pytest.Item]) -> str | None:
+    """Run these tests until one fails, and return how it does."""
     for item, following in zip(items, [*items[1:], None], strict=True):
-        if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
-            return False
-    return True
+        # Its own marks of warnings are not a part of the protocol.
+        with catch_warnings_for_item(item.config, item.ihook, "runtest", item):
+            reports = runtestprotocol(item, log=False, nextitem=following)
+        for report in reports:
+            if report.failed:
+                return report.longreprtext
+    return None
 
 
-def _in_a_fork(ask: Callable[[], T], default: T) -> T:
+def _in_a_fork(ask: Callable[[], T], default: T, seconds: float = SECONDS) -> T:
     """Return the answer of a fork of this process; the default if it died, or took too long."""
     receiver, sender = Pipe(duplex=False)
     if (child := os.fork()) == 0:
@@ -207,7 +228,7 @@ def _in_a_fork(ask: Callable[[], T], default: T) -> T:
             os._exit(0)
     sender.close()
     with receiver:
-        answered = receiver.poll(SECONDS)
+        answered = receiver.poll(seconds)
         try:
             return receiver.recv() if answered else default
         except EOFError:

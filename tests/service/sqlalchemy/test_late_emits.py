@@ -163,6 +163,10 @@ def test_autocommit_in_a_pipeline(database: Database, outbox: Outbox, stored: St
     with psycopg.connect(database.dsn, autocommit=True) as connection, connection.pipeline():
         with pytest.raises(NoTransactionError, match="autocommit"):
             outbox.emit(connection, message("Lost"))
+        # What was sent is not answered yet: in a transaction or not, nobody can tell.
+        connection.execute("SELECT 1")
+        with pytest.raises(NoTransactionError, match="autocommit"):
+            outbox.emit(connection, message("Lost, too"))
         with connection.transaction():
             outbox.emit(connection, message("Real"))
     assert stored.names() == ["Real"]

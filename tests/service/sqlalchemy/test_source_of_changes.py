@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import (
+    Connection,
     Delete,
     Engine,
     Update,
@@ -13,12 +14,13 @@ from sqlalchemy import (
     event,
     select,
     text,
+    update,
 )
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from relay import Message, Outbox
-from relay.errors import EventDefinitionError
+from relay.errors import EventDefinitionError, UntrackedWriteError
 from tests.service.sqlalchemy.machines import Badge, Child, Door, Group, Machine, Member, Server
 from tests.support.postgres import Database
 from tests.support.service import Stored, url
@@ -87,7 +89,14 @@ class RoutedByStatement(Routed):
         return clause is None or isinstance(clause, (Update, Delete))
 
 
-@pytest.mark.parametrize("kind", [Routed, RoutedByStatement])
+class RoutedByFlush(Routed):
+    """Whatever is no flush goes to the follower."""
+
+    def _writes(self, clause: Any) -> bool:  # noqa: ANN401, ARG002
+        return self._flushing
+
+
+@pytest.mark.parametrize("kind", [Routed, RoutedByStatement, RoutedByFlush])
 def test_everything_goes_through_the_connection_of_the_flush(
     kind: type[Routed], machines: Engine, database: Database, outbox: Outbox, stored: Stored
 ) -> None:
@@ -267,3 +276,21 @@ def test_an_unchanged_object_with_a_changed_collection_is_not_locked(
         session.execute(text("SELECT 1"))
         session.get_one(Server, 1).rack = "x"
     assert any("FOR NO KEY UPDATE" in statement for statement in statements)
+
+
+def test_a_statement_in_the_events_of_a_flush_whose_effect_is_handed_on(
+    machines: Engine, outbox: Outbox
+) -> None:
+    outbox.track(Member)
+
+    def meddle(_mapper: object, connection: Connection, _target: object) -> None:
+        connection.execute(update(Group).values(name="renamed"))
+
+    event.listen(Machine, "after_insert", meddle)
+    try:
+        with Session(machines) as session:
+            session.add(Machine(id=1))
+            with pytest.raises(UntrackedWriteError, match="ON UPDATE"):
+                session.flush()
+    finally:
+        event.remove(Machine, "after_insert", meddle)
