@@ -42,6 +42,10 @@ from relay.service.redaction.redactor import Redactor
 from relay.settings import Settings
 from relay.settings.api import EXISTING_SERVICE_PATH, Face
 
+_ALLOWED_HEADERS: Final = (
+    *("Authorization", "Watcher-Authorization", "Content-Type", "Idempotency-Key"),
+    HEADER,
+)
 DESCRIPTION: Final = "Events: what led to the current state, and what, if anything, is wrong."
 
 
@@ -112,7 +116,7 @@ class Api:
                 CORSMiddleware,
                 allow_origins=self._settings.api.cors_origins,
                 allow_methods=["GET", "HEAD", "POST"],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", HEADER],
+                allow_headers=_ALLOWED_HEADERS,
                 expose_headers=[*LIST_HEADERS, HEADER, "Retry-After"],
             )
         app.add_middleware(Measured, metrics=metrics)

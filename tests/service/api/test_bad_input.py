@@ -1,5 +1,6 @@
 """Input that a reader could take for something else: refused and named, on both faces."""
 
+import gzip
 import json
 import re
 import uuid
@@ -41,6 +42,8 @@ OF_OWN = [
     "cursor=%D9%A5.1",
     "cursor=1_0.1",
     "severities=info,",
+    "names=%00",
+    "categories=%00",
 ]
 
 EVENT = {"name": "n", "severity": "info", "message": "m", "cluster_id": str(uuid.UUID(int=1))}
@@ -98,6 +101,17 @@ def test_a_body_is_read_in_one_way_or_refused(admin: TestClient, stored: Stored,
         # A number or a level too many is nowhere: the body is not read to its end.
         assert fault.startswith((f"{named}:", "body: ", "body.b: ")), (body[:200], fault)
     assert stored.events() == stored.outbox() == []
+
+
+@pytest.mark.parametrize("path", FACES)
+def test_a_body_says_truly_how_it_is_encoded(admin: TestClient, stored: Stored, path: str) -> None:
+    plain = json.dumps(EVENT).encode()
+    for encoding, body in (("gzip", plain), ("gzip", gzip.compress(plain)), ("br", plain)):
+        answer = admin.post(path, content=body, headers={"Content-Encoding": encoding})
+        assert answer.status_code == 400
+        assert faults(answer.json())[0].startswith("header.content-encoding: ")
+    assert stored.events() == []
+    assert admin.post(path, content=plain, headers={"Content-Encoding": "Identity"}).is_success
 
 
 def test_words_for_true_that_existing_clients_know(admin: TestClient) -> None:

@@ -13,6 +13,8 @@ LIMIT_MAX: Final = 10_000
 OFFSET_MAX: Final = (1 << 31) - 1
 # PostgreSQL stores no NUL character, so nothing can match one.
 NO_NUL: Final = r"^[^\x00]*$"
+# One of several, which commas separate.
+NO_NUL_NOR_COMMA: Final = r"^[^\x00,]*$"
 
 
 class Order(StrEnum):

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from relay.errors import SchemaError
 from relay.service.api.core import cursor
-from relay.service.api.core.filter import NO_NUL
+from relay.service.api.core.filter import NO_NUL, NO_NUL_NOR_COMMA
 
 RETRY_SECONDS: Final = 5
 
@@ -34,6 +34,7 @@ _OWN_WORDS: Final = {
 }
 _OF_PATTERNS: Final = {
     NO_NUL: "It may have no NUL character",
+    NO_NUL_NOR_COMMA: "It may have no NUL character",
     cursor.PATTERN: "It must be the header Next-Cursor of the page before",
 }
 _LONGEST_NAME: Final = 40

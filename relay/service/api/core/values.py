@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import AwareDatetime, BeforeValidator, Field
 
-from relay.service.api.core.filter import NO_NUL
+from relay.service.api.core.filter import NO_NUL, NO_NUL_NOR_COMMA
 
 _WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]*)")
 
@@ -37,5 +37,4 @@ Whole = Annotated[int, BeforeValidator(_in_digits)]
 Truth = Annotated[bool, BeforeValidator(_in_words)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_with_date_and_time)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
-# One of several, which commas may separate.
-Listed = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00,]*$")]
+Listed = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL_NOR_COMMA)]

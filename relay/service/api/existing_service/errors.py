@@ -51,7 +51,6 @@ _DESCRIPTIONS: Final = {
     403: "The token belongs to nobody who may do this",
     404: "There is no such cluster or infra-env, or the token may not see it",
     408: "The body did not arrive in time",
-    409: "Another event was added with this key",
     413: "The body is too large",
     429: "The name of the event has a rate limit, and another one was just added",
     503: "The database or the key set cannot be used at the moment",

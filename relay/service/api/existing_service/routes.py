@@ -76,7 +76,7 @@ class ExistingServiceFace:
             summary="Add an event, for existing clients", status_code=HTTPStatus.CREATED,
             dependencies=[Depends(contract.refuse_query)], response_class=Response,
             responses={201: {"description": "The event was added"}}
-            | documented(408, 409, 413, 429),
+            | documented(408, 413, 429),
         )  # fmt: skip
 
     def list_events(self, wanted: Annotated[ListQuery, Query()], caller: TheCaller) -> Response:

@@ -15,7 +15,7 @@ MAX_BYTES: Final = 1 << 20
 _SINGLE_HEADERS: Final = ("authorization", "watcher-authorization", "idempotency-key")
 _NO_UTF_8: Final = "It must be UTF-8 in percent-encoding"
 _UNREADABLE: Final[dict[type[Exception], str]] = {
-    UnicodeDecodeError: "It must be JSON in UTF-8, without compression",
+    UnicodeDecodeError: "It must be JSON in UTF-8",
     RecursionError: "It has too many levels",
 }
 # The rest of such a body is not read.
@@ -50,6 +50,9 @@ class BoundedRequest(Request):
         Raises:
             Refusal: 400 or 422, it is something else.
         """
+        if self.headers.get("content-encoding", "identity").lower() != "identity":
+            packed = Fault("header.content-encoding", "The body must be sent without compression")
+            raise invalid(HTTPStatus.BAD_REQUEST, [packed])
         try:
             text = (await self.body()).decode("utf-8-sig")
             return json.loads(text, object_pairs_hook=_unambiguous)

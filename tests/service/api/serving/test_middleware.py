@@ -72,7 +72,7 @@ def test_pages_of_other_origins_may_call_where_a_setting_says_so(
     make_api: MakeApi, path: str
 ) -> None:
     asking = {"Origin": ORIGIN, "Access-Control-Request-Method": "GET",
-              "Access-Control-Request-Headers": "authorization"}  # fmt: skip
+              "Access-Control-Request-Headers": "authorization, watcher-authorization"}  # fmt: skip
     closed = make_api()()
     assert closed.options(path, headers=asking).status_code == 405
     assert "access-control-allow-origin" not in closed.get(path, headers=asking).headers
