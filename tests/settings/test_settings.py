@@ -1,9 +1,12 @@
+import shlex
 from pathlib import Path
 
 import pytest
 
 from relay.errors import ConfigurationError
+from relay.formats import with_format_defaults
 from relay.settings import DatabaseSettings, RelaySettings, load
+from tests.support.repository import ROOT
 
 WORKING = {
     "ENABLE_EVENT_STREAMING": "true",
@@ -28,6 +31,17 @@ def faults() -> tuple[str, ...]:
         load(database=True, stream=True)
     assert "hunter2" not in str(caught.value)
     return caught.value.faults
+
+
+def test_the_settings_of_a_move_work_as_the_page_has_them(environment: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "moving-from-the-former-service.md").read_text(encoding="utf-8")
+    block = page.partition("```sh\n")[2].partition("```")[0]
+    for assignment in shlex.split(block, comments=True):
+        environment.setenv(*assignment.split("=", 1))
+    settings = load(database=True, stream=True, events=True)
+    assert settings.kafka.client_id
+    assert settings.database.outbox_schema == "relay"
+    assert len(with_format_defaults(settings).events.rate_limits) == 3
 
 
 def test_what_works_is_read(environment: pytest.MonkeyPatch) -> None:

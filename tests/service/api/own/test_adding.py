@@ -255,7 +255,7 @@ def test_a_clock_that_is_a_little_ahead_is_accepted(
 @pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b'{"name": 1}', b"x" * (2 << 20)])
 def test_without_a_token_nothing_else_is_looked_at(admin: TestClient, body: bytes) -> None:
     headers = {"Authorization": "", "Content-Type": "application/json"}
-    for query in ({}, {"nonsense": "1"}, {"limit": "x"}):
+    for query in ({}, {"nonsense": "1"}, {"limit": "x"}, {"limit": ["1", "2"]}):
         answer = admin.post(EVENTS, content=body, params=query, headers=headers)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Bearer")

@@ -36,14 +36,16 @@ def test_it_serves_tells_its_health_and_stops_on_sigterm(
     run_relay: Run, api_environment: dict[str, str], authority: Authority, store: Store
 ) -> None:
     store()
-    process, url = started(run_relay, api_environment)
+    process, url = started(run_relay, api_environment | {"RELAY_LOG_LEVEL": "debug"})
     with httpx2.Client(base_url=url) as client:
         eventually(lambda: client.get("/readyz").status_code == 200)
         assert client.get("/livez").text == "ok\n"
         assert client.get(EVENTS).status_code == 401
         token = bearer(authority.token(role="admin"))
         assert len(client.get(EVENTS, headers=token).json()) == 1
-        client.get("/made/up")
+        key = {"api_key": authority.token(role="admin")}
+        assert len(client.get(EXISTING, params=key).json()) == 1
+        client.get("/made/up", params=key)
         client.request("BREW", EVENTS)
         metrics = client.get("/metrics").text
         for route, status in ((EVENTS, "200"), ("other", "404")):
@@ -54,6 +56,9 @@ def test_it_serves_tells_its_health_and_stops_on_sigterm(
         assert "made" not in metrics
         assert process.terminate() == 0, process.output
     assert "Traceback" not in process.output
+    # Whatever writes the log: the server in front of the application, too.
+    assert "api_key" not in process.output
+    assert key["api_key"] not in process.output
 
 
 def test_an_open_request_gets_its_answer_after_sigterm(

@@ -3,6 +3,7 @@
 import signal
 import socket
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 
 import httpx2
@@ -48,7 +49,8 @@ def test_workers_count_together_and_one_that_dies_is_replaced(
     run_relay: Run, api_environment: dict[str, str], authority: Authority, store: Store
 ) -> None:
     store()
-    process = run_relay("api", "--workers", "2", environment=api_environment)
+    limits = {"EVENT_RATE_LIMITS": '{"disk_slow": "1h"}'}
+    process = run_relay("api", "--workers", "2", environment=api_environment | limits)
     url = started(process)
     token = bearer(authority.token(role="admin"))
 
@@ -68,6 +70,9 @@ def test_workers_count_together_and_one_that_dies_is_replaced(
         counted += listed()
         assert requests() == counted
     assert counted == 20
+    slow = {"name": "disk_slow", "severity": "info", "message": "m", "host_id": str(uuid.uuid4())}
+    added = [httpx2.post(f"{url}/events", json=slow, headers=token, timeout=60) for _ in range(9)]
+    assert sorted(each.status_code for each in added) == [201, *[429] * 8]
     killed = workers(process)[0]
     killed.kill()
     eventually(lambda: killed.pid not in {each.pid for each in workers(process)}, timeout=60)
