@@ -63,6 +63,13 @@ class Refusal(HTTPException):
         self.faults = tuple(faults)
 
 
+class CutOffError(Exception):
+    """Ends the connection within an answer, so that nobody takes a part for the whole.
+
+    The log has the cause already.
+    """
+
+
 def invalid(status: HTTPStatus, faults: Iterable[Fault]) -> Refusal:
     """Return the refusal of a request with these *faults*."""
     return Refusal(status, "The request is not valid: see faults", faults)
@@ -85,6 +92,8 @@ def refusal(error: Exception) -> Refusal:
             return Refusal(status, _detail(status), headers=error.headers)
         case PoolTimeout() | psycopg.Error() | SchemaError():
             return Refusal(*_of_database(error))
+        case CutOffError():
+            return Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "The answer was cut off")
         case _:
             # Without its message, which may quote a payload.
             logger.error("a request failed with %s", _place(error))

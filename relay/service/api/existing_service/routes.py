@@ -1,5 +1,6 @@
 """The routes of the existing service, as a router that can be part of another application."""
 
+import logging
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -15,7 +16,7 @@ from relay.service.api.core.adding import Adding
 from relay.service.api.core.count_headers import COUNT_HEADERS, count_headers
 from relay.service.api.core.filter import EventFilter
 from relay.service.api.core.listing import Listing, Page
-from relay.service.api.core.refusal import Refusal
+from relay.service.api.core.refusal import CutOffError, Refusal, refusal
 from relay.service.api.existing_service import body
 from relay.service.api.existing_service.errors import documented, error
 from relay.service.api.existing_service.query import EVERYWHERE, LISTS, ListQuery
@@ -30,6 +31,8 @@ _CREDENTIALS: Final = (
 )
 
 _PART_BYTES: Final = 256 << 10
+
+logger = logging.getLogger(__name__)
 
 
 class ExistingServiceFace:
@@ -101,7 +104,7 @@ class ExistingServiceFace:
     async def _parts(self, page: Page, wanted: EventFilter, caller: Caller) -> AsyncIterator[bytes]:
         """Yield the whole list in parts: clients here know no cursor."""
         buffer, separator = bytearray(), b"["
-        async for each in iterate_in_threadpool(self._listing.pages(page, wanted, caller)):
+        async for each in self._pages(page, wanted, caller):
             for event in each.events:
                 buffer += separator + event
                 separator = b","
@@ -110,3 +113,11 @@ class ExistingServiceFace:
                     yield bytes(buffer[:_PART_BYTES])
                     del buffer[:_PART_BYTES]
         yield bytes(buffer) + b"]"
+
+    async def _pages(self, page: Page, wanted: EventFilter, caller: Caller) -> AsyncIterator[Page]:
+        try:
+            async for each in iterate_in_threadpool(self._listing.pages(page, wanted, caller)):
+                yield each
+        except Exception as error:  # noqa: BLE001 - the status is sent: nobody else can answer
+            logger.warning("a list was cut off: %s", refusal(error).detail)
+            raise CutOffError from None

@@ -9,21 +9,24 @@ from types import FrameType
 
 import uvicorn
 
+from relay.service.api.core.refusal import CutOffError
+
 
 def end_on_signals(server: uvicorn.Server) -> None:
     """Have SIGTERM and SIGINT end this process with 0, also before *server* runs."""
-    log_no_cancelled_requests()
+    log_no_cut_off_answers()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, partial(_end, server))
 
 
-def log_no_cancelled_requests() -> None:
-    """Log no tracebacks of requests that the end cut off: how many they are is said before."""
-    logging.getLogger("uvicorn.error").addFilter(_is_no_cancelled_request)
+def log_no_cut_off_answers() -> None:
+    """Log no tracebacks of answers that were cut off: what there is to say is said before."""
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cut_off_answer)
 
 
-def _is_no_cancelled_request(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+def _is_no_cut_off_answer(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, asyncio.CancelledError | CutOffError)
 
 
 def _end(server: uvicorn.Server, _number: int, _frame: FrameType | None) -> None:

@@ -22,8 +22,9 @@ from relay.errors import ConfigurationError
 from relay.service.api.access.key_set import KeySet
 from relay.service.api.access.keys import KeysUnavailableError
 from relay.service.api.app import Api
-from relay.service.api.serving.ending import end_on_signals, log_no_cancelled_requests
+from relay.service.api.serving.ending import end_on_signals, log_no_cut_off_answers
 from relay.service.api.serving.listening import listen
+from relay.service.api.serving.memory import return_large_blocks
 from relay.service.api.serving.metrics import SHARED
 from relay.service.api.serving.protocol import PatientProtocol
 from relay.service.api.serving.request_ids import RequestIdFilter
@@ -55,7 +56,7 @@ def run(settings: Settings) -> int:
             config = _config(settings.api, _WORKER, workers=settings.api.workers)
             Multiprocess(config, sockets=[listening]).run()
     else:
-        _name_requests()
+        _prepare_process()
         server.run(sockets=[listening])
     logger.info("stopped")
     return 0
@@ -65,8 +66,8 @@ def worker() -> ASGIApp:
     """Return the application of one of several processes; its settings are the environment's."""
     loaded = settings.load(database=True, stream=True, api=True)
     logs.configure(loaded.log.level, loaded.log.format)
-    log_no_cancelled_requests()
-    _name_requests()
+    log_no_cut_off_answers()
+    _prepare_process()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     return Api(loaded).application()
 
@@ -84,8 +85,9 @@ def _config(api: ApiSettings, app: ASGIApp | str, workers: int = 1) -> uvicorn.C
     )
 
 
-def _name_requests() -> None:
-    """Have every log line of this process name its request."""
+def _prepare_process() -> None:
+    """Have every log line of this process name its request, and large blocks go back."""
+    return_large_blocks()
     for handler in logging.getLogger().handlers:
         handler.addFilter(RequestIdFilter())
 

@@ -1,12 +1,15 @@
 """The queries that the web UI, generated clients and command-line tools of the service send."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import Callable
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message
 
+from relay.service.api.core.refusal import CutOffError
 from tests.service.api.conftest import Store
 from tests.support.postgres import Database
 
@@ -112,6 +115,43 @@ def test_large_events_come_all_of_them(admin: TestClient, database: Database) ->
     answer = admin.get(EVENTS, params={"offset": 1, "limit": 8})
     assert [event["message"] for event in answer.json()] == [str(n) for n in range(1, 9)]
     assert "Next-Cursor" not in answer.headers
+
+
+def test_a_list_that_cannot_go_on_is_cut_off(
+    admin: TestClient, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO outbox_event (name, severity, message, props)"
+            " SELECT 'large', 'info', n::text, json_build_object('log', repeat('x', 1000000))"
+            " FROM generate_series(0, 9) AS n"
+        )
+    parts: list[Message] = []
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            if not parts:
+                with database.connect() as owner:
+                    owner.execute("ALTER TABLE outbox_event RENAME TO hidden")
+            parts.append(message)
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        return {}
+
+    authorization = admin.headers["Authorization"].encode()
+    scope = {"type": "http", "method": "GET", "path": EVENTS, "query_string": b"",
+             "headers": [(b"authorization", authorization)]}  # fmt: skip
+
+    async def serve() -> None:
+        await admin.app(scope, receive, send)
+
+    # The server ends the connection then, without the last chunk.
+    with pytest.raises(CutOffError):
+        asyncio.run(serve())
+    assert all(part["more_body"] for part in parts)
+    assert "a list was cut off: The database cannot be used" in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize(

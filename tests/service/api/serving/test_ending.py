@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 import uvicorn
 
+from relay.service.api.core.refusal import CutOffError
 from relay.service.api.serving import server
 from relay.service.api.serving.ending import end_on_signals
 from relay.settings import load
@@ -43,8 +44,11 @@ def test_it_ends_before_it_serves_and_is_left_to_uvicorn_later(number: signal.Si
     signal.raise_signal(number)
 
 
-@pytest.mark.parametrize(("error", "is_logged"), [(CancelledError(), False), (ValueError(), True)])
-def test_a_request_that_the_end_cut_off_leaves_no_traceback(
+@pytest.mark.parametrize(
+    ("error", "is_logged"),
+    [(CancelledError(), False), (CutOffError(), False), (ValueError(), True)],
+)
+def test_an_answer_that_was_cut_off_leaves_no_traceback(
     *, error: BaseException, is_logged: bool
 ) -> None:
     end_on_signals(uvicorn.Server(uvicorn.Config(app="", log_config=None)))
