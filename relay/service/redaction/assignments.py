@@ -8,7 +8,7 @@ from relay.service.redaction.values import REDACTED, is_harmless_text, is_prose
 
 HINTS: Final = (
     "pass", "pw", "secret", "token", "key", "cred", "auth", "cookie", "kubeconfig", "docker",
-    "psk", "jwt", "bearer", "otp", "sessid", "basic", "kennwort",
+    "psk", "jwt", "bearer", "otp", "sessid", "basic", "kennwort", "community",
 )  # fmt: skip
 """In lower case, a part of each name that is a secret."""
 
@@ -45,7 +45,7 @@ _HEADERS: Final = {
 _OBJECT: Final = re.compile(r"[a-z]{2,}(?:-[a-z0-9]+)+")
 _CLOSING: Final = ")]}.:,;"
 _KEY_WORD: Final = re.compile(r"([A-Za-z]{2,16})[ ]$")
-_PAIRED: Final = re.compile(r"keys?|secret|word", re.IGNORECASE)
+_PAIRED: Final = re.compile(r"keys?|secret|string|word", re.IGNORECASE)
 
 
 def redact_assignments(text: str, names: Names) -> str:

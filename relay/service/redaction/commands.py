@@ -24,6 +24,7 @@ PASSWORD_OPTIONS: Final[dict[str, frozenset[str]]] = {
     "-N": listed("ssh-keygen"),
     "-k": listed("openssl"),
     "-A": listed("snmpget snmpwalk snmpset"),
+    "-c": listed("snmpget snmpwalk snmpset snmpbulkwalk"),
     "-X": listed("snmpget snmpwalk snmpset"),
     "-a": listed("redis-cli"),
     "-w": listed("ldapsearch ldapadd ldapmodify ldapwhoami ldapdelete impala-shell kadmin"),

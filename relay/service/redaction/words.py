@@ -39,7 +39,9 @@ PASSES: Final = listed(
 """Words of what is passed, or counted, before "pass"."""
 
 SECRET_WHOLE: Final = listed(
-    "auth secretid vaultsecretid appsecretid jsessionid phpsessid aspnetsessionid"
+    "auth secretid vaultsecretid appsecretid jsessionid phpsessid aspnetsessionid "
+    "communitystring snmpcommunity snmpcommunitystring rocommunity rwcommunity snmprocommunity "
+    "snmprwcommunity"
 )
 """Secret although they end like something else."""
 
@@ -68,11 +70,11 @@ PUBLIC_KEYS: Final = listed(
 
 ABOUT: Final = listed(
     "absent accepted age alg algo algorithm allowed at attempts audience available before bits "
-    "bucket budget by bytes cache changed characters charset check checks class complexity "
-    "configured count counts created date days deleted description dir directory disabled domain "
-    "enabled encoding endpoint endpoints error errors exists expiration expire expired expires "
-    "expiry failed failure failures field fields file filename files fingerprint folder for "
-    "format found getter go granted group handler header headers hint hours httponly id "
+    "bucket budget by bytes cache change changed changes characters charset check checks class "
+    "complexity configured count counts created date days deleted description dir directory "
+    "disabled domain enabled encoding endpoint endpoints error errors exists expiration expire "
+    "expired expires expiry failed failure failures field fields file filename files fingerprint "
+    "folder for format found getter go granted group handler header headers hint hours httponly id "
     "identifier ids idx in index interval invalid issued issuer items java js kind label labels "
     "last leeway len length lengths level lifetime limit limits link list location lookup manager "
     "max message messages method methods min minutes missing mode modified mount ms name names "
@@ -81,10 +83,10 @@ ABOUT: Final = listed(
     "prompt prompts provided provider providers purpose py quota rate rb reader readers ready "
     "reason ref reference references refs regex remaining required requirement requirements reset "
     "resets retries review reviews revision revoked role rotated rotation rs rule rules samesite "
-    "schema scope scopes seconds section secure service services set setup since size sizes "
-    "source sources spec stage state status store stores strategy strength style suffix supported "
-    "tag template test time timeout timestamp title ts ttl type types unit until updated uri url "
-    "urls usage used user username users valid validation validations validator validity verified "
+    "schema scope scopes seconds section secure service services set setup since size sizes source "
+    "sources spec stage state status store stores strategy strength style suffix supported tag "
+    "template test time timeout timestamp title ts ttl type types unit until updated uri url urls "
+    "usage used user username users valid validation validations validator validity verified "
     "version versions via volume volumes warning window"
 )
 """The last word of a name that tells something of a secret, and is none."""
