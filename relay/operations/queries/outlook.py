@@ -138,7 +138,8 @@ SELECT {session},
  WHERE l.locktype = 'relation'
    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
    AND l.relation IN (to_regclass('outbox'), to_regclass('outbox_shard'),
-                      to_regclass('outbox_state'), to_regclass('outbox_relay'))
+                      to_regclass('outbox_state'), to_regclass('outbox_relay'),
+                      to_regclass('outbox_lease'))
    AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
    AND l.granted
    AND a.pid <> pg_backend_pid()
