@@ -52,9 +52,11 @@ NEAREST: Final = {
     "relay.daemon.kafka.unproven": ["tests/daemon/kafka/test_unproven.py"],
     "relay.daemon.postgres.lease": [
         "tests/daemon/postgres/test_claims.py",
+        "tests/daemon/postgres/test_crash_isolation.py",
         "tests/daemon/postgres/test_crash_isolation_steps.py",
         "tests/daemon/postgres/test_small_leases.py",
         "tests/daemon/postgres/test_unsettled.py",
+        "tests/daemon/postgres/test_unsettled_of_others.py",
     ],
     "relay.daemon.postgres.low_watermark": [
         "tests/daemon/postgres/test_low_watermark.py",

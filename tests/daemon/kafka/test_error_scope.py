@@ -10,6 +10,9 @@ from relay.daemon.kafka.error_scope import ErrorScope, error_scope
         (KafkaError.MSG_SIZE_TOO_LARGE, ErrorScope.ROW),
         (KafkaError.INVALID_RECORD, ErrorScope.ROW),
         (KafkaError.POLICY_VIOLATION, ErrorScope.ROW),
+        # The first of the answers that a broker may give, and the number that is none of them.
+        (KafkaError.OFFSET_OUT_OF_RANGE, ErrorScope.ROW),
+        (KafkaError.NO_ERROR, ErrorScope.BROKER),
         (KafkaError.UNKNOWN_TOPIC_OR_PART, ErrorScope.TOPIC),
         (KafkaError.TOPIC_AUTHORIZATION_FAILED, ErrorScope.TOPIC),
         (KafkaError.INVALID_TIMESTAMP, ErrorScope.TOPIC),

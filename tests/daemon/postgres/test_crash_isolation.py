@@ -5,8 +5,10 @@ import pytest
 
 from relay.daemon.exclusions import Exclusions
 from relay.daemon.postgres.crash_isolation import Deaths, Step, TakeAlone, isolate
+from relay.daemon.postgres.lease import Lease
 from relay.daemon.rows import Delivered
 from tests.daemon.conftest import MakeStore
+from tests.support.eventually import eventually
 from tests.support.outbox import Outbox
 
 ROWS = 2_000
@@ -51,6 +53,25 @@ def test_a_dead_lease_is_isolated_once_and_not_once_a_shard(
     isolated = "id <= (SELECT isolated_until FROM outbox_shard AS s WHERE s.shard = outbox.shard)"
     assert outbox.count(isolated) == 200
     assert outbox.count(f"{isolated} AND id > 200") == 0
+
+
+def test_a_lease_knows_that_its_connection_is_gone(outbox: Outbox, make_store: MakeStore) -> None:
+    outbox.fill(ROWS, keys=ROWS)
+    with (
+        pytest.raises(psycopg.OperationalError),
+        make_store(lease_shards=64).lease(Exclusions()) as lease,
+    ):
+        sees_its_end(lease, outbox)
+
+
+def sees_its_end(lease: Lease | None, outbox: Outbox) -> None:
+    assert lease is not None
+    assert lease.alive()
+    outbox.connection.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    eventually(lambda: not lease.alive())
 
 
 def test_an_isolated_shard_is_done_with_its_last_step(

@@ -25,16 +25,20 @@ NO_TIMES = [
 ]  # fmt: skip
 NO_TRUTH = ["1", "yes", "t", "on", "%20true", "2", ""]
 
-OF_BOTH = [
-    *(f"{name}={value}" for name in ("limit", "offset") for value in NUMBERS),
+# Refused as 400 by both faces: readers could take them for different texts.
+GARBLED = [
     *(f"{name}={value}" for name in ("message", "categories", "order") for value in NO_UTF_8),
+    "%FF=1",
+]
+OF_BOTH = [
+    *GARBLED,
+    *(f"{name}={value}" for name in ("limit", "offset") for value in NUMBERS),
     "cluster_level=2",
     "cluster_id=0000-00000000-0000-0000-000000000001",
     "host_ids=%00",
     "message=%00",
     "severities=INFO",
     "order=asc",
-    "%FF=1",
 ]
 OF_OWN = [
     *(f"{name}={value}" for name in ("since", "until") for value in NO_TIMES),
@@ -55,13 +59,17 @@ def test_a_parameter_is_read_in_one_way_or_refused(
 ) -> None:
     for query in queries:
         answer = admin.get(f"{path}?{query}")
-        assert answer.status_code in ({400} if path == EXISTING else {400, 422}), query
+        assert answer.status_code == (422 if path == OWN and query not in GARBLED else 400), query
         (fault,) = faults(answer.json())
         name = unquote(query.partition("=")[0]).replace("\ufffd", "?")
         assert fault.startswith(f"query.{name}"), query
         assert re.search(" (must|may|should) (be|have) ", fault), (query, fault)
 
 
+# A name given twice, too deep, too long, or no UTF-8: readers differ, and it is 400 as well.
+UNREADABLE = (
+    b'"b": 1, "b": 2', b'"name": "o"}', b"[" * 5_000, b"1" * 5_000, b"\xff",
+)  # fmt: skip
 # As JSON texts, since Python's own encoder writes none of them.
 FIELDS = {
     "props": [
@@ -95,7 +103,8 @@ def test_a_body_is_read_in_one_way_or_refused(admin: TestClient, stored: Stored,
     headers = {"Content-Type": "application/json"}
     for named, body in bodies(props_are_text=path == EXISTING):
         answer = admin.post(path, content=body, headers=headers)
-        assert answer.status_code in ({400} if path == EXISTING else {400, 422}), body[:200]
+        read = not any(each in body for each in UNREADABLE)
+        assert answer.status_code == (422 if path == OWN and read else 400), body[:200]
         (fault,) = faults(answer.json())
         assert fault.startswith("body"), fault
         # A number or a level too many is nowhere: the body is not read to its end.
