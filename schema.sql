@@ -723,7 +723,8 @@ BEGIN
         RETURN NOT EXISTS (
             SELECT FROM outbox_event AS e
              WHERE e.name = event_name
-               AND about IN (e.host_id, e.cluster_id, e.infra_env_id)
+               AND about IN (e.host_id, e.cluster_id, e.infra_env_id, encode(substr(sha256(
+                   convert_to(e.subject_kind || ' ' || e.subject_id, 'UTF8')), 1, 16), 'hex')::uuid)
                AND e.event_time BETWEEN happened - around AND happened + around);
     END IF;
     UPDATE outbox_event_limit AS l SET pause = outbox_event_admitted.pause

@@ -1,7 +1,7 @@
 """An event may belong to something of the service's own: stored, keyed and replayed by it."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -89,6 +89,23 @@ def test_a_rate_limit_counts_for_each_subject(database: Database, stored: Stored
     paid = [OrderPaid(order_id=number, amount="1") for number in (1, 1, 2)]
     emit(database, outbox, *paid)
     assert [event["subject_id"] for event in stored.events()] == ["1", "2"]
+
+
+def test_one_from_before_is_limited_by_those_of_its_subject(
+    database: Database, stored: Stored
+) -> None:
+    outbox = Outbox(streaming=True, rate_limits=RateLimits({"OrderPaid": timedelta(hours=1)}))
+    now = datetime.now(UTC)
+    for order, hours in ((1, 0), (1, 3), (1, 3.5), (2, 3.5), (1, 6), (2, 3.6)):
+        moment = now - timedelta(hours=hours)
+        emit(database, outbox, OrderPaid(order_id=order, amount="1", event_time=moment))
+    found = [(event["subject_id"], now - event["event_time"]) for event in stored.events()]
+    assert [(order, gone / timedelta(hours=1)) for order, gone in found] == [
+        ("1", 0),
+        ("1", 3),
+        ("2", 3.5),
+        ("1", 6),
+    ]
 
 
 def test_a_replay_of_it_is_the_message_again(
