@@ -242,7 +242,8 @@ def test_a_key_of_rsa_that_names_no_algorithm_serves_its_family(tmp_path: Path) 
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     jwk = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": "rsa"}
     path = tmp_path / "keys.json"
-    path.write_text(json.dumps({"keys": [jwk, jwk | {"kid": "enc", "use": "enc"}]}))
+    others = [jwk | {"kid": "enc", "use": "enc"}, jwk | {"kid": "named", "alg": "RS256"}]
+    path.write_text(json.dumps({"keys": [jwk, *others]}))
     keys = KeySet(str(path), 300)
     keys.load()
     tokens = Tokens(ApiSettings(jwks=str(path), issuer=ISSUER, audience=AUDIENCE), keys)
@@ -250,8 +251,11 @@ def test_a_key_of_rsa_that_names_no_algorithm_serves_its_family(tmp_path: Path) 
     for algorithm in ("RS256", "RS512", "PS256"):
         token = jwt.encode(claims, key, algorithm, headers={"kid": "rsa"})
         assert caller(tokens, token).owned is None
-    token = jwt.encode(claims, key, "RS256", headers={"kid": "enc"})
-    assert refused(tokens, token).status_code == 401
+    for algorithm, kid in (("RS256", "enc"), ("PS256", "named"), ("RS512", "named")):
+        token = jwt.encode(claims, key, algorithm, headers={"kid": kid})
+        assert refused(tokens, token).status_code == 401
+    token = jwt.encode(claims, key, "RS256", headers={"kid": "named"})
+    assert caller(tokens, token).owned is None
 
 
 def test_what_a_caller_owns_comes_from_a_callback(

@@ -103,6 +103,8 @@ def test_a_rate_limit_is_an_error_only_where_the_event_is_lost(
     if preset == "standard":
         assert second.status_code == 429
         assert 0 < int(second.headers["Retry-After"]) <= 3600
+        described = admin.get("/openapi.json").json()["paths"][EVENTS]["post"]["responses"]
+        assert "Retry-After" in described["429"]["headers"]
         assert len(stored.outbox()) == 1
     else:
         assert second.status_code == 201
