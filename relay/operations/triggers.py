@@ -155,7 +155,9 @@ class TrackedTable:
             yield literal(self.no_key)
 
     def _function(self, kind: str) -> str:
-        return f"outbox_{kind}_{self.table.replace('.', '_')}"
+        # A table may have both kinds of triggers, each with its own columns.
+        of_inserts = "inserted_" if self.inserts else ""
+        return f"outbox_{of_inserts}{kind}_{self.table.replace('.', '_')}"
 
 
 def listed(names: str) -> tuple[str, ...]:
