@@ -22,8 +22,6 @@ RINGS_SECONDS: Final = 60.0
 LOADED_SECONDS: Final = 3.0
 _TEST_SECONDS: Final = 1.0
 _UNLISTEN_ATTEMPTS: Final = 20
-# Whatever the default of user or database is: a sequence is written to.
-_WRITING: Final = "SET TRANSACTION READ WRITE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +107,11 @@ class Doorbell:
     def ring_from_now(self) -> bool:
         """Let writers ring; return False if another relay is under load, which is not overruled."""
         until = queries.RING_UNTIL.format(milliseconds=int(RINGS_SECONDS * 1000))
-        return self._session.ask(f"{_WRITING}; {until}") == [(True,)]
+        return self._session.ask(until) == [(True,)]
 
     def stop_ringing(self) -> None:
         """Let nobody ring for a while: this relay is under load, and polls."""
-        until = queries.LOADED_UNTIL.format(milliseconds=int(LOADED_SECONDS * 1000))
-        self._session.ask(f"{_WRITING}; {until}")
+        self._session.ask(queries.LOADED_UNTIL.format(milliseconds=int(LOADED_SECONDS * 1000)))
 
     def is_set(self) -> bool:
         """Return whether writers ring."""

@@ -113,7 +113,7 @@ class Session:
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         """Run *statement* in a transaction of its own, all in one message; return its rows."""
-        return self._send("", statement)
+        return self._send(f"{queries.AS_OURS};", statement)
 
     def rollback(self) -> None:
         """End the open transaction without a commit."""

@@ -39,4 +39,7 @@ def test_every_transaction_says_its_isolation(
     session = make_store()._session  # noqa: SLF001
     with session.transaction() as connection:
         assert connection.execute("SHOW transaction_isolation").fetchone() == ("read committed",)
+    asked = "SELECT current_setting('transaction_isolation')"
+    assert session.ask(asked) == session.begin_with(asked) == [("read committed",)]
+    session.rollback()
     assert session.connection.execute("SHOW client_encoding").fetchone() == ("UTF8",)

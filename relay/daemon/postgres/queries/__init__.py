@@ -27,6 +27,7 @@ from relay.daemon.postgres.queries.isolation import (
     SURVIVE,
 )
 from relay.daemon.postgres.queries.lease import (
+    AS_OURS,
     BEGIN,
     CLAIM,
     CLAIM_SMALL,
@@ -63,6 +64,7 @@ from relay.daemon.postgres.queries.survey import (
 
 __all__ = [
     "ALL_OPEN",
+    "AS_OURS",
     "BACKLOG",
     "BEGIN",
     "BELL",

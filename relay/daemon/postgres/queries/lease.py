@@ -8,6 +8,8 @@ from relay.daemon.postgres.queries import fragments
 # between the claim and itself.
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 COMMIT: Final = "COMMIT"
+# The same for a transaction that lasts for one message.
+AS_OURS: Final = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 # What the deletion needs is asked for before anything is published, by a deletion of nothing: the
 # lock, for which REINDEX, LOCK TABLE or CREATE INDEX of others may let it wait, or deadlock, the
