@@ -41,8 +41,9 @@ def test_it_serves_tells_its_health_and_stops_on_sigterm(
         eventually(lambda: client.get("/readyz").status_code == 200)
         assert client.get("/livez").text == "ok\n"
         assert client.get(EVENTS).status_code == 401
-        token = bearer(authority.token(role="admin"))
+        token = bearer(authority.token(role="admin")) | {"X-Request-ID": "r-1"}
         assert len(client.get(EVENTS, headers=token).json()) == 1
+        assert process.wait_for_log(lambda entry: entry.get("request_id") == "r-1")
         key = {"api_key": authority.token(role="admin")}
         assert len(client.get(EXISTING, params=key).json()) == 1
         client.get("/made/up", params=key)
