@@ -69,7 +69,7 @@ NEAREST: Final = {
         "tests/service/api/test_authorisation.py",
     ],
     "relay.service.redaction": ["tests/service/redaction"],
-    "relay.service.sqlalchemy": ["tests/service/sqlalchemy"],
+    "relay.service.sqlalchemy": ["tests/service/sqlalchemy", "tests/service/test_targets.py"],
 }
 _UNMUTATED: Final = "stats"
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from relay import Message, Outbox
 from relay.demo.postgres import EmbeddedPostgres
 from relay.errors import NoTransactionError
+from relay.service.sqlalchemy import tables
 from tests.support.models import Cluster, Host
 from tests.support.postgres import Database, apply_schema, temporary_database
 from tests.support.service import Stored, url
@@ -143,6 +144,15 @@ def test_autocommit_is_refused_at_the_first_emit(
     careless.dispose()
     with database.connect() as owner:
         assert owner.execute("SELECT count(*) FROM clusters").fetchone() == (0,)
+
+
+def test_autocommit_of_the_engine_that_the_outbox_is_bound_to_is_refused(
+    engine: Engine, outbox: Outbox
+) -> None:
+    with Session(engine) as session:
+        session.bind_table(tables.outbox, engine.execution_options(isolation_level="AUTOCOMMIT"))
+        with pytest.raises(NoTransactionError, match="autocommit"):
+            outbox.emit(session, message("Lost"))
 
 
 def test_autocommit_of_the_driver_is_refused_before_the_change(

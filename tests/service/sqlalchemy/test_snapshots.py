@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from relay import Outbox
 from relay.errors import EventDefinitionError
 from tests.support.models import Cluster, Disk, Host, InfraEnv
+from tests.support.postgres import Database
 from tests.support.service import Stored
 
 
@@ -209,3 +210,19 @@ def test_snapshots_on_request(
     assert (gone["id"], gone["status"], gone["deleted"]) == (str(missing), None, True)
     with Session(engine) as session, pytest.raises(EventDefinitionError, match="track"):
         tracking.snapshot(session, Disk, host)
+
+
+@pytest.mark.usefixtures("host")
+def test_pages_of_states_count_them_and_publish_them_again(
+    service_database: Database, tracking: Outbox, stored: Stored
+) -> None:
+    shown: list[tuple[str, int]] = []
+    with service_database.connect() as connection:
+        for page in tracking.state_pages(connection, None, 5):
+            shown.append((page.name, page.states))
+            page.publish()
+    assert shown == [("ClusterState", 1), ("Host", 1)]
+    assert [(row["name"], row["replayed"]) for row in stored.outbox()] == [
+        ("ClusterState", True),
+        ("Host", True),
+    ]

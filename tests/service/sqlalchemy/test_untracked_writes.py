@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_column
 
 from relay import Outbox
 from relay.errors import UntrackedWriteError
@@ -133,6 +133,22 @@ def test_reading_and_other_tables_are_not_its_business(engine: Engine) -> None:
         session.execute(text("SELECT 1 -- UPDATE hosts"))
         session.execute(text("SELECT id FROM hosts FOR UPDATE OF hosts"))
         session.execute(text("EXPLAIN DELETE FROM hosts"))
+
+
+def test_a_class_that_names_the_schema_which_the_statement_leaves_out(
+    engine: Engine, outbox: Outbox
+) -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    class PublicHost(Base):
+        __tablename__ = "hosts"
+        __table_args__ = {"schema": "public"}  # noqa: RUF012
+        id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+
+    outbox.track(PublicHost)
+    with Session(engine) as session, pytest.raises(UntrackedWriteError, match="hosts"):
+        session.execute(text("UPDATE hosts SET status = 'x'"))
 
 
 @pytest.mark.usefixtures("tracking")
