@@ -84,6 +84,7 @@ class MappedClasses:
             connection = connection_of(session, tracked.mapper)
             for identity in identities:
                 parts = identity if isinstance(identity, tuple) else (identity,)
+                _check_parts(parts, tracked)
                 buffer_of(session).add(Mark(tracked, parts, connection, change))
 
     def _watch(self, connection: Connection, context: ExecutionContext) -> bool:
@@ -141,3 +142,12 @@ class MappedClasses:
             self._returning = None
         self._tracked.clear()
         self._guard.close()
+
+
+def _check_parts(parts: tuple[object, ...], tracked: Tracked) -> None:
+    names = tuple(tracked.rows.identity_columns)
+    if len(parts) != len(names):
+        raise TypeError(
+            f"the primary key of {tracked.mapper.class_.__name__} is ({', '.join(names)}): "
+            f"give a tuple with one value for each, not {len(parts)}"
+        )

@@ -199,6 +199,18 @@ def test_a_primary_key_of_two_columns(
     assert shown == [("/dev/sda", 1, True), ("/dev/sdb", 120, False)]
 
 
+@pytest.mark.parametrize("parts", ["/dev/sda", (1,), (1, "/dev/sda", 2)])
+def test_a_part_of_a_primary_key_is_refused_where_it_is_given(
+    parts: object, engine: Engine, outbox: Outbox, stored: Stored
+) -> None:
+    outbox.track(Disk)
+    with Session(engine) as session, session.begin():
+        for publish in (outbox.snapshot, outbox.replay):
+            with pytest.raises(TypeError, match=r"Disk is \(host_id, path\): give a tuple"):
+                publish(session, Disk, parts)
+    assert stored.outbox() == []
+
+
 def test_snapshots_on_request(
     engine: Engine, tracking: Outbox, host: uuid.UUID, stored: Stored
 ) -> None:
