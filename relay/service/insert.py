@@ -46,13 +46,6 @@ class Step(NamedTuple, Generic[Query]):
     parameters: Mapping[str, Any]
 
 
-class Condition(NamedTuple):
-    """A condition of SQL in the form of a driver, under which a batch is written at all."""
-
-    text: str
-    parameters: Mapping[str, Any]
-
-
 class Statements(Generic[Query]):
     """Statements of a batch as one driver takes them: lock, then ask for admission, then insert.
 
@@ -65,9 +58,8 @@ class Statements(Generic[Query]):
         # By the schema of the tables: a process has one, and rarely a second.
         self._admission = cache(lambda place: prepare(_admission(placeholder, place)))
         self._inserts = cache(
-            lambda place, condition: {
-                kind: prepare(text)
-                for kind, text in _inserts(placeholder, place, condition).items()
+            lambda place: {
+                kind: prepare(text) for kind, text in _inserts(placeholder, place).items()
             }
         )
 
@@ -81,23 +73,16 @@ class Statements(Generic[Query]):
             return None
         return Step(self._admission(_place(batch.schema)), rate_limits.parameters(batch.limits))
 
-    def inserts(
-        self, batch: Batch, refused: Collection[str] = (), condition: Condition | None = None
-    ) -> Iterator[Step[Query]]:
-        """Yield the INSERTs of *batch*, less the events with the ids *refused*.
-
-        Where the *condition* does not hold, none of them writes anything.
-        """
-        text, given = condition or Condition("true", {})
-        statements = self._inserts(_place(batch.schema), text)
+    def inserts(self, batch: Batch, refused: Collection[str] = ()) -> Iterator[Step[Query]]:
+        """Yield the INSERTs of *batch*, less the events with the ids *refused*."""
+        statements = self._inserts(_place(batch.schema))
         if batch.limits:
             batch = _admitted(batch, frozenset(refused))
         for events, outbox in zip_longest(_cut(batch.events), _cut(batch.outbox), fillvalue=()):
             yield Step(
                 statements[bool(events), bool(outbox)],
                 _arrays("outbox_event", EventRecord._fields, events)
-                | _arrays("outbox", OutboxRecord._fields, outbox)
-                | dict(given),
+                | _arrays("outbox", OutboxRecord._fields, outbox),
             )
         # Asked for the next one, the driver has executed all of them.
         capture(batch.outbox)
@@ -130,9 +115,9 @@ def _admission(placeholder: Placeholder, place: str) -> str:
     )
 
 
-def _inserts(placeholder: Placeholder, place: str, condition: str) -> dict[_Kind, str]:
+def _inserts(placeholder: Placeholder, place: str) -> dict[_Kind, str]:
     """Return the statements by (has events, has outbox records)."""
-    insert = partial(_insert, place, condition)
+    insert = partial(_insert, place)
     events = insert("outbox_event", EventRecord._fields, placeholder, 1)
     # Both in one round trip: it is the writer's transaction that waits.
     after = insert("outbox", OutboxRecord._fields, placeholder, 1 + len(EventRecord._fields))
@@ -144,12 +129,7 @@ def _inserts(placeholder: Placeholder, place: str, condition: str) -> dict[_Kind
 
 
 def _insert(
-    place: str,
-    condition: str,
-    table: str,
-    columns: Sequence[str],
-    placeholder: Placeholder,
-    first: int,
+    place: str, table: str, columns: Sequence[str], placeholder: Placeholder, first: int
 ) -> str:
     arrays = (
         f"cast(cast({placeholder(f'{table}_{name}', number)} as text) as text[])"
@@ -160,7 +140,7 @@ def _insert(
     return (
         f"INSERT INTO {place}{table} ({', '.join(columns)}) SELECT {', '.join(values)}"  # noqa: S608
         f" FROM unnest({', '.join(arrays)}) WITH ORDINALITY AS r ({', '.join(columns)}, position)"
-        f" WHERE {condition} ORDER BY position"
+        " ORDER BY position"
     )
 
 

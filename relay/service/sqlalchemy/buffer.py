@@ -2,7 +2,7 @@
 
 import weakref
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection
@@ -20,7 +20,7 @@ from relay.service.sqlalchemy.openness import (
     open_transaction,
     refuse_hidden_savepoints,
 )
-from relay.service.sqlalchemy.snapshots import Mark, Told, returned_snapshot, snapshots
+from relay.service.sqlalchemy.snapshots import Mark, Told, snapshots
 
 _KEY: Final = "relay.outbox.buffer"
 
@@ -157,58 +157,26 @@ class Buffer:
         return next((mark.connection for mark in marks), None)
 
     def _write(self, connection: Connection) -> None:
+        elsewhere = self._flushed() is not connection
         # One, unless the process has an outbox in each of several schemas.
         for schema in dict.fromkeys(entry.schema for entry in self._entries):
             entries = [entry for entry in self._entries if entry.schema == schema]
             emitted = [entry for entry in entries if isinstance(entry, Emitted)]
-            marks = [each for each in entries if isinstance(each, Mark)]
-            if not self._write_returned(connection, emitted, marks, schema):
-                self._write_read(connection, emitted, marks, schema)
+            states = defaultdict[Connection, list[OutboxRecord]](list)
+            told = snapshots([each for each in entries if isinstance(each, Mark)])
+            if emitted and told:
+                _advise(told, emitted)
+            for each in told:
+                states[connection if elsewhere else each.connection].append(each.record)
+            batch = batch_of(emitted, states.pop(connection, ()), schema)
+            if batch.outbox or batch.events:
+                write(connection, batch)
+            for source, records in states.items():
+                write(source, batch_of((), records, schema))
         self._entries.clear()
 
-    def _write_returned(
-        self,
-        connection: Connection,
-        emitted: Sequence[Emitted],
-        marks: Sequence[Mark],
-        schema: str | None,
-    ) -> bool:
-        """Write the only state as its UPDATE returned it; False where it must be read."""
-        returned = returned_snapshot(marks)
-        if returned is None or returned.told.connection is not connection:
-            return False
-        told, unchanged = returned
-        batch = batch_of(emitted, [told.record], schema)
-        # Limits are decided once.
-        if batch.limits or not write(connection, batch, unchanged):
-            return False
-        _advise([told], emitted)
-        return True
 
-    def _write_read(
-        self,
-        connection: Connection,
-        emitted: Sequence[Emitted],
-        marks: Sequence[Mark],
-        schema: str | None,
-    ) -> None:
-        """Write what is read of the rows that *marks* name."""
-        elsewhere = self._flushed() is not connection
-        states = defaultdict[Connection, list[OutboxRecord]](list)
-        told = snapshots(marks)
-        _advise(told, emitted)
-        for each in told:
-            states[connection if elsewhere else each.connection].append(each.record)
-        batch = batch_of(emitted, states.pop(connection, ()), schema)
-        if batch.outbox or batch.events:
-            write(connection, batch)
-        for source, records in states.items():
-            write(source, batch_of((), records, schema))
-
-
-def _advise(told: Sequence[Told], emitted: Sequence[Emitted]) -> None:
-    if not (told and emitted):
-        return
+def _advise(told: Iterable[Told], emitted: Iterable[Emitted]) -> None:
     advice = KeyAdvice()
     for each in told:
         advice.state(each.entity, each.identity[0], each.record)

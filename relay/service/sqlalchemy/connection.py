@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from relay.errors import NoTransactionError, SchemaError
 from relay.service.capture import capture, capturing
-from relay.service.insert import Condition, Statements
+from relay.service.insert import Statements
 from relay.service.records import Batch, Emitted, batch_of
 from relay.service.refusals import quoting_no_row
 
@@ -32,10 +32,8 @@ class ConnectionWriter:
         write(target, batch_of([emitted]))
 
 
-def write(connection: Connection, batch: Batch, condition: Condition | None = None) -> bool:
-    """Insert *batch* in the open transaction of *connection*; False where *condition* fails.
-
-    A batch with a condition has messages, and no limits.
+def write(connection: Connection, batch: Batch) -> None:
+    """Insert *batch* in the open transaction of *connection*.
 
     Raises:
         NoTransactionError: the connection commits each statement by itself.
@@ -44,7 +42,7 @@ def write(connection: Connection, batch: Batch, condition: Condition | None = No
     """
     if connection.dialect.name != "postgresql":
         _capture_instead(connection, batch)
-        return True
+        return
     require_transaction(connection)
     with quoting_no_row(DBAPIError), _hiding_parameters():
         if lock := STATEMENTS.lock(batch):
@@ -52,11 +50,8 @@ def write(connection: Connection, batch: Batch, condition: Condition | None = No
         refused: list[str] = []
         if admission := STATEMENTS.admission(batch):
             refused = list(connection.execute(admission.query, admission.parameters).scalars())
-        for insert in STATEMENTS.inserts(batch, refused, condition):
-            written = connection.execute(insert.query, insert.parameters)
-            if condition is not None and not written.rowcount:
-                return False
-    return True
+        for insert in STATEMENTS.inserts(batch, refused):
+            connection.execute(insert.query, insert.parameters)
 
 
 @contextmanager

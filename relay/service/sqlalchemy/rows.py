@@ -11,24 +11,18 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Dialect,
     FromClause,
     Select,
     Table,
-    Text,
     and_,
-    cast,
     func,
     literal_column,
     select,
-    text,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.orm import Mapper
 
 from relay.errors import SchemaError
-from relay.service.insert import Condition
 from relay.service.sqlalchemy.columns import (
     columns_of,
     family_of,
@@ -44,12 +38,6 @@ Identity: TypeAlias = tuple[Any, ...]
 READ_ROWS: Final = 1000
 """Keys of one query, so that no statement grows without bounds."""
 
-PLACE: Final = "outbox_place"
-"""The place of a row (ctid), by this name in what an UPDATE returns and in `Rows.unchanged`."""
-
-
-_NAMED: Final[Dialect] = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
-
 
 class Found(NamedTuple):
     """Row that the database has under one of the keys that it was asked for.
@@ -61,16 +49,6 @@ class Found(NamedTuple):
     same_as: int
     identity: Identity
     state: State | None
-
-
-class Returned:
-    """The row of an UPDATE as that returned it, and its *place* (ctid); None until it is run."""
-
-    __slots__ = ("found", "place")
-
-    def __init__(self) -> None:
-        self.found: Found | None = None
-        self.place = ""
 
 
 class Rows:
@@ -107,9 +85,6 @@ class Rows:
         self._one = self._all.where(
             and_(*(column == key for column, key in one_wanted(self.identity_columns.values())))
         )
-        self.returned = (*self._chosen, cast(literal_column("ctid"), Text).label(PLACE))
-        """What an UPDATE is to return, for `take`."""
-        self._unchanged = None if self.has_several_tables else self._same_place()
         self._locking = self._locking_of(mapper.persist_selectable, self.identity_columns.values())
         root = _root(mapper)
         self._root = self._locking_of(root, root.primary_key.columns).with_for_update(
@@ -155,25 +130,6 @@ class Rows:
             return None
         state = self._state(list(row))
         return Found(0, self.identity(state), state)
-
-    def take(self, row: Sequence[Any], returned: Returned) -> None:
-        """Let *returned* hold the *row* that an UPDATE returned."""
-        *values, returned.place = row
-        state = self._state(values)
-        returned.found = Found(0, self.identity(state), state)
-
-    @property
-    def can_be_returned(self) -> bool:
-        """True where one UPDATE returns a whole row, and `unchanged` can ask for its place."""
-        return self._unchanged is not None
-
-    def unchanged(self, returned: Returned, dialect: Dialect) -> Condition:
-        """Return the condition that the row is still as it was *returned*."""
-        assert self._unchanged is not None  # noqa: S101 - else nothing was returned
-        assert returned.found is not None  # noqa: S101 - the UPDATE was run
-        columns, identity = self.identity_columns.values(), returned.found.identity
-        keys = one_parameters(columns, identity, dialect)
-        return Condition(self._unchanged, {**keys, PLACE: returned.place})
 
     def lock(
         self, connection: Connection, identities: Sequence[Identity], *, share: bool = False
@@ -229,16 +185,6 @@ class Rows:
             member = self.mapper.polymorphic_map.get(values[-1], member)
         places = self._attributes.get(member) or self._attributes[self.mapper]
         return {name: values[place] for name, place in places.items()}
-
-    def _same_place(self) -> str | None:
-        columns = self.identity_columns.values()
-        keys = (column == key for column, key in one_wanted(columns))
-        query: Select[Any] = select(literal_column("1")).select_from(self._source).where(*keys)
-        place = f"ctid = cast(cast(:{PLACE} as text) as tid)"
-        condition = f"{query.compile(dialect=_NAMED)} AND {place}"
-        # A colon in a name would be taken for a parameter.
-        parameters = text(condition).compile().params
-        return f"EXISTS ({condition})" if len(parameters) == len(columns) + 1 else None
 
     def _reading(self) -> Select[Any]:
         position = self._wanted.c["position"]

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from relay.service.insert import Condition
 from relay.service.records import OutboxRecord
-from relay.service.sqlalchemy.rows import Found, Identity, Returned
+from relay.service.sqlalchemy.rows import Found, Identity
 from relay.service.sqlalchemy.tracked import Tracked
 from relay.service.writer import State
 
@@ -28,7 +27,7 @@ class Change(Enum):
 class Mark(NamedTuple):
     """A note that one row of a tracked class was changed through *connection*.
 
-    *state* is the last one known of a deleted row, *returned* that of an UPDATE which returns it.
+    *state* is the last one known of a deleted row.
     """
 
     tracked: Tracked
@@ -36,7 +35,6 @@ class Mark(NamedTuple):
     connection: Connection
     change: Change
     state: State | None = None
-    returned: Returned | None = None
 
     @property
     def schema(self) -> str | None:
@@ -51,13 +49,6 @@ class Told(NamedTuple):
     identity: Identity
     connection: Connection
     record: OutboxRecord
-
-
-class ReturnedSnapshot(NamedTuple):
-    """The record of a row that an UPDATE returned, and the *condition* under which it holds."""
-
-    told: Told
-    condition: Condition
 
 
 class _Noted(NamedTuple):
@@ -85,29 +76,6 @@ def snapshots(marks: Sequence[Mark]) -> list[Told]:
         for _, history in sorted(histories.items())
         if (record := _record(history)) is not None
     ]
-
-
-def returned_snapshot(marks: Sequence[Mark]) -> ReturnedSnapshot | None:
-    """Return the record of the only row that *marks* name, and the condition under which it holds.
-
-    None where the row must be read: its UPDATEs did not return it, or there is more than one.
-    """
-    founds = [mark.returned.found for mark in marks if mark.returned and mark.returned.found]
-    if not marks or len(founds) < len(marks):
-        return None
-    last, found = marks[-1], founds[-1]
-    same = all(
-        (mark.tracked, mark.connection, each.identity)
-        == (last.tracked, last.connection, found.identity)
-        for mark, each in zip(marks, founds, strict=True)
-    )
-    if not same or last.returned is None or found.state is None:
-        return None
-    record = last.tracked.snapshot(found.state)
-    told = Told(last.tracked.mapper.class_, found.identity, last.connection, record)
-    return ReturnedSnapshot(
-        told, last.tracked.rows.unchanged(last.returned, last.connection.dialect)
-    )
 
 
 def _by_source(marks: Sequence[Mark]) -> Iterable[list[int]]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapper, Session, object_session
 from relay.service.sqlalchemy.buffer import Buffer, buffer_of
 from relay.service.sqlalchemy.cascades import deleted_with, moved_with
 from relay.service.sqlalchemy.columns import family_of
-from relay.service.sqlalchemy.rows import Identity, Returned, Rows
+from relay.service.sqlalchemy.rows import Identity
 from relay.service.sqlalchemy.snapshots import Change, Mark
 from relay.service.sqlalchemy.tracked import Tracked
 from relay.service.sqlalchemy.updates import Update
@@ -39,22 +39,8 @@ class Tracker:
         for name, listener in self._listeners.items():
             event.remove(self._tracked.mapper.class_, name, listener)
 
-    @property
-    def rows(self) -> Rows:
-        """Rows of the class."""
-        return self._tracked.rows
-
-    def updates(
-        self,
-        session: Session,
-        connection: Connection,
-        update: Update,
-        returned: Returned | None = None,
-    ) -> None:
-        """Note the rows that *update*, which *session* is about to send, changes.
-
-        *returned* will hold the only one of them.
-        """
+    def updates(self, session: Session, connection: Connection, update: Update) -> None:
+        """Note the rows that *update*, which *session* is about to send, changes."""
         shown = self._tracked.shows(update.columns)
         followed = self._carries(update.columns)
         if not (shown or followed):
@@ -66,10 +52,8 @@ class Tracker:
                 self._delete(buffer, connection, former)
             if shown:
                 # Under a new key it was not there before: it may go on to another one.
-                mark = Mark(self._tracked, identity, connection, Change.UPDATED, None, returned)
-                if identity != former:
-                    mark = mark._replace(change=Change.INSERTED, returned=None)
-                buffer.add(mark)
+                change = Change.UPDATED if identity == former else Change.INSERTED
+                buffer.add(Mark(self._tracked, identity, connection, change))
             if followed:
                 others = self._registry.values()
                 for mark in moved_with(connection, rows, former, values, others):

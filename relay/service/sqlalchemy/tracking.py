@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Connection, Table, inspect
+from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import ExecutionContext
 from sqlalchemy.orm import Mapper
 
@@ -20,8 +20,6 @@ from relay.service.sqlalchemy.guard import Guard
 from relay.service.sqlalchemy.openness import refuse_hidden_savepoints
 from relay.service.sqlalchemy.owners import Owners
 from relay.service.sqlalchemy.replay import state_pages
-from relay.service.sqlalchemy.returned import Returning
-from relay.service.sqlalchemy.rows import Returned, Rows
 from relay.service.sqlalchemy.session import session_of
 from relay.service.sqlalchemy.snapshots import Change, Mark
 from relay.service.sqlalchemy.tracked import Tracked, tracked
@@ -39,7 +37,6 @@ class MappedClasses:
         self._tracked: dict[type, Tracked] = {}
         self._trackers: list[Tracker] = []
         self._owners: Owners | None = None
-        self._returning: Returning | None = None
 
     def accepts(self, entity: object) -> bool:
         """Tell whether *entity* is a mapped class."""
@@ -65,7 +62,6 @@ class MappedClasses:
             self._trackers.append(Tracker(found, self._tracked))
             self._owners = self._owners or Owners(self._tracked)
             self._owners.forget()
-            self._returning = self._returning or Returning(self._returnable)
 
     def tracks(self, entity: object) -> bool:
         """Tell whether *entity* is tracked."""
@@ -102,22 +98,8 @@ class MappedClasses:
         if update is not None:
             for tracker in self._trackers:
                 if update.table in tracker.tables:
-                    tracker.updates(session, connection, update, self._expected(tracker, context))
+                    tracker.updates(session, connection, update)
         return True
-
-    def _expected(self, tracker: Tracker, context: ExecutionContext) -> Returned | None:
-        if self._returning is None:
-            return None
-        return self._returning.expected(tracker.rows, context)
-
-    def _returnable(self, table: Table, cache: object) -> Rows | None:
-        """Return the rows that an UPDATE of *table*, sent by a flush with *cache*, can return."""
-        found = [tracker.rows for tracker in self._trackers if table in tracker.tables]
-        # Where two classes have the table, no one of them has all that both publish.
-        if len(found) != 1 or not found[0].can_be_returned:
-            return None
-        mapper = found[0].mapper.base_mapper
-        return found[0] if mapper._compiled_cache is cache else None  # noqa: SLF001
 
     def untracked(self) -> AbstractContextManager[None]:
         """Let statements on tracked tables pass, in this thread or task."""
@@ -137,9 +119,6 @@ class MappedClasses:
         if self._owners is not None:
             self._owners.close()
             self._owners = None
-        if self._returning is not None:
-            self._returning.close()
-            self._returning = None
         self._tracked.clear()
         self._guard.close()
 
