@@ -202,8 +202,9 @@ def test_a_renamed_column_keeps_its_name_on_the_stream(
     cluster: uuid.UUID,
     stored: Stored,
 ) -> None:
-    writer.execute(INSERT, (uuid.uuid4(), cluster, "a"))
-    writer.commit()
+    # In another session: a plan that the writer had already would outlive the names.
+    with service_database.connect() as owner:
+        owner.execute(INSERT, (uuid.uuid4(), cluster, "a"))
     for column, renamed in (("status", "state"), ("id", "host_id"), ("cluster_id", "owner")):
         apply(service_database, f"ALTER TABLE hosts RENAME COLUMN {column} TO {renamed}")
     writer.execute("UPDATE hosts SET state = 'b'")
