@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 LATEST: Final = Path(__file__).parent / "latest.json"
+# Of larger figures the decimals say nothing.
+_WHOLE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def show(figures: Mapping[str, float], conditions: Mapping[str, int]) -> None:
     for name, value in figures.items():
         target = TARGETS.get(name)
         reached = "" if target is None else "reached" if target.holds(value) else "MISSED"
-        shown = f"{value:,.0f}" if name.endswith("_per_s") else f"{value:g}"
+        shown = f"{value:,.0f}" if value >= _WHOLE else f"{value:g}"
         table.add_row(name, shown, str(target or ""), reached)
     console = Console()
     console.print(table)
