@@ -13,6 +13,10 @@ from relay.service.redaction.words import listed
 LOGINS: Final = listed(
     "podman docker nerdctl buildah skopeo oc kubectl helm crictl ctr oras regctl crane"
 )
+_SNMP: Final = listed(
+    "snmpget snmpgetnext snmpwalk snmpset snmpbulkget snmpbulkwalk snmptrap snmpinform snmptable "
+    "snmpdelta snmptest snmpstatus snmpdf snmpnetstat snmpusm snmpvacm encode_keychange"
+)
 PASSWORD_OPTIONS: Final[dict[str, frozenset[str]]] = {
     "-p": listed(
         "mysql mysqldump mysqladmin mariadb mariadb-dump sshpass ipmipower racadm 7z 7za mongo "
@@ -23,9 +27,9 @@ PASSWORD_OPTIONS: Final[dict[str, frozenset[str]]] = {
     "--base64": listed("virsh"),
     "-N": listed("ssh-keygen"),
     "-k": listed("openssl"),
-    "-A": listed("snmpget snmpwalk snmpset"),
-    "-c": listed("snmpget snmpwalk snmpset snmpbulkwalk"),
-    "-X": listed("snmpget snmpwalk snmpset"),
+    "-A": _SNMP,
+    "-X": _SNMP,
+    "-c": _SNMP,
     "-a": listed("redis-cli"),
     "-w": listed("ldapsearch ldapadd ldapmodify ldapwhoami ldapdelete impala-shell kadmin"),
 }

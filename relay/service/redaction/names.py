@@ -43,7 +43,7 @@ class Names:
 
     def _verdict(self, name: str) -> Verdict:
         whole = normal(name)
-        if whole in self._keep or whole in words.NAMED_WHOLE:
+        if whole in self._keep or whole in words.NAMED_WHOLE or whole in words.DATES_WHOLE:
             return Verdict.INNOCENT
         if any(part in whole for part in self._further) or whole in words.SECRET_WHOLE:
             return Verdict.SECRET
@@ -67,18 +67,19 @@ def _split(name: str) -> list[str]:
 
 
 def _judged(found: list[str]) -> Verdict:
-    if not found or found[-1] in words.ABOUT:
-        return Verdict.INNOCENT
-    if len(found) > 1 and found[0] in words.ABOUT_FIRST:
+    if not found or found[-1] in words.ABOUT or (len(found) > 1 and found[0] in words.ABOUT_FIRST):
         return Verdict.INNOCENT
     last = found[-1]
     if last in {"key", "keys"}:
         return _key(found[:-1])
     if last == "auth":
         return Verdict.UNSURE
+    if last == "community" and not words.COMMUNITIES.isdisjoint(found):
+        return Verdict.SECRET
     for word in found:
         if (verdict := _stem(word)) is not Verdict.INNOCENT:
-            return verdict
+            # Or their number.
+            return Verdict.HOLDERS if last == "changes" else verdict
     return _ending(last, found[:-1])
 
 

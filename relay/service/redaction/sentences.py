@@ -6,7 +6,7 @@ from typing import Final
 from relay.service.redaction.encodings import decoded
 from relay.service.redaction.names import Names, Verdict
 from relay.service.redaction.shape import Shape
-from relay.service.redaction.values import REDACTED, is_harmless_text
+from relay.service.redaction.values import REDACTED, is_harmless_text, is_prose
 
 _SHORTEST_PASSWORD: Final = 6
 _SHORTEST_TOKEN: Final = 10
@@ -79,7 +79,22 @@ def _is_random(word: str, shortest: int) -> bool:
     return any(map(str.isalpha, word)) and any(map(str.isdigit, word))
 
 
+def _if_community(match: re.Match[str]) -> str:
+    """Redact "rocommunity aB3", a line of snmpd.conf, not "rocommunity is missing"."""
+    told = is_prose(match[2], Verdict.SECRET) or is_harmless_text(match[2], Verdict.SECRET)
+    return match[0] if told else f"{match[1]}{REDACTED}"
+
+
 SENTENCE_SHAPES: Final = (
+    Shape(
+        ("community", "com2sec"),
+        re.compile(
+            r"(?im)(^[ \t]{0,8}(?:(?:ro|rw)community6?|trapcommunity|snmp-server[ ]community|"
+            r"com2sec6?(?:[ \t]{1,8}-Cn[ \t]{1,8}\S{1,80})?[ \t]{1,8}\S{1,80}[ \t]{1,8}\S{1,80})"
+            r"[ \t]{1,8})([^\s:=]\S{0,200})"
+        ),
+        _if_community,
+    ),
     Shape(
         ("bearer",),
         re.compile(r"(?i)\b(bearer\s{1,4})(?=[a-z._~+/-]*[0-9])[a-z0-9._~+/-]{8,}=*"),

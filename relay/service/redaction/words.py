@@ -45,6 +45,15 @@ SECRET_WHOLE: Final = listed(
 )
 """Secret although they end like something else."""
 
+COMMUNITIES: Final = listed("snmp ro rw read write readonly readwrite trap")
+"""Kinds of communities that are the password of SNMP."""
+
+DATES_WHOLE: Final = listed(
+    "lastpasswordchange passwordlastchange lastpwdchange pwdlastchange lastsecretchange "
+    "lasttokenchange lastcredentialchange lastcredentialschange lastkeychange"
+)
+"""Names of the time at which a secret was changed; other changes hold the secret itself."""
+
 NAMED_WHOLE: Final = listed("imagepullsecret imagepullsecrets")
 """Names of fields that always name the object that holds the secret."""
 
@@ -70,7 +79,7 @@ PUBLIC_KEYS: Final = listed(
 
 ABOUT: Final = listed(
     "absent accepted age alg algo algorithm allowed at attempts audience available before bits "
-    "bucket budget by bytes cache change changed changes characters charset check checks class "
+    "bucket budget by bytes cache changed characters charset check checks class "
     "complexity configured count counts created date days deleted description dir directory "
     "disabled domain enabled encoding endpoint endpoints error errors exists expiration expire "
     "expired expires expiry failed failure failures field fields file filename files fingerprint "
