@@ -26,11 +26,21 @@ class Tracked:
     converters: Mapping[str, Callable[[Any], object]]
     composer: Composer
 
-    def read(self, alias: str, keys: Collection[object]) -> dict[object, State]:
-        """Return the rows with the primary *keys* as they are now, locked, by key."""
-        rows = self.model._base_manager.using(alias).filter(pk__in=keys)
+    def read(self, alias: str, keys: Collection[object], lookup: str = "pk") -> dict[object, State]:
+        """Return the rows whose *lookup* is one of *keys* as they are now, locked, by their own."""
+        rows = self.model._base_manager.using(alias).filter(**{f"{lookup}__in": keys})
         found = rows.select_for_update().order_by("pk").values("pk", *self.columns)
         return {row["pk"]: row for row in found}
+
+    def row_of(self, alias: str, instance: Any) -> State | None:  # noqa: ANN401
+        """Return the row that is saved with *instance*, which may be of a parent or a child."""
+        saved = instance._meta.concrete_model
+        if issubclass(saved, self.model):
+            lookup, key = "pk", _key_of(instance, self.model)
+        else:
+            lookup, key = f"{_path(self.model, saved)}__pk", instance.pk
+        states = {} if key is None else self.read(alias, [key], lookup)
+        return next(iter(states.values()), None)
 
     def concerns(self, update_fields: Collection[str] | None) -> bool:
         """Tell whether a save of these fields, or of all, can change what is published."""
@@ -130,6 +140,23 @@ def _key_rule(model: Any, columns: Mapping[str, Any], key: KeyRule | str | None)
         raise EventDefinitionError(f"{model.__name__} has no column {key}")
     candidates = (key,) if key else (*OWNERS, model._meta.pk.attname)
     return lambda state: first_set(state, candidates)
+
+
+def _key_of(instance: Any, model: Any) -> object:  # noqa: ANN401 - Django has no types
+    """Return the primary key of the row of *model*, a parent or itself, that *instance* has."""
+    key = getattr(instance, model._meta.pk.attname)
+    link = instance._meta.get_ancestor_link(model)
+    # An object made with its link alone has not heard of it yet.
+    return getattr(instance, link.attname) if key is None and link else key
+
+
+def _path(model: Any, ancestor: Any) -> str:  # noqa: ANN401 - Django has no types
+    """Return the lookup of the links that lead from *model* to its *ancestor*."""
+    names, options = [], model._meta
+    for parent in options.get_base_chain(ancestor):
+        names.append(options.parents[parent].name)
+        options = parent._meta
+    return "__".join(names)
 
 
 def _follows_database(field: Any) -> bool:  # noqa: ANN401 - Django has no types

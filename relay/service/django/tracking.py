@@ -161,8 +161,8 @@ class Models:
             # Before the change: outside a transaction it would stand without its snapshot.
             require_transaction(connections[using])
             if known.concerns(update_fields):
-                states = {} if instance.pk is None else known.read(using, [instance.pk])
-                vars(instance).setdefault(_BEFORE, {})[known] = states.get(instance.pk)
+                row = known.row_of(using, instance)
+                vars(instance).setdefault(_BEFORE, {})[known] = row
 
     def _saved(
         self,
@@ -175,9 +175,9 @@ class Models:
         for known in self._known(sender):
             if known in before:
                 # The row, not the object: that may hold expressions, or columns since changed.
-                states = known.read(using, [instance.pk]).values()
-                changed = [state for state in states if known.differs(state, before[known])]
-                self._write(using, known, changed)
+                row = known.row_of(using, instance)
+                if row is not None and known.differs(row, before[known]):
+                    self._write(using, known, [row])
 
     def _deleting(
         self,

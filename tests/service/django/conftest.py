@@ -57,6 +57,19 @@ class Host(models.Model):
 
 class BareMetalHost(Host):
     rack = models.TextField()
+
+
+class Device(models.Model):
+    device = models.AutoField(primary_key=True)
+    port = models.IntegerField(default=0)
+
+
+class Switch(Host, Device):
+    pass
+
+
+class Router(Switch):
+    routes = models.IntegerField(default=0)
 """
 START = """
 import os
@@ -75,7 +88,7 @@ class Told(Event, severity=Severity.INFO, message="Told"):
 
 
 with connection.schema_editor() as editor:
-    for model in (Cluster, Host, BareMetalHost):
+    for model in (Cluster, Host, BareMetalHost, Device, Switch, Router):
         editor.create_model(model)
 outbox = Outbox(streaming=True)
 

@@ -30,6 +30,68 @@ with transaction.atomic():
     assert [(state["name"], state["rack"]) for state in states] == [("a", "1"), ("b", "1")]
 
 
+def test_any_of_several_parents_tells_of_the_child(run_django: Run, stored: Stored) -> None:
+    run_django("""
+outbox.track(Switch, fields=["name", "port"])
+outbox.track(Router, fields=["port"])
+with transaction.atomic():
+    cluster = Cluster.objects.create(name="north")
+    Device.objects.create()
+    Device.objects.create()
+    switch = Switch.objects.create(cluster=cluster, name="a")
+    router = Router.objects.create(cluster=cluster, name="b")
+    assert switch.pk != switch.device and router.pk != router.device
+for device in (switch.device, router.device):
+    with transaction.atomic():
+        parent = Device.objects.get(pk=device)
+        parent.port = 7
+        parent.save()
+    with transaction.atomic():
+        parent.port = 8
+        parent.save(update_fields=["port"])
+with transaction.atomic():
+    # The key of a switch, and of a device that is none.
+    other = Device.objects.get(pk=switch.pk)
+    other.port = 9
+    other.save()
+    new = Device.objects.create()
+""")
+    switches = [(state["name"], state["port"]) for state in stored.payloads("Switch")]
+    assert switches == [("a", 0), ("b", 0), ("a", 7), ("a", 8), ("b", 7), ("b", 8)]
+    assert [state["port"] for state in stored.payloads("Router")] == [0, 7, 8]
+
+
+def test_a_child_tells_of_each_of_its_parents(run_django: Run, stored: Stored) -> None:
+    run_django("""
+outbox.track(Host, fields=["name"])
+outbox.track(Device)
+with transaction.atomic():
+    cluster = Cluster.objects.create(name="north")
+    Device.objects.create()
+    device = Device.objects.create()
+    host = Host.objects.create(cluster=cluster, name="a")
+with transaction.atomic():
+    Switch(cluster=cluster, name="b", host_ptr=host, device_ptr=device, port=5).save()
+with transaction.atomic():
+    router = Router.objects.create(cluster=cluster, name="c", port=6)
+    router.port = 7
+    router.save()
+    router.delete()
+""")
+    devices = [
+        (state["device"], state["port"], "deleted" in state) for state in stored.payloads("Device")
+    ]
+    assert devices == [
+        (1, 0, False),
+        (2, 0, False),
+        (2, 5, False),
+        (3, 6, False),
+        (3, 7, False),
+        (3, 7, True),
+    ]
+    assert [state["name"] for state in stored.payloads("Host")] == ["a", "b", "c", "c"]
+
+
 def test_bulk_writes_are_refused_by_the_columns_they_write(run_django: Run, stored: Stored) -> None:
     run_django("""
 outbox.track(Host)
