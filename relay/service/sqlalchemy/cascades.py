@@ -4,6 +4,7 @@ Of ON DELETE and ON UPDATE a session sees nothing, so the rows are looked for, a
 the statement: through foreign keys between tracked classes, and tables that lie between them.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -143,7 +144,11 @@ def takes_along(owner: Mapper[Any], tracked: Collection[Tracked]) -> bool:
 
 
 def _paths(owner: Mapper[Any], tracked: Collection[Tracked]) -> Iterator[_Path]:
-    ends = {table: other for other in tracked for table in other.mapper.tables}
+    # Classes of one base may have one table.
+    ends = defaultdict[FromClause, list[Tracked]](list)
+    for other in tracked:
+        for table in other.mapper.tables:
+            ends[table].append(other)
     known = {table for table in ends if isinstance(table, Table)}
     between = {
         table for end in known for table in end.metadata.tables.values() if table not in known
@@ -163,7 +168,7 @@ def _paths(owner: Mapper[Any], tracked: Collection[Tracked]) -> Iterator[_Path]:
         path = waiting.pop()
         table = path[-1].table
         if table in ends:
-            yield _Path(ends[table], path)
+            yield from (_Path(other, path) for other in ends[table])
         elif _deletes(path[-1]):
             waiting += [
                 (*path, constraint)

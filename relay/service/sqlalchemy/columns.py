@@ -44,6 +44,17 @@ def family_of(mapper: Mapper[Any]) -> tuple[Mapper[Any], ...]:
     return tuple(member for member in mapper.self_and_descendants if root_of(member) is root)
 
 
+def kinds_of(mapper: Mapper[Any]) -> frozenset[Any] | None:
+    """Return the polymorphic identities of *mapper* and of those derived from it.
+
+    None where all rows of its tables are of these.
+    """
+    if not mapper.single or mapper.polymorphic_on is None:
+        return None
+    family = family_of(mapper)
+    return frozenset(kind for kind, member in mapper.polymorphic_map.items() if member in family)
+
+
 def root_of(mapper: Mapper[Any]) -> Mapper[Any]:
     """Return the mapper of the first table of a row: itself, or one that it is derived from."""
     # A concrete class has rows of its own, in a table of its own.

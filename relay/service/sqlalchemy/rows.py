@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    true,
     tuple_,
 )
 from sqlalchemy.orm import Mapper
@@ -28,6 +29,7 @@ from relay.service.sqlalchemy.columns import (
     family_of,
     identity_of,
     key_places,
+    kinds_of,
     root_of,
 )
 from relay.service.sqlalchemy.wanted import one_parameters, one_wanted, parameters, wanted
@@ -75,11 +77,14 @@ class Rows:
         self._chosen: list[ColumnElement[Any]] = [
             chosen.label(f"c{place}") for chosen, place in places.items()
         ]
-        self._kind = mapper.polymorphic_on if len(self._attributes) > 1 else None
+        kinds = kinds_of(mapper)
+        self._kind = mapper.polymorphic_on if len(self._attributes) > 1 or kinds else None
         if self._kind is not None:
             self._chosen.append(self._kind.label("kind"))
+        self._kinds = kinds
+        self._ours = _kind_is_one(mapper, kinds)
         self._source = _joined(mapper)
-        self._all = select(*self._chosen).select_from(self._source)
+        self._all = select(*self._chosen).select_from(self._source).where(self._ours)
         self._wanted = wanted(tuple(self.identity_columns.values()))
         self._some = self._reading()
         self._one = self._all.where(
@@ -150,7 +155,7 @@ class Rows:
         query = (
             select(*self._chosen)
             .select_from(joined)
-            .where(condition)
+            .where(condition, self._ours)
             .order_by(*self.identity_columns.values())
             .with_for_update(of=list(self.mapper.tables))
         )
@@ -166,6 +171,12 @@ class Rows:
             if len(states) < rows:
                 return
             page = query.where(tuple_(*columns) > tuple_(*self.identity(states[-1])))
+
+    def changes_kind(self, values: Mapping[Column[Any], Any]) -> bool:
+        """Tell whether a row that gets these *values* is none of ours any more."""
+        if self._kinds is None or not isinstance(self._kind, Column):
+            return False
+        return self._kind in values and values[self._kind] not in self._kinds
 
     def moved(self, identity: Identity, values: Mapping[Column[Any], Any]) -> Identity:
         """Return *identity* after its columns got these *values*."""
@@ -198,7 +209,9 @@ class Rows:
                 *keys,
                 *self._chosen,
             )
-            .select_from(self._wanted.outerjoin(self._source, self._matches(columns)))
+            .select_from(
+                self._wanted.outerjoin(self._source, and_(self._matches(columns), self._ours))
+            )
             .order_by(position)
         )
 
@@ -244,6 +257,13 @@ def _joined(mapper: Mapper[Any]) -> FromClause:
             joined = joined.outerjoin(member.local_table, member.inherit_condition)
             known.add(member.local_table)
     return joined
+
+
+def _kind_is_one(mapper: Mapper[Any], kinds: Collection[Any] | None) -> ColumnElement[bool]:
+    """Return the condition that a row of the tables of *mapper* is one of these *kinds*."""
+    if kinds is None or mapper.polymorphic_on is None:
+        return true()
+    return mapper.polymorphic_on.in_(kinds)
 
 
 def _root(mapper: Mapper[Any]) -> Table:

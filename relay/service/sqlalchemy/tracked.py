@@ -16,6 +16,7 @@ from relay.service.sqlalchemy.columns import (
     columns_of,
     family_of,
     identity_of,
+    kinds_of,
     mapper_of,
     published_fields,
 )
@@ -126,7 +127,8 @@ def tracked(entity: type, options: TrackOptions, composer: Composer) -> Tracked:
             if attribute.key in needed[member]
             for column in attribute.columns
             if isinstance(column, Column)
-        ),
+        )
+        | _discriminators(mapper),
         tuple(
             constraint
             for table in mapper.tables
@@ -136,6 +138,12 @@ def tracked(entity: type, options: TrackOptions, composer: Composer) -> Tracked:
         ),
         composer,
     )
+
+
+def _discriminators(mapper: Mapper[Any]) -> frozenset[Column[Any]]:
+    """Return the column by which a row becomes one of *mapper*, or is none any more."""
+    kind = mapper.polymorphic_on if kinds_of(mapper) is not None else None
+    return frozenset({kind}) if isinstance(kind, Column) else frozenset()
 
 
 def _key_fields(mapper: Mapper[Any], key: KeyRule | str | None) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class Tracker:
         buffer, rows = buffer_of(session), self._tracked.rows
         for former, values in update.rows(rows.key_places):
             identity = rows.moved(former, values)
-            if identity != former:
+            if identity != former or rows.changes_kind(values):
                 self._delete(buffer, connection, former)
             if shown:
                 # Under a new key it was not there before: it may go on to another one.
