@@ -698,9 +698,11 @@ $$;
 -- Whether an event with a rate limit may be stored: its time is at least *pause* away from that of
 -- the last one stored. The row's lock makes transactions that ask the same wait for each other, so
 -- that two cannot both be told yes. A clock ahead of ours counts as ours, or one event of it would
--- open the way for all others until then. SECURITY DEFINER, since writers may not read the tables.
+-- open the way for all others until then. *own_kind* and *own_id* are the subject that *about* stands
+-- for, where it is one. SECURITY DEFINER, since writers may not read the tables.
 CREATE OR REPLACE FUNCTION outbox_event_admitted(
-    event_name text, about uuid, happened_at timestamptz, pause interval
+    event_name text, about uuid, happened_at timestamptz, pause interval,
+    own_kind text DEFAULT NULL, own_id text DEFAULT NULL
 ) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     latest   CONSTANT timestamptz := clock_timestamp();
@@ -720,11 +722,17 @@ BEGIN
         RETURN true;
     ELSIF last_one > happened THEN
         -- From before the last one: its neighbours then are found among the events themselves.
+        -- Subjects by themselves: each query has its indexes, and one for both would have none.
         RETURN NOT EXISTS (
             SELECT FROM outbox_event AS e
              WHERE e.name = event_name
-               AND about IN (e.host_id, e.cluster_id, e.infra_env_id, encode(substr(sha256(
-                   convert_to(e.subject_kind || ' ' || e.subject_id, 'UTF8')), 1, 16), 'hex')::uuid)
+               AND about IN (e.host_id, e.cluster_id, e.infra_env_id)
+               AND e.event_time BETWEEN happened - around AND happened + around
+        ) AND NOT EXISTS (
+            SELECT FROM outbox_event AS e
+             WHERE e.name = event_name
+               AND e.subject_kind = own_kind
+               AND e.subject_id = own_id
                AND e.event_time BETWEEN happened - around AND happened + around);
     END IF;
     UPDATE outbox_event_limit AS l SET pause = outbox_event_admitted.pause

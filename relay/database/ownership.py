@@ -114,7 +114,7 @@ FUNCTIONS: Final[Mapping[str, frozenset[str]]] = {
         "(text, jsonb, text, text, jsonb, jsonb, uuid, boolean) uuid",
     }),
     "outbox_event_admitted": frozenset({
-        "(text, uuid, timestamp with time zone, interval) boolean"
+        "(text, uuid, timestamp with time zone, interval, text, text) boolean"
     }),
     "outbox_event_delay": frozenset({"(text, uuid, interval) interval"}),
     "outbox_json": frozenset({"(text, text) jsonb"}),

@@ -111,7 +111,7 @@ def _admission(placeholder: Placeholder, place: str) -> str:
     return (
         f"SELECT event_id FROM unnest({arrays}) AS l ({', '.join(columns)})"  # noqa: S608
         f" WHERE NOT {place}outbox_event_admitted(name, cast(resource as uuid),"
-        " cast(event_time as timestamptz), cast(pause as interval))"
+        " cast(event_time as timestamptz), cast(pause as interval), own_kind, own_id)"
     )
 
 

@@ -17,11 +17,14 @@ from relay.formats.event_record import EventRecord
 
 log = logging.getLogger(__name__)
 
-COLUMNS: Final = ("event_id", "name", "resource", "event_time", "pause")
+COLUMNS: Final = ("event_id", "name", "resource", "event_time", "pause", "own_kind", "own_id")
 
 
 class Limit(NamedTuple):
-    """The limit on one event, in the texts of its record. *streamed*: also if it is not stored."""
+    """The limit on one event, in the texts of its record. *streamed*: also if it is not stored.
+
+    *own_kind* and *own_id* are the subject that *resource* stands for, empty where it is none.
+    """
 
     event_id: str
     name: str
@@ -29,6 +32,8 @@ class Limit(NamedTuple):
     event_time: str
     pause: timedelta
     streamed: bool
+    own_kind: str = ""
+    own_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +52,22 @@ class RateLimits:
         if not pause:
             return None
         # What it is about most closely: a host, else what the class belongs to.
-        resource = event.host_id or _own(event) or getattr(event, owner, None)
+        streamed = streaming and self.streamed
+        kind, subject = event.subject_kind, event.subject_id
+        if event.host_id is None and kind and subject:
+            return Limit(
+                event.event_id, event.name, _standing_for(kind, subject), event.event_time, pause,
+                streamed, kind, subject,
+            )  # fmt: skip
+        resource = event.host_id or getattr(event, owner, None)
         if resource is None:
             return None
-        streamed = streaming and self.streamed
         return Limit(event.event_id, event.name, resource, event.event_time, pause, streamed)
 
 
-def _own(event: EventRecord) -> str | None:
-    """Return what *event* belongs to in a domain of the service's own, as the table has it."""
-    if event.subject_id is None:
-        return None
-    # As outbox_event_admitted has it.
-    digest = hashlib.sha256(f"{event.subject_kind} {event.subject_id}".encode()).digest()
+def _standing_for(kind: str, subject: str) -> str:
+    """Return the id that stands for a *subject* of a domain of the service's own."""
+    digest = hashlib.sha256(f"{kind} {subject}".encode()).digest()
     return str(UUID(bytes=digest[:16]))
 
 
@@ -72,6 +80,8 @@ def parameters(limits: Sequence[Limit]) -> dict[str, list[str]]:
         "limit_resource": [limit.resource for limit in ordered],
         "limit_event_time": [limit.event_time for limit in ordered],
         "limit_pause": [f"{limit.pause.total_seconds()} seconds" for limit in ordered],
+        "limit_own_kind": [limit.own_kind for limit in ordered],
+        "limit_own_id": [limit.own_id for limit in ordered],
     }
 
 

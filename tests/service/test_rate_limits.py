@@ -255,3 +255,23 @@ def test_without_a_limit_nothing_more_is_asked(
         connection.exec_driver_sql("DROP FUNCTION outbox_event_admitted")
     owner.dispose()
     emit(engine, outbox, Unlimited(cluster_id=uuid.uuid4()))
+
+
+def test_one_from_before_is_looked_for_through_indexes(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO outbox_event (name, severity, message, event_time, subject_kind,"
+            " subject_id) SELECT 'Event', 'info', '', now() - n * interval '1 second', 'order', n"
+            " FROM generate_series(1, 20000) AS n"
+        )
+        connection.execute("ANALYZE outbox_event")
+        scans = "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'outbox_event'"
+        before = connection.execute(scans).fetchone()
+        admitted = "SELECT outbox_event_admitted('Event', %s, now() - %s, '1 minute', %s, %s)"
+        answers = [
+            connection.execute(admitted, [about, gone, *own]).fetchone()
+            for about, own in ((uuid.UUID(int=1), ("", "")), (uuid.UUID(int=2), ("order", "7200")))
+            for gone in (timedelta(0), HOUR, 2 * HOUR)
+        ]
+        assert answers == [(True,), (True,), (True,), (True,), (True,), (False,)]
+        assert connection.execute(scans).fetchone() == before
