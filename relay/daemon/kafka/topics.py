@@ -115,11 +115,12 @@ class Topics:
         return [topic for topic in asked.values() if isinstance(topic, UnwritableTopic)]
 
     def gone(self, topic_partition: TopicPartition) -> bool:
-        """Return whether nothing can be sent there: the topic has other partitions now, or none."""
+        """Return whether the topic is known to have another number of partitions now.
+
+        False while it cannot be written: in an outage a broker may know less than there is.
+        """
         topic = self._known.get(topic_partition.topic)
-        if isinstance(topic, Topic):
-            return topic.partitions != topic_partition.partitions
-        return topic is not None
+        return isinstance(topic, Topic) and topic.partitions != topic_partition.partitions
 
     def forget(self, name: str, *, limit: bool = False) -> None:
         """Ask again at the next find(); for the size *limit* as well."""

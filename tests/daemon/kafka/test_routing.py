@@ -29,13 +29,14 @@ class Producer(GaplessProducer):
 
     def __init__(self) -> None:  # without a client
         self.missing: list[str] = []
+        self.why = KafkaError.UNKNOWN_TOPIC_OR_PART
         self.leaderless: list[int] = []
         self.partitions = PARTITIONS
         self.answered: list[TopicPartition] = []
 
     def describe(self, topic: str, seconds: float) -> TopicMetadata:
         del seconds
-        error = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART) if topic in self.missing else None
+        error = KafkaError(self.why) if topic in self.missing else None
         partitions = {
             number: SimpleNamespace(id=number, leader=-1 if number in self.leaderless else 0)
             for number in range(self.partitions)
@@ -182,18 +183,34 @@ def test_a_partition_that_answers_is_proven_and_its_lifted_hold_forgotten(
     assert not routing.unproven
 
 
-@pytest.mark.parametrize("change", [{"missing": [TOPIC]}, {"partitions": PARTITIONS - 1}])
 def test_a_partition_that_is_gone_owes_no_answer(
-    routing: Routing, producer: Producer, clock: Clock, change: dict[str, Any]
+    routing: Routing, producer: Producer, clock: Clock
 ) -> None:
     routing.topics.find(TOPIC, producer)
     routing.unproven.add(PLACE)
     routing.refresh(producer)
     assert routing.unproven
-    vars(producer).update(change)
+    producer.partitions = PARTITIONS - 1
     clock.advance(METADATA_SECONDS)
     routing.refresh(producer)
     assert not routing.unproven
+
+
+@pytest.mark.parametrize(
+    "why", [KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED]
+)
+def test_a_topic_that_cannot_be_written_proves_no_partition(
+    routing: Routing, producer: Producer, clock: Clock, why: int
+) -> None:
+    routing.topics.find(TOPIC, producer)
+    routing.unproven.add(PLACE)
+    producer.missing, producer.why = [TOPIC], why
+    for _ in range(3):
+        clock.advance(METADATA_SECONDS)
+        routing.refresh(producer)
+        routing.review_holds(producer)
+        assert routing.unproven.admission().limits(PLACE)
+    assert on_hold(routing)
 
 
 def test_a_hold_ends_with_its_partition(routing: Routing, producer: Producer, clock: Clock) -> None:
