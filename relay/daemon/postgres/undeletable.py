@@ -1,6 +1,8 @@
 """Undeletable rows: a trigger, rule or foreign key of others keeps them in the table.
 
-They are published. To try again would send copies, and would stop at the same row for ever.
+They are published. To try again would send copies, and would stop at the same row for ever. Where
+the deletion was refused, the lease is lost, and another relay may repeat it before this one settles
+its rows.
 """
 
 from collections.abc import Mapping, Sequence

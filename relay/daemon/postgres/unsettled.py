@@ -1,11 +1,11 @@
 """Unsettled rows: published, or found impossible to publish, and still in the table.
 
 Somebody's open transaction has locked them, or the lease was lost before its commit. The relay
-remembers them while it lives and looks past them, so that nobody waits and no copy is sent. It
+remembers them while it lives and looks past them, so that nobody waits and it sends no copy. It
 settles them as soon as it can, under no lease: what was published may go whoever holds the shard.
 
 For other relays, a lease notes in its shards what it published and leaves there. Whoever claims
-them next remembers it too.
+them next remembers it too. A lost lease has noted nothing: another relay may repeat it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Published rows that PostgreSQL refuses to delete are set aside alone, and no copy is sent."""
+"""Published rows that PostgreSQL refuses to delete are set aside alone; their relay copies none."""
 
 import psycopg
 import pytest
