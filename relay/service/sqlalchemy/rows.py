@@ -77,12 +77,11 @@ class Rows:
         self._chosen: list[ColumnElement[Any]] = [
             chosen.label(f"c{place}") for chosen, place in places.items()
         ]
-        kinds = kinds_of(mapper)
-        self._kind = mapper.polymorphic_on if len(self._attributes) > 1 or kinds else None
+        self._kind = mapper.polymorphic_on if len(self._attributes) > 1 else None
         if self._kind is not None:
             self._chosen.append(self._kind.label("kind"))
-        self._kinds = kinds
-        self._ours = _kind_is_one(mapper, kinds)
+        self._kinds = kinds_of(mapper)
+        self._ours = _kind_is_one(mapper, self._kinds)
         self._source = _joined(mapper)
         self._all = select(*self._chosen).select_from(self._source).where(self._ours)
         self._wanted = wanted(tuple(self.identity_columns.values()))
@@ -174,9 +173,10 @@ class Rows:
 
     def changes_kind(self, values: Mapping[Column[Any], Any]) -> bool:
         """Tell whether a row that gets these *values* is none of ours any more."""
-        if self._kinds is None or not isinstance(self._kind, Column):
+        kind = self.mapper.polymorphic_on
+        if self._kinds is None or not isinstance(kind, Column):
             return False
-        return self._kind in values and values[self._kind] not in self._kinds
+        return kind in values and values[kind] not in self._kinds
 
     def moved(self, identity: Identity, values: Mapping[Column[Any], Any]) -> Identity:
         """Return *identity* after its columns got these *values*."""
