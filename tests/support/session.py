@@ -30,6 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # Nearly all that a collection makes stays: looking through it takes a sixth of its time.
     gc.disable()
     given: dict[str, str] | None = getattr(config, "workerinput", None)
+    # What nohup has ignored stays so here, and is not inherited by the processes under test.
+    if given is not None or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
     if given is not None:
         config.stash[SERVERS] = SharedServers(given["servers"])
         return
