@@ -34,6 +34,17 @@ USUAL: dict[str, Any] = {
 Store = Callable[..., None]
 
 
+def store_large_events(database: Database, count: int) -> None:
+    """Store *count* events of 1 MB each, whose messages count from 0."""
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO outbox_event (name, severity, message, props)"
+            " SELECT 'large', 'info', n::text, json_build_object('log', repeat('x', 1000000))"
+            " FROM generate_series(0, %s - 1) AS n",
+            [count],
+        )
+
+
 @pytest.fixture
 def authority() -> Authority:
     return Authority()

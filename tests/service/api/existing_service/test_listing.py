@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from relay.service.api.core.refusal import CutOffError
-from tests.service.api.conftest import Store
+from tests.service.api.conftest import Store, store_large_events
 from tests.support.postgres import Database
 
 EVENTS = "/api/assisted-install/v2/events"
@@ -106,12 +106,7 @@ def test_without_a_limit_there_are_five_thousand(admin: TestClient, database: Da
 
 
 def test_large_events_come_all_of_them(admin: TestClient, database: Database) -> None:
-    with database.connect() as connection:
-        connection.execute(
-            "INSERT INTO outbox_event (name, severity, message, props)"
-            " SELECT 'large', 'info', n::text, json_build_object('log', repeat('x', 1000000))"
-            " FROM generate_series(0, 9) AS n"
-        )
+    store_large_events(database, 10)
     answer = admin.get(EVENTS, params={"offset": 1, "limit": 8})
     assert [event["message"] for event in answer.json()] == [str(n) for n in range(1, 9)]
     assert "Next-Cursor" not in answer.headers
@@ -120,12 +115,7 @@ def test_large_events_come_all_of_them(admin: TestClient, database: Database) ->
 def test_a_list_that_cannot_go_on_is_cut_off(
     admin: TestClient, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with database.connect() as connection:
-        connection.execute(
-            "INSERT INTO outbox_event (name, severity, message, props)"
-            " SELECT 'large', 'info', n::text, json_build_object('log', repeat('x', 1000000))"
-            " FROM generate_series(0, 9) AS n"
-        )
+    store_large_events(database, 10)
     parts: list[Message] = []
 
     async def send(message: Message) -> None:

@@ -5,7 +5,7 @@ from itertools import count
 import pytest
 from starlette.testclient import TestClient
 
-from tests.service.api.conftest import Store
+from tests.service.api.conftest import Store, store_large_events
 from tests.service.api.own.test_listing import EVENTS, messages
 from tests.support.postgres import Database
 
@@ -82,12 +82,7 @@ def test_a_cursor_of_any_time_leads_on(
 def test_a_page_of_large_events_ends_early_and_leads_on(
     admin: TestClient, database: Database
 ) -> None:
-    with database.connect() as connection:
-        connection.execute(
-            "INSERT INTO outbox_event (name, severity, message, props)"
-            " SELECT 'large', 'info', n::text, json_build_object('log', repeat('x', 1000000))"
-            " FROM generate_series(0, 9) AS n"
-        )
+    store_large_events(database, 10)
     seen: list[str] = []
     query: dict[str, str] = {}
     for page in count():

@@ -10,6 +10,7 @@ import httpx2
 import psutil
 import pytest
 
+from tests.service.api.conftest import store_large_events
 from tests.support.authority import Authority, bearer
 from tests.support.eventually import eventually
 from tests.support.load import stretched
@@ -95,12 +96,7 @@ def test_the_rest_of_a_refused_request_is_not_awaited(client: socket.socket) -> 
 
 @pytest.fixture
 def large(database: Database) -> None:
-    with database.connect() as connection:
-        connection.execute(
-            "INSERT INTO outbox_event (name, severity, message, props)"
-            " SELECT 'large', 'info', n::text, json_build_object('log', repeat('x', 1000000))"
-            " FROM generate_series(1, 150) AS n"
-        )
+    store_large_events(database, 150)
 
 
 @pytest.mark.usefixtures("large")
